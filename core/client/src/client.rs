@@ -1,0 +1,272 @@
+//! The profile on a thread of its own, and the handle that any other thread holds.
+
+use crate::profile::Profile;
+use crate::pump::{Observer, Pump, Pumped};
+use crate::system::{SystemClock, SystemEntropy};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use thicket_engine::Fault;
+use thicket_reducer::{ContactView, View};
+use thicket_types::effect::Change;
+use thicket_types::error::Code;
+use thicket_types::ids::{BodyRef, Fingerprint, IntentId, MessageId};
+use thicket_types::intent::{Answer, Intent};
+use thicket_types::limits::BODY_LEN_MAX;
+use thicket_types::name::Name;
+use thicket_types::ports::{Clock as _, Entropy as _, Transport};
+use thicket_vault::{MessageRow, Reader, SqlVault};
+
+/// Makes the transport once the profile's thread can be woken: the argument wakes it.
+pub type TransportFactory = Box<dyn FnOnce(Arc<dyn Fn() + Send + Sync>) -> Box<dyn Transport + Send>>;
+
+/// Changes kept for a frontend that does not look: older ones go. Views hold the truth.
+const CHANGES_MAX: usize = 16_384;
+/// The wait after a fault before the profile's thread goes on by itself.
+const FAULT_WAIT: Duration = Duration::from_secs(1);
+
+enum Command {
+    Submit(IntentId, Intent, Sender<Result<Answer, Code>>),
+    Stage(Vec<u8>, Sender<Result<BodyRef, Code>>),
+    Wake,
+    Close,
+}
+
+#[derive(Default)]
+struct Shared {
+    view: View,
+    changes: VecDeque<Change>,
+    fault: Option<Fault>,
+    closed: bool,
+}
+
+/// An open profile. Dropping it closes it.
+pub struct Client {
+    inbox: Sender<Command>,
+    shared: Arc<(Mutex<Shared>, Condvar)>,
+    reader: Mutex<Reader>,
+    own: (String, Fingerprint),
+    thread: Option<JoinHandle<Result<(), Fault>>>,
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Client {
+    /// Opens an unlocked profile and starts its thread. If the account is registered, it begins to log in.
+    pub fn open(profile: Profile, transport: TransportFactory) -> Result<Client, Fault> {
+        Client::open_observed(profile, transport, None)
+    }
+
+    /// Opens as [`Client::open`], with an observer that every point is told to: what it holds up, the profile waits for.
+    pub fn open_observed(profile: Profile, transport: TransportFactory, observer: Option<Observer>) -> Result<Client, Fault> {
+        let (inbox, commands) = channel();
+        let wake = inbox.clone();
+        let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+            // A profile that is closed has nothing to wake for.
+            let _ = wake.send(Command::Wake);
+        });
+        let own = profile.own();
+        let reader = Mutex::new(profile.reader()?);
+        let mut pump = profile.open(transport(waker), Box::new(SystemClock::new()))?;
+        if let Some(observer) = observer {
+            pump.observe(observer);
+        }
+        let shared = Arc::new((Mutex::new(Shared { view: pump.view(), ..Shared::default() }), Condvar::new()));
+        let sharing = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("thicket-profile".to_owned())
+            .spawn(move || run(pump, &commands, &sharing))
+            .map_err(|_| Fault::from(Code::DiskFailed))?;
+        let client = Client { inbox, shared, reader, own, thread: Some(thread) };
+        // Refused if there is no relay yet, which is as it should be.
+        client.submit(Client::intent_id(), Intent::Connect)?;
+        Ok(client)
+    }
+
+    /// A fresh IntentId. Make it before the first try, and use it again for a repeat.
+    pub fn intent_id() -> IntentId {
+        let mut id = [0; IntentId::LEN];
+        SystemEntropy.fill(&mut id);
+        IntentId(id)
+    }
+
+    /// The own name and fingerprint.
+    pub fn own(&self) -> (&str, Fingerprint) {
+        (&self.own.0, self.own.1)
+    }
+
+    /// Asks for something. Returns once it is durable, with what it came to at once.
+    ///
+    /// **Errors:** it may or may not be durable: ask again with the same id. **Repeat:** the first answer, within 24 hours.
+    pub fn submit(&self, id: IntentId, intent: Intent) -> Result<Answer, Code> {
+        let (reply, answer) = channel();
+        self.inbox.send(Command::Submit(id, intent, reply)).map_err(|_| Code::ProfileClosed)?;
+        answer.recv().map_err(|_| Code::ProfileClosed)?
+    }
+
+    /// Seals a body in the vault.
+    pub fn stage(&self, body: &str) -> Result<BodyRef, Code> {
+        if body.is_empty() {
+            return Err(Code::EmptyMessage);
+        }
+        if body.len() > BODY_LEN_MAX {
+            return Err(Code::MessageTooLong);
+        }
+        let (reply, answer) = channel();
+        self.inbox.send(Command::Stage(body.as_bytes().to_vec(), reply)).map_err(|_| Code::ProfileClosed)?;
+        answer.recv().map_err(|_| Code::ProfileClosed)?
+    }
+
+    /// Sends a text: stages it, and asks for it to be sent. Returns once it is durable.
+    pub fn send(&self, contact: Fingerprint, text: &str) -> Result<MessageId, Code> {
+        self.send_as(Client::intent_id(), contact, text)
+    }
+
+    /// Sends a text under an id made before. **Repeat:** the first answer; nothing is sent twice.
+    pub fn send_as(&self, id: IntentId, contact: Fingerprint, text: &str) -> Result<MessageId, Code> {
+        let body = self.stage(text)?;
+        let len = u32::try_from(text.len()).map_err(|_| Code::MessageTooLong)?;
+        match self.submit(id, Intent::Send { contact, body, len })? {
+            Answer::Queued(message) => Ok(message),
+            Answer::Refused(code) => Err(code),
+            Answer::Accepted => Err(Code::Inconsistent),
+        }
+    }
+
+    /// The next changes, at least one unless the time is up; at most `max`.
+    pub fn next_changes(&self, max: usize, wait: Duration) -> Vec<Change> {
+        let (shared, moved) = &*self.shared;
+        let deadline = Instant::now() + wait;
+        let mut guard = lock(shared);
+        while guard.changes.is_empty() && !guard.closed {
+            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                break;
+            };
+            guard = moved.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let count = guard.changes.len().min(max);
+        guard.changes.drain(..count).collect()
+    }
+
+    /// The durable state, as a frontend sees it.
+    pub fn view(&self) -> View {
+        lock(&self.shared.0).view.clone()
+    }
+
+    /// Waits until the view is as wanted, or the time is up (`None`).
+    pub fn wait_for<T>(&self, wait: Duration, mut wanted: impl FnMut(&View) -> Option<T>) -> Option<T> {
+        let (shared, moved) = &*self.shared;
+        let deadline = Instant::now() + wait;
+        let mut guard = lock(shared);
+        loop {
+            if let Some(found) = wanted(&guard.view) {
+                return Some(found);
+            }
+            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero() && !guard.closed)?;
+            guard = moved.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The contact of a name.
+    pub fn contact(&self, name: &Name) -> Option<ContactView> {
+        self.view().contacts.into_iter().find(|contact| contact.name.key() == name.key())
+    }
+
+    /// Messages with a contact (`None`: with all) after a number, oldest first. Those that wait for their encryption are in
+    /// the view's `unsettled` alone.
+    pub fn messages(&self, contact: Option<Fingerprint>, after: u64, count_max: u32) -> Result<Vec<MessageRow>, Code> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner).messages(contact, after, count_max)
+    }
+
+    /// What went wrong last, if the profile's thread met a fault.
+    pub fn fault(&self) -> Option<Fault> {
+        lock(&self.shared.0).fault.clone()
+    }
+
+    /// Closes the profile: what is durable stays, what is under way goes on at the next open.
+    pub fn close(mut self) -> Result<(), Fault> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        // A thread that has ended has closed already.
+        let _ = self.inbox.send(Command::Close);
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) => Err(Fault::from(Code::FoldPanicked)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Whoever wants to know how closing went calls close.
+        let _ = self.end();
+    }
+}
+
+fn run(mut pump: Pump<SqlVault>, commands: &Receiver<Command>, shared: &(Mutex<Shared>, Condvar)) -> Result<(), Fault> {
+    let clock = SystemClock::new();
+    let mut waiting: BTreeMap<IntentId, Vec<Sender<Result<Answer, Code>>>> = BTreeMap::new();
+    let mut wait = Duration::ZERO;
+    let mut open = true;
+    while open {
+        let mut next = match commands.recv_timeout(wait) {
+            Ok(command) => Some(command),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        while let Some(command) = next {
+            match command {
+                Command::Submit(id, intent, reply) => {
+                    waiting.entry(id).or_default().push(reply);
+                    pump.submit(id, intent);
+                }
+                Command::Stage(body, reply) => {
+                    // A caller that is gone does not need the answer; the body is swept at the next open.
+                    let _ = reply.send(pump.stage(&body));
+                }
+                Command::Wake => {}
+                Command::Close => open = false,
+            }
+            next = commands.try_recv().ok();
+        }
+        let (moved, fault) = match pump.pump() {
+            Ok(pumped) => (pumped, None),
+            Err(fault) => (Pumped::default(), Some(fault)),
+        };
+        for (id, answer) in moved.answers {
+            for reply in waiting.remove(&id).unwrap_or_default() {
+                let _ = reply.send(answer.clone());
+            }
+        }
+        if let Some(fault) = &fault {
+            for reply in std::mem::take(&mut waiting).into_values().flatten() {
+                let _ = reply.send(Err(fault.code));
+            }
+        }
+        wait = match (&fault, moved.deadline) {
+            (Some(_), _) => FAULT_WAIT,
+            (None, Some(deadline)) => Duration::from_millis(deadline.since(clock.now()).0).min(Duration::from_secs(60)),
+            (None, None) => Duration::from_secs(60),
+        };
+        let mut guard = lock(&shared.0);
+        guard.view = pump.view();
+        guard.changes.extend(moved.changes);
+        while guard.changes.len() > CHANGES_MAX {
+            guard.changes.pop_front();
+        }
+        guard.fault = fault;
+        shared.1.notify_all();
+    }
+    let closed = pump.close().and_then(|mut vault| Ok(vault.checkpoint()?));
+    let mut guard = lock(&shared.0);
+    guard.closed = true;
+    shared.1.notify_all();
+    closed
+}

@@ -1,0 +1,26 @@
+//! One profile, wired: reducer, engine, vault, journal and a transport. It decides nothing.
+//!
+//! ```text
+//!   Client (any thread) ──submit, stage──▶ inbox ─▶ [ the profile's thread: Pump ] ─▶ changes ──next_changes──▶ Client
+//!        └──query──▶ the vault's second, read-only connection and the durable view
+//! ```
+//!
+//! [`Pump`] is the same machine without a thread, for tests that drive it with a clock and a seed of their own.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![deny(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod client;
+mod profile;
+mod pump;
+mod system;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, TransportFactory};
+pub use profile::{Options, Profile};
+pub use pump::{Observer, Point, Pump, Pumped};
+pub use system::{SeededEntropy, SharedEntropyHandle, SystemClock, SystemEntropy, share};
+pub use thicket_reducer::{ContactView, View};
+pub use thicket_vault::{Direction, MessageRow};

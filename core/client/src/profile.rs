@@ -1,0 +1,130 @@
+//! A profile's folder: its lock, and how it is made and opened.
+
+use crate::pump::Pump;
+use crate::system::SharedEntropyHandle;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use thicket_engine::{Engine, Fault, OsDisk, ProfileKeys};
+use thicket_journal_format::keys::Cost;
+use thicket_reducer::ClientRules;
+use thicket_types::error::Code;
+use thicket_types::name::Name;
+use thicket_types::ports::{Clock, Transport, Vault as _};
+use thicket_types::secret::Secret;
+use thicket_vault::{NewAccount, Reader, SharedEntropy, SqlVault};
+
+const VAULT_FILE: &str = "vault.db";
+const LOCK_FILE: &str = "lock";
+
+/// What a profile is opened with beside its passphrase.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Argon2id's cost for a new profile. Default: 64 MiB, 3 passes, 1 lane (RFC 9106 §4, second recommendation, on one lane).
+    pub cost: Cost,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { cost: Cost { memory_kib: 64 * 1024, passes: 3, lanes: 1 } }
+    }
+}
+
+/// An unlocked profile: locked against other processes for as long as this lives.
+pub struct Profile {
+    folder: PathBuf,
+    keys: ProfileKeys,
+    vault: SqlVault,
+    entropy: SharedEntropy,
+    lock: File,
+}
+
+impl Profile {
+    /// Makes a new profile with a new identity. The folder may be there, and empty.
+    ///
+    /// **Errors:** `ProfileExists`, `ProfileInUse`, the disk's. After an error the folder holds no profile.
+    pub fn create(
+        folder: &Path,
+        name: &Name,
+        passphrase: &Secret<Vec<u8>>,
+        options: Options,
+        entropy: SharedEntropy,
+        clock: &dyn Clock,
+    ) -> Result<Profile, Fault> {
+        private_folder(folder)?;
+        let lock = lock(folder)?;
+        let mut disk = OsDisk::new(folder);
+        let mut source = SharedEntropyHandle(entropy.clone());
+        let keys = ProfileKeys::create(&mut disk, &mut source, passphrase, options.cost)?;
+        let new = NewAccount { name: name.clone(), at: clock.now() };
+        let made = keys.vault_key().and_then(|key| Ok(SqlVault::create(&folder.join(VAULT_FILE), &key, entropy.clone(), &new)?));
+        match made {
+            Ok(vault) => Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock }),
+            Err(fault) => {
+                // A half-made profile would be in the way of the next try. If it can't be removed, the error says why.
+                let _ = std::fs::remove_file(folder.join(VAULT_FILE));
+                let _ = std::fs::remove_file(folder.join(thicket_engine::KEYS_FILE));
+                Err(fault)
+            }
+        }
+    }
+
+    /// Unlocks a profile.
+    ///
+    /// **Errors:** `ProfileMissing`, `ProfileInUse`, `WrongPassphrase`, `KeysDamaged`, `VaultDamaged`, `ProfileNewer`. Nothing
+    /// is changed by a failed unlock.
+    pub fn unlock(folder: &Path, passphrase: &Secret<Vec<u8>>, entropy: SharedEntropy) -> Result<Profile, Fault> {
+        if !folder.join(thicket_engine::KEYS_FILE).is_file() {
+            return Err(Fault::from(Code::ProfileMissing));
+        }
+        let lock = lock(folder)?;
+        let keys = ProfileKeys::unlock(&mut OsDisk::new(folder), passphrase)?;
+        let vault = SqlVault::open(&folder.join(VAULT_FILE), &keys.vault_key()?, entropy.clone())?;
+        Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock })
+    }
+
+    /// The name and the certificate's fingerprint.
+    pub fn own(&self) -> (String, thicket_types::ids::Fingerprint) {
+        let (name, certificate) = self.vault.own();
+        (name.to_owned(), certificate.fingerprint())
+    }
+
+    /// A second connection to the vault, for views.
+    pub fn reader(&self) -> Result<Reader, Fault> {
+        Ok(Reader::open(&self.folder.join(VAULT_FILE), &self.keys.vault_key()?)?)
+    }
+
+    /// Folds the journal and wires everything together. What was outstanding is dispatched at the first pump.
+    ///
+    /// **Errors:** `JournalDamaged` with its place, `RolledBack`, `ProfileNewer`, the disk's.
+    pub fn open(self, transport: Box<dyn Transport + Send>, clock: Box<dyn Clock + Send>) -> Result<Pump<SqlVault>, Fault> {
+        let Profile { folder, keys, mut vault, entropy, lock } = self;
+        let remembered = vault.remembered()?;
+        let disk = Box::new(OsDisk::new(&folder));
+        let (engine, opened) = Engine::<ClientRules>::open(disk, clock, Box::new(SharedEntropyHandle(entropy)), keys, remembered)?;
+        let named = crate::pump::named_bodies(engine.state());
+        vault.sweep(&named)?;
+        Ok(Pump::new(engine, opened, vault, transport, Some(lock)))
+    }
+}
+
+fn private_folder(folder: &Path) -> Result<(), Fault> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|_| Fault::from(Code::DiskFailed))
+}
+
+fn lock(folder: &Path) -> Result<File, Fault> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join(LOCK_FILE))
+        .map_err(|_| Fault::from(Code::DiskFailed))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Fault::from(Code::ProfileInUse)),
+        Err(TryLockError::Error(_)) => Err(Fault::from(Code::DiskFailed)),
+    }
+}

@@ -1,0 +1,270 @@
+//! The machine of one profile: what arrives goes in, durable effects go out. One call does all there is to do now.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::ControlFlow;
+use thicket_engine::{Engine, Fault, Input, Opened};
+use thicket_reducer::{ClientRules, State, View, view};
+use thicket_types::effect::{Change, Effect, Send};
+use thicket_types::error::Code;
+use thicket_types::event::{Lane, Outcome, TimerId};
+use thicket_types::ids::{BodyRef, EffectId, IntentId};
+use thicket_types::intent::{Answer, Intent};
+use thicket_types::ports::{Reducer as _, Transport, Vault, VaultCall};
+use thicket_types::time::{Deadline, Duration, Stamp};
+use thicket_types::vault_op::VaultOp;
+
+/// Ops that one vault transaction takes.
+const VAULT_BATCH: usize = 64;
+/// The wait before a vault that failed is asked again.
+const VAULT_RETRY: Duration = Duration::seconds(1);
+
+/// What a pump brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Pumped {
+    /// Answers to Intents, and why some got none.
+    pub answers: Vec<(IntentId, Result<Answer, Code>)>,
+    /// Everything else that a frontend is told.
+    pub changes: Vec<Change>,
+    /// When to pump again at the latest.
+    pub deadline: Option<Deadline>,
+}
+
+/// Where a profile's machine stands: each is a point at which a crash must lose nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Point {
+    /// A block is on disk; none of its effects is dispatched.
+    Appended {
+        /// Records in it.
+        records: usize,
+    },
+    /// The vault has committed; none of its outcomes is journaled.
+    Committed {
+        /// The ops' names, in order.
+        ops: Vec<&'static str>,
+    },
+    /// The transport took a frame; that is not journaled.
+    Sent {
+        /// The way it goes.
+        lane: Lane,
+    },
+}
+
+/// Called at each point, on the profile's thread: what it waits for, the profile waits for. `Break` takes the process for
+/// dead there: the pump goes no further, and is to be dropped.
+pub type Observer = Box<dyn FnMut(Point) -> ControlFlow<()> + std::marker::Send>;
+
+/// One profile's machine.
+pub struct Pump<V> {
+    engine: Engine<ClientRules>,
+    vault: V,
+    transport: Box<dyn Transport + std::marker::Send>,
+    timers: BTreeMap<TimerId, Deadline>,
+    /// Ops asked for and not done: in order, since the fold relies on it.
+    ops: Vec<(EffectId, VaultOp)>,
+    /// Set while the vault fails: when it is asked again.
+    vault_again: Option<Stamp>,
+    sends: Vec<(EffectId, Send)>,
+    observer: Option<Observer>,
+    /// Held open for as long as the profile is: other processes stay out.
+    _lock: Option<File>,
+}
+
+/// Bodies that the state names: staged, and not yet in a message's row.
+pub(crate) fn named_bodies(state: &State) -> Vec<BodyRef> {
+    state.outbox.values().map(|outgoing| outgoing.body).collect()
+}
+
+impl<V: Vault> Pump<V> {
+    /// Wires an opened engine. What was outstanding and what is armed comes first.
+    pub fn new(
+        engine: Engine<ClientRules>,
+        opened: Opened,
+        vault: V,
+        transport: Box<dyn Transport + std::marker::Send>,
+        lock: Option<File>,
+    ) -> Pump<V> {
+        let mut pump = Pump {
+            engine,
+            vault,
+            transport,
+            timers: opened.timers.into_iter().collect(),
+            ops: Vec::new(),
+            vault_again: None,
+            sends: Vec::new(),
+            observer: None,
+            _lock: lock,
+        };
+        let mut none = Pumped::default();
+        for (id, effect) in opened.outstanding {
+            pump.take(id, effect, &mut none);
+        }
+        pump
+    }
+
+    /// Has every point told to an observer from now on.
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
+    }
+
+    fn at(&mut self, point: Point) -> Result<(), Fault> {
+        match self.observer.as_mut().map(|observer| observer(point)) {
+            None | Some(ControlFlow::Continue(())) => Ok(()),
+            Some(ControlFlow::Break(())) => Err(Fault::from(Code::ProfileClosed)),
+        }
+    }
+
+    /// Asks for something; the answer comes out of the next pump.
+    pub fn submit(&mut self, id: IntentId, intent: Intent) {
+        self.engine.push(Input::Intent(id, intent));
+    }
+
+    /// Seals a body in the vault, for an Intent to name.
+    pub fn stage(&mut self, body: &[u8]) -> Result<BodyRef, Code> {
+        self.vault.stage(body)
+    }
+
+    /// The durable state, as a frontend sees it.
+    pub fn view(&self) -> View {
+        view(self.engine.state())
+    }
+
+    /// The durable state.
+    pub fn state(&self) -> &State {
+        self.engine.state()
+    }
+
+    /// Does all there is to do now: takes frames and passed deadlines, folds, makes durable, dispatches; until nothing is left.
+    ///
+    /// **Errors:** the journal could not be written; nothing of that turn was dispatched, and what was asked in it got no
+    /// answer. A later pump goes on from what is durable.
+    pub fn pump(&mut self) -> Result<Pumped, Fault> {
+        let mut pumped = Pumped::default();
+        loop {
+            self.take_frames()?;
+            self.take_deadlines();
+            let turn = self.engine.turn()?;
+            let folded = turn.records > 0;
+            if folded {
+                self.at(Point::Appended { records: turn.records })?;
+            }
+            pumped.answers.extend(turn.failed.into_iter().map(|(id, code)| (id, Err(code))));
+            for (id, effect) in turn.effects {
+                self.take(id, effect, &mut pumped);
+            }
+            let dispatched = self.dispatch(&mut pumped)?;
+            if !folded && !dispatched && !self.engine.has_inputs() {
+                break;
+            }
+            if self.engine.snapshot_due() {
+                self.snapshot()?;
+            }
+        }
+        pumped.deadline = self.timers.values().copied().chain(self.vault_again).min();
+        Ok(pumped)
+    }
+
+    fn take_frames(&mut self) -> Result<(), Fault> {
+        while let Some((lane, frame)) = self.transport.poll() {
+            let state = self.engine.state();
+            let arrival = self.vault.admit(&frame, lane, ClientRules::relay(state))?;
+            if let Some(arrival) = arrival.and_then(|arrival| ClientRules::admit(state, arrival)) {
+                self.engine.push(Input::Arrival(arrival));
+            }
+        }
+        Ok(())
+    }
+
+    fn take_deadlines(&mut self) {
+        let now = self.engine.now();
+        let due: Vec<TimerId> = self.timers.iter().filter(|(_, deadline)| **deadline <= now).map(|(timer, _)| *timer).collect();
+        for timer in due {
+            self.timers.remove(&timer);
+            self.engine.push(Input::Elapsed(timer, false));
+        }
+    }
+
+    /// Takes a durable effect to where it will be done.
+    fn take(&mut self, id: EffectId, effect: Effect, pumped: &mut Pumped) {
+        match effect {
+            Effect::Vault(op) => self.ops.push((id, op)),
+            Effect::Send(send) => self.sends.push((id, send)),
+            Effect::Arm(timer, deadline) => {
+                self.timers.insert(timer, deadline);
+            }
+            Effect::Disarm(timer) => {
+                self.timers.remove(&timer);
+            }
+            Effect::Notify(Change::Answered { intent, answer }) => pumped.answers.push((intent, Ok(answer))),
+            Effect::Notify(change) => pumped.changes.push(change),
+        }
+    }
+
+    /// Dispatches what waits. Returns whether anything was resolved by it.
+    fn dispatch(&mut self, pumped: &mut Pumped) -> Result<bool, Fault> {
+        let mut resolved = !self.sends.is_empty();
+        for (id, send) in std::mem::take(&mut self.sends) {
+            let frame = self.engine.frame(send.frame)?;
+            let outcome = match self.transport.send(&send.to, send.lane, &frame) {
+                Ok(()) => {
+                    self.at(Point::Sent { lane: send.lane })?;
+                    Outcome::Handed
+                }
+                Err(thicket_types::ports::Unreachable) => Outcome::Unreachable,
+            };
+            self.engine.push(Input::Resolved(id, outcome, 0));
+        }
+        if self.vault_again.is_some_and(|again| again > self.engine.now()) {
+            return Ok(resolved);
+        }
+        self.vault_again = None;
+        while !self.ops.is_empty() {
+            let batch: Vec<(EffectId, VaultOp)> = self.ops.iter().take(VAULT_BATCH).cloned().collect();
+            match self.run(&batch) {
+                Ok((outcomes, count)) => {
+                    self.at(Point::Committed { ops: batch.iter().map(|(_, op)| op.word()).collect() })?;
+                    self.ops.drain(..batch.len());
+                    for ((id, _), outcome) in batch.into_iter().zip(outcomes) {
+                        self.engine.push(Input::Resolved(id, outcome, count));
+                    }
+                    resolved = true;
+                }
+                Err(fault) => {
+                    // Nothing was done: the same ops are asked for again. A full disk may have room by then.
+                    pumped.changes.push(Change::Disconnected(fault.code));
+                    self.vault_again = Some(self.engine.now().after(VAULT_RETRY));
+                    break;
+                }
+            }
+        }
+        Ok(resolved)
+    }
+
+    fn run(&mut self, batch: &[(EffectId, VaultOp)]) -> Result<(Vec<Outcome>, u64), Fault> {
+        let mut calls = Vec::with_capacity(batch.len());
+        for (effect, op) in batch {
+            let frame = op.frame().map_or(Ok(Vec::new()), |seq| self.engine.frame(seq))?;
+            calls.push(VaultCall { effect: *effect, op: op.clone(), frame });
+        }
+        Ok(self.vault.run(self.engine.durable(), &calls)?)
+    }
+
+    /// Writes a snapshot, and lets the vault forget what the one before it covers.
+    fn snapshot(&mut self) -> Result<(), Fault> {
+        if let Some((covered, open)) = self.engine.snapshot()? {
+            self.vault.prune(covered, &open)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a last snapshot, so that the next open is quick. The profile is as safe without it.
+    pub fn close(mut self) -> Result<V, Fault> {
+        self.snapshot()?;
+        Ok(self.vault)
+    }
+
+    /// Writes a snapshot now, and lets the vault forget what the one before it covers.
+    pub fn take_snapshot(&mut self) -> Result<(), Fault> {
+        self.snapshot()
+    }
+}

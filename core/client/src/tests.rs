@@ -1,0 +1,462 @@
+//! Whole profiles, driven by one thread, one seed and one clock: real journal, real vault, real relay.
+
+use crate::pump::Pump;
+use crate::system::{SeededEntropy, share};
+use crate::{Direction, Options, Profile};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tempfile::TempDir;
+use thicket_engine::{OsDisk, ProfileKeys};
+use thicket_journal_format::keys::Cost;
+use thicket_relay::Relay;
+use thicket_store::MemoryStore;
+use thicket_transport::{Conditions, Loopback, LoopbackRelay};
+use thicket_types::effect::{Change, MessageState};
+use thicket_types::error::Code;
+use thicket_types::ids::{Fingerprint, IntentId, MessageId};
+use thicket_types::intent::{Answer, Intent};
+use thicket_types::name::Name;
+use thicket_types::ports::Clock;
+use thicket_types::secret::Secret;
+use thicket_types::time::Stamp;
+use thicket_vault::SqlVault;
+
+const CHEAP: Options = Options { cost: Cost { memory_kib: 8, passes: 1, lanes: 1 } };
+const START_MS: u64 = 1_790_000_000_000;
+
+#[derive(Clone)]
+struct ManualClock(Arc<AtomicU64>);
+
+impl Clock for ManualClock {
+    fn now(&self) -> Stamp {
+        Stamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Some people, one relay, one clock.
+struct World {
+    clock: ManualClock,
+    meeting: Loopback,
+    relay: Relay<MemoryStore, LoopbackRelay>,
+    people: BTreeMap<&'static str, Person>,
+    folder: TempDir,
+    seed: u64,
+    intents: u64,
+}
+
+struct Person {
+    folder: PathBuf,
+    own: Fingerprint,
+    pump: Option<Pump<SqlVault>>,
+    changes: Vec<Change>,
+    answers: Vec<(IntentId, Result<Answer, Code>)>,
+}
+
+fn passphrase() -> Secret<Vec<u8>> {
+    Secret::new(b"correct horse".to_vec())
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("a name")
+}
+
+impl World {
+    fn new(seed: u64, conditions: Conditions) -> World {
+        let clock = ManualClock(Arc::new(AtomicU64::new(START_MS)));
+        let (meeting, end) = Loopback::new("test", Conditions { seed, ..conditions });
+        let ports = thicket_relay::World {
+            entropy: Box::new(SeededEntropy::new(seed ^ 1)),
+            clock: Box::new(clock.clone()),
+            verify: Box::new(thicket_openpgp::Verifier),
+        };
+        let relay = Relay::new(MemoryStore::new(), end, &[9; 32], ports);
+        World { clock, meeting, relay, people: BTreeMap::new(), folder: TempDir::new().expect("a folder"), seed, intents: 0 }
+    }
+
+    fn create(&mut self, who: &'static str) {
+        self.seed += 1;
+        let folder = self.folder.path().join(who);
+        let entropy = share(Box::new(SeededEntropy::new(self.seed)));
+        let profile = Profile::create(&folder, &name(who), &passphrase(), CHEAP, entropy, &self.clock).expect("a new profile");
+        let own = profile.own().1;
+        self.people.insert(who, Person { folder, own, pump: None, changes: Vec::new(), answers: Vec::new() });
+        self.wire(who, profile);
+    }
+
+    fn wire(&mut self, who: &'static str, profile: Profile) {
+        self.seed += 1;
+        let transport = self.meeting.client(&mut SeededEntropy::new(self.seed), None);
+        let pump = profile.open(Box::new(transport), Box::new(self.clock.clone())).expect("an intact profile");
+        self.people.get_mut(who).expect("a person").pump = Some(pump);
+    }
+
+    /// Opens a profile that was dropped or closed, and connects.
+    fn open(&mut self, who: &'static str) {
+        self.seed += 1;
+        let folder = self.people[who].folder.clone();
+        let entropy = share(Box::new(SeededEntropy::new(self.seed)));
+        let profile = Profile::unlock(&folder, &passphrase(), entropy).expect("an intact profile");
+        self.wire(who, profile);
+        self.ask(who, Intent::Connect);
+    }
+
+    /// The process dies: nothing is closed in order.
+    fn kill(&mut self, who: &'static str) {
+        self.people.get_mut(who).expect("a person").pump = None;
+    }
+
+    fn ask(&mut self, who: &'static str, intent: Intent) -> IntentId {
+        self.intents += 1;
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&self.intents.to_be_bytes());
+        let id = IntentId(id);
+        self.pump(who).submit(id, intent);
+        id
+    }
+
+    fn pump(&mut self, who: &'static str) -> &mut Pump<SqlVault> {
+        self.people.get_mut(who).and_then(|person| person.pump.as_mut()).expect("an open profile")
+    }
+
+    fn register(&mut self, who: &'static str) {
+        let relay = self.meeting.address().to_owned();
+        self.ask(who, Intent::Register { relay, key: None });
+    }
+
+    fn say(&mut self, who: &'static str, to: &'static str, text: &str) -> MessageId {
+        let contact = self.people[to].own;
+        let body = self.pump(who).stage(text.as_bytes()).expect("room");
+        let len = u32::try_from(text.len()).expect("a short text");
+        MessageId(self.ask(who, Intent::Send { contact, body, len }).0)
+    }
+
+    /// Lets everything happen that happens within a span.
+    fn run(&mut self, span_ms: u64) {
+        let end = self.clock.now().0 + span_ms;
+        loop {
+            let mut deadline = end;
+            loop {
+                for person in self.people.values_mut() {
+                    let Some(pump) = &mut person.pump else {
+                        continue;
+                    };
+                    let pumped = pump.pump().expect("a disk that works");
+                    person.changes.extend(pumped.changes);
+                    person.answers.extend(pumped.answers);
+                    deadline = deadline.min(pumped.deadline.map_or(end, |deadline| deadline.0));
+                }
+                if self.relay.turn().expect("a store that works") == 0 {
+                    break;
+                }
+                deadline = end;
+            }
+            let now = self.clock.now().0;
+            if now >= end {
+                return;
+            }
+            self.clock.0.store(deadline.max(now + 1), Ordering::Relaxed);
+        }
+    }
+
+    fn texts(&self, who: &'static str) -> Vec<(Direction, MessageState, String)> {
+        let person = &self.people[who];
+        let entropy = share(Box::new(SeededEntropy::new(0)));
+        assert!(person.pump.is_none(), "read after the profile is closed");
+        let profile = Profile::unlock(&person.folder, &passphrase(), entropy).expect("an intact profile");
+        let rows = profile.reader().and_then(|reader| Ok(reader.messages(None, 0, 10_000)?)).expect("an intact vault");
+        rows.into_iter().map(|row| (row.direction, row.state, row.text.unwrap_or_default())).collect()
+    }
+
+    fn verify(&mut self, who: &'static str) {
+        self.kill(who);
+        let mut disk = OsDisk::new(&self.people[who].folder);
+        let keys = ProfileKeys::unlock(&mut disk, &passphrase()).expect("intact keys");
+        let verified = thicket_replay::verify(&mut disk, &keys).expect("an intact journal");
+        assert!(verified.holds(), "{verified:?}");
+    }
+}
+
+fn two(seed: u64, conditions: Conditions) -> World {
+    let mut world = World::new(seed, conditions);
+    for who in ["alice", "bob"] {
+        world.create(who);
+        world.register(who);
+    }
+    world.run(60_000);
+    for who in ["alice", "bob"] {
+        assert!(world.pump(who).view().registered, "{who}");
+    }
+    world.ask("alice", Intent::AddContact { name: name("bob") });
+    world.run(60_000);
+    assert_eq!(world.pump("alice").view().contacts.len(), 1);
+    world
+}
+
+fn received(texts: &[(Direction, MessageState, String)]) -> Vec<&str> {
+    texts.iter().filter(|(direction, _, _)| *direction == Direction::Received).map(|(_, _, text)| text.as_str()).collect()
+}
+
+fn all_delivered(texts: &[(Direction, MessageState, String)]) -> bool {
+    texts.iter().all(|(_, state, _)| *state == MessageState::Delivered)
+}
+
+#[test]
+fn a_message_goes_each_way_and_both_are_told() {
+    let mut world = two(1, Conditions::default());
+    world.say("alice", "bob", "hello bob");
+    world.run(5_000);
+    let alice = world.people["alice"].own;
+    world.ask("bob", Intent::AcceptContact { contact: alice });
+    world.say("bob", "alice", "hello alice");
+    world.run(5_000);
+    for who in ["alice", "bob"] {
+        world.verify(who);
+    }
+    let (of_alice, of_bob) = (world.texts("alice"), world.texts("bob"));
+    assert_eq!(received(&of_bob), ["hello bob"]);
+    assert_eq!(received(&of_alice), ["hello alice"]);
+    assert!(all_delivered(&of_alice) && all_delivered(&of_bob), "{of_alice:?} {of_bob:?}");
+}
+
+#[test]
+fn whoever_was_away_gets_everything_once_and_in_order() {
+    let mut world = two(2, Conditions::default());
+    world.kill("bob");
+    let texts: Vec<String> = (0..20).map(|number| format!("while you were away {number}")).collect();
+    for text in &texts {
+        world.say("alice", "bob", text);
+    }
+    world.run(5_000);
+    assert!(world.pump("alice").view().unsettled.is_empty(), "the relay has stored all");
+    world.open("bob");
+    world.run(5_000);
+    let alice = world.people["alice"].own;
+    world.ask("bob", Intent::AcceptContact { contact: alice });
+    world.run(5_000);
+    for who in ["alice", "bob"] {
+        world.verify(who);
+    }
+    assert_eq!(received(&world.texts("bob")), texts);
+    assert!(all_delivered(&world.texts("alice")));
+}
+
+#[test]
+fn loss_doubling_and_reordering_cost_time_and_no_message() {
+    for seed in 10..14 {
+        let mut world = two(seed * 100, Conditions { lost: 150, doubled: 100, reordered: 200, seed: 0 });
+        let alice = world.people["alice"].own;
+        let mut said = (Vec::new(), Vec::new());
+        for round in 0..10 {
+            let (one, other) = (format!("from alice {round}"), format!("from bob {round}"));
+            world.say("alice", "bob", &one);
+            said.0.push(one);
+            if round == 3 {
+                world.kill("bob");
+                world.run(1_000);
+                world.open("bob");
+            }
+            if world.pump("bob").view().contacts.iter().any(|contact| contact.fingerprint == alice) {
+                world.ask("bob", Intent::AcceptContact { contact: alice });
+                world.say("bob", "alice", &other);
+                said.1.push(other);
+            }
+            world.run(2_000);
+        }
+        world.run(1_800_000);
+        for who in ["alice", "bob"] {
+            let view = world.pump(who).view();
+            assert_eq!((view.unsettled.len(), view.unacknowledged, view.early), (0, 0, 0), "seed {seed} {who}");
+            world.verify(who);
+        }
+        let (of_alice, of_bob) = (world.texts("alice"), world.texts("bob"));
+        let sorted = |texts: &[(Direction, MessageState, String)]| {
+            let mut texts: Vec<String> = received(texts).into_iter().map(str::to_owned).collect();
+            texts.sort();
+            texts
+        };
+        said.0.sort();
+        said.1.sort();
+        assert_eq!(sorted(&of_bob), said.0, "seed {seed}");
+        assert_eq!(sorted(&of_alice), said.1, "seed {seed}");
+        assert!(all_delivered(&of_alice) && all_delivered(&of_bob), "seed {seed}");
+    }
+}
+
+#[test]
+fn both_sides_that_begin_at_once_end_in_one_conversation() {
+    let mut world = two(3, Conditions::default());
+    world.ask("bob", Intent::AddContact { name: name("alice") });
+    world.run(5_000);
+    world.say("alice", "bob", "crossing from alice");
+    world.say("bob", "alice", "crossing from bob");
+    world.run(5_000);
+    world.say("alice", "bob", "after from alice");
+    world.say("bob", "alice", "after from bob");
+    world.run(5_000);
+    for who in ["alice", "bob"] {
+        world.verify(who);
+    }
+    assert_eq!(received(&world.texts("bob")), ["crossing from alice", "after from alice"]);
+    assert_eq!(received(&world.texts("alice")), ["crossing from bob", "after from bob"]);
+    assert!(all_delivered(&world.texts("alice")) && all_delivered(&world.texts("bob")));
+}
+
+#[test]
+fn a_repeated_intent_gets_the_first_answer_and_sends_nothing_twice() {
+    let mut world = two(4, Conditions::default());
+    let bob = world.people["bob"].own;
+    let body = world.pump("alice").stage(b"once").expect("room");
+    let id = IntentId([7; 16]);
+    for _ in 0..3 {
+        world.pump("alice").submit(id, Intent::Send { contact: bob, body, len: 4 });
+        world.run(3_000);
+    }
+    world.kill("alice");
+    world.open("alice");
+    world.pump("alice").submit(id, Intent::Send { contact: bob, body, len: 4 });
+    world.run(3_000);
+    let answers: Vec<_> =
+        world.people["alice"].answers.iter().filter(|(intent, _)| *intent == id).map(|(_, answer)| answer.clone()).collect();
+    assert_eq!(answers, vec![Ok(Answer::Queued(MessageId(id.0))); 4]);
+    world.verify("bob");
+    assert_eq!(received(&world.texts("bob")), ["once"]);
+}
+
+#[test]
+fn two_profiles_with_one_seed_write_the_same_journal_bytes() {
+    let run = || {
+        let mut world = two(5, Conditions { lost: 50, doubled: 50, reordered: 50, seed: 0 });
+        world.say("alice", "bob", "the same words");
+        world.run(60_000);
+        world.kill("alice");
+        let folder = world.people["alice"].folder.join("journal");
+        let mut files: Vec<_> = std::fs::read_dir(&folder).expect("a journal").map(|entry| entry.expect("a file").path()).collect();
+        files.sort();
+        files
+            .into_iter()
+            .map(|file| (file.file_name().map(|name| name.to_owned()), std::fs::read(&file).expect("a file")))
+            .collect::<Vec<_>>()
+    };
+    let (one, other) = (run(), run());
+    assert!(!one.is_empty());
+    assert!(one == other, "the journals differ");
+}
+
+#[test]
+fn what_cannot_be_is_refused_and_changes_nothing() {
+    let mut world = World::new(6, Conditions::default());
+    world.create("alice");
+    let nobody = Fingerprint([0; 20]);
+    let body = world.pump("alice").stage(b"x").expect("room");
+    let refused = |world: &mut World, intent: Intent, code: Code| {
+        let id = world.ask("alice", intent);
+        world.run(10);
+        assert_eq!(world.people["alice"].answers.last(), Some(&(id, Ok(Answer::Refused(code)))));
+    };
+    refused(&mut world, Intent::Connect, Code::NotRegistered);
+    refused(&mut world, Intent::Send { contact: nobody, body, len: 1 }, Code::NotRegistered);
+    world.register("alice");
+    world.run(1_000);
+    refused(&mut world, Intent::Send { contact: nobody, body, len: 1 }, Code::UnknownContact);
+    refused(&mut world, Intent::Send { contact: nobody, body, len: 0 }, Code::EmptyMessage);
+    refused(&mut world, Intent::Send { contact: nobody, body, len: 65_537 }, Code::MessageTooLong);
+    let relay = world.meeting.address().to_owned();
+    refused(&mut world, Intent::Register { relay, key: None }, Code::AlreadyRegistered);
+    world.ask("alice", Intent::AddContact { name: name("nobody") });
+    world.run(1_000);
+    assert!(world.people["alice"].changes.contains(&Change::LookupFailed(Code::UnknownName)));
+    world.ask("alice", Intent::AddContact { name: name("ALICE") });
+    world.run(1_000);
+    assert!(world.people["alice"].changes.contains(&Change::LookupFailed(Code::OwnName)));
+}
+
+#[test]
+fn a_taken_name_is_refused_in_any_case_and_the_first_owner_keeps_it() {
+    let mut world = World::new(7, Conditions::default());
+    for who in ["alice", "ALICE"] {
+        world.create(who);
+        world.register(who);
+        world.run(5_000);
+    }
+    assert!(world.pump("alice").view().registered);
+    assert!(!world.pump("ALICE").view().registered);
+    assert!(world.people["ALICE"].changes.contains(&Change::RegistrationRefused(Code::NameTaken)));
+}
+
+#[test]
+fn a_relay_that_does_not_answer_is_said_and_asked_again() {
+    let mut world = World::new(8, Conditions::default());
+    world.create("alice");
+    world.meeting.set_up(false);
+    world.register("alice");
+    world.run(120_000);
+    assert!(world.people["alice"].changes.contains(&Change::Disconnected(Code::RelayUnreachable)));
+    world.meeting.set_up(true);
+    world.run(600_000);
+    assert!(world.pump("alice").view().registered);
+}
+
+fn folder_bytes(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+        .into_iter()
+        .flat_map(|path| if path.is_dir() { folder_bytes(&path) } else { vec![(path.clone(), std::fs::read(&path).expect("a file"))] })
+        .collect()
+}
+
+#[test]
+fn a_wrong_passphrase_is_said_and_changes_no_byte() {
+    let mut world = two(9, Conditions::default());
+    world.kill("alice");
+    let folder = world.people["alice"].folder.clone();
+    let before = folder_bytes(&folder);
+    let wrong = Secret::new(b"wrong".to_vec());
+    let unlocked = Profile::unlock(&folder, &wrong, share(Box::new(SeededEntropy::new(0))));
+    assert_eq!(unlocked.err().map(|fault| fault.code), Some(Code::WrongPassphrase));
+    assert!(before == folder_bytes(&folder));
+}
+
+#[test]
+fn a_profile_in_use_is_not_opened_twice_and_none_is_made_over_another() {
+    let world = two(15, Conditions::default());
+    let folder = world.people["alice"].folder.clone();
+    let entropy = || share(Box::new(SeededEntropy::new(0)));
+    let twice = Profile::unlock(&folder, &passphrase(), entropy());
+    assert_eq!(twice.err().map(|fault| fault.code), Some(Code::ProfileInUse));
+    let clock = world.clock.clone();
+    drop(world.people);
+    let over = Profile::create(&folder, &name("eve"), &passphrase(), CHEAP, entropy(), &clock);
+    assert_eq!(over.err().map(|fault| fault.code), Some(Code::ProfileExists));
+    assert!(Profile::unlock(&folder, &passphrase(), entropy()).is_ok());
+    let missing = Profile::unlock(&folder.join("none"), &passphrase(), entropy());
+    assert_eq!(missing.err().map(|fault| fault.code), Some(Code::ProfileMissing));
+}
+
+#[test]
+fn a_journal_restored_from_yesterday_is_seen_and_so_is_a_vault() {
+    for restored in ["journal", "vault.db"] {
+        let mut world = two(16, Conditions::default());
+        world.kill("alice");
+        let folder = world.people["alice"].folder.clone();
+        let yesterday: Vec<_> = folder_bytes(&folder).into_iter().filter(|(path, _)| path.starts_with(folder.join(restored))).collect();
+        world.open("alice");
+        world.say("alice", "bob", "today");
+        world.run(5_000);
+        world.kill("alice");
+        match restored {
+            "journal" => std::fs::remove_dir_all(folder.join("journal")).expect("a folder"),
+            _ => ["vault.db-wal", "vault.db-shm"].iter().for_each(|name| drop(std::fs::remove_file(folder.join(name)))),
+        }
+        for (path, bytes) in yesterday {
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::fs::write(path, bytes).expect("room");
+        }
+        let profile = Profile::unlock(&folder, &passphrase(), share(Box::new(SeededEntropy::new(0)))).expect("keys and vault are intact");
+        let transport = world.meeting.client(&mut SeededEntropy::new(77), None);
+        let opened = profile.open(Box::new(transport), Box::new(world.clock.clone()));
+        assert_eq!(opened.err().map(|fault| fault.code), Some(Code::RolledBack), "{restored}");
+    }
+}

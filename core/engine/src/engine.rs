@@ -1,0 +1,354 @@
+//! The engine: one profile's journal and state, turned one group commit at a time.
+
+use crate::frames::{Frames, frame_of};
+use crate::journal::{self, BlockAt, Writer};
+use crate::keys::ProfileKeys;
+use crate::{Fault, snapshots};
+use std::collections::{BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use thicket_journal_format::event::Record;
+use thicket_types::effect::Effect;
+use thicket_types::error::Code;
+use thicket_types::event::{Arrival, Event, Outcome, TimerId};
+use thicket_types::ids::{EffectId, FrameId, IntentId, Seq};
+use thicket_types::intent::Intent;
+use thicket_types::limits::{BLOCK_LEN_MAX, BLOCK_RECORDS_MAX, SEEN_FRAMES_MAX, SNAPSHOT_EVERY};
+use thicket_types::ports::{Clock, Disk, Durable, Entropy, Place, Reducer, Remembered};
+use thicket_types::time::{Deadline, Stamp};
+
+/// Something that happened and is not journaled yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// A person or program asked.
+    Intent(IntentId, Intent),
+    /// A frame arrived and was admitted.
+    Arrival(Arrival),
+    /// A deadline passed; the flag is set if folding it the ordinary way panicked.
+    Elapsed(TimerId, bool),
+    /// An effect finished; with the vault's transaction count, if the vault had part in it.
+    Resolved(EffectId, Outcome, u64),
+}
+
+/// What one turn made durable, and what is to be done about it.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Effects, in order. They may be dispatched: their records are on disk.
+    pub effects: Vec<(EffectId, Effect)>,
+    /// Intents that could not be folded: nothing about them is durable.
+    pub failed: Vec<(IntentId, Code)>,
+    /// Records made durable.
+    pub records: usize,
+}
+
+/// What an open found to be done.
+#[derive(Debug)]
+pub struct Opened {
+    /// Effects that no record resolves: dispatched again, with the ids they always had.
+    pub outstanding: Vec<(EffectId, Effect)>,
+    /// Timers that are armed.
+    pub timers: Vec<(TimerId, Deadline)>,
+    /// Records folded on the way.
+    pub folded: u64,
+}
+
+/// One profile's journal and state.
+pub struct Engine<R: Reducer> {
+    disk: Box<dyn Disk + Send>,
+    clock: Box<dyn Clock + Send>,
+    entropy: Box<dyn Entropy + Send>,
+    keys: ProfileKeys,
+    state: R::State,
+    durable: Durable,
+    stamp: Stamp,
+    writer: Writer,
+    blocks: Vec<BlockAt>,
+    frames: Frames,
+    inputs: VecDeque<Input>,
+    quarantine: BTreeSet<FrameId>,
+    /// The newest snapshot: its place, and what was open there.
+    covered: Option<(Seq, Vec<EffectId>)>,
+    /// Milliseconds by which the journal is ahead of the clock.
+    ahead: u64,
+    /// Set when the state could not be rebuilt after a failure: only a new open helps.
+    broken: bool,
+}
+
+impl<R: Reducer> Engine<R> {
+    /// Opens a profile's journal: newest snapshot, then the tail, folded.
+    ///
+    /// **Errors:** `JournalDamaged` with its place; `ProfileNewer`; `RolledBack` if journal and vault are not of the same
+    /// time; the disk's.
+    pub fn open(
+        mut disk: Box<dyn Disk + Send>,
+        clock: Box<dyn Clock + Send>,
+        mut entropy: Box<dyn Entropy + Send>,
+        keys: ProfileKeys,
+        remembered: Remembered,
+    ) -> Result<(Engine<R>, Opened), Fault> {
+        let loaded = load::<R>(disk.as_mut(), &keys, remembered.durable)?;
+        if R::vault_count(&loaded.state) > remembered.count {
+            return Err(Fault::from(Code::RolledBack));
+        }
+        let writer = Writer::new(R::RULES, entropy.as_mut());
+        let engine = Engine {
+            disk,
+            clock,
+            entropy,
+            keys,
+            state: loaded.state,
+            durable: loaded.durable,
+            stamp: loaded.stamp,
+            writer,
+            blocks: loaded.blocks,
+            frames: Frames::default(),
+            inputs: VecDeque::new(),
+            quarantine: BTreeSet::new(),
+            covered: loaded.covered,
+            ahead: 0,
+            broken: false,
+        };
+        let opened = Opened { outstanding: R::outstanding(&engine.state), timers: R::timers(&engine.state), folded: loaded.folded };
+        Ok((engine, opened))
+    }
+
+    /// The state: always one that is durable, between turns.
+    pub fn state(&self) -> &R::State {
+        &self.state
+    }
+
+    /// The last durable block.
+    pub fn durable(&self) -> Durable {
+        self.durable
+    }
+
+    /// The journal's time: the clock's, moved forward if the journal is ahead of it, so that it never stands still.
+    pub fn now(&mut self) -> Stamp {
+        let clock = self.clock.now();
+        if clock.0.saturating_add(self.ahead) < self.stamp.0 {
+            self.ahead = self.stamp.0.saturating_sub(clock.0);
+        }
+        Stamp(clock.0.saturating_add(self.ahead))
+    }
+
+    /// Queues an input for the next turn. A frame that once panicked the fold is dropped.
+    pub fn push(&mut self, input: Input) {
+        if let Input::Arrival(arrival) = &input
+            && self.quarantine.contains(&arrival.frame)
+        {
+            return;
+        }
+        self.inputs.push_back(input);
+    }
+
+    /// Whether inputs wait.
+    pub fn has_inputs(&self) -> bool {
+        !self.inputs.is_empty()
+    }
+
+    /// Folds what waits, as much as one block holds, and makes it durable. Without inputs does nothing.
+    ///
+    /// **Errors:** nothing of the turn is durable and no effect is let out; the state is that of the last durable block.
+    /// The inputs are dropped but for `Resolved` and `Elapsed`, which wait for the next turn: nobody else repeats them.
+    pub fn turn(&mut self) -> Result<Turn, Fault> {
+        let mut turn = Turn::default();
+        if self.broken {
+            return Err(Fault::from(Code::DiskFailed));
+        }
+        if self.inputs.is_empty() {
+            return Ok(turn);
+        }
+        if self.writer.is_full() {
+            self.writer = Writer::new(R::RULES, self.entropy.as_mut());
+        }
+        loop {
+            match self.fold() {
+                Folded::Whole { taken, plain, effects } => {
+                    if taken.is_empty() {
+                        return Ok(turn);
+                    }
+                    self.append(&taken, plain)?;
+                    turn.effects = effects;
+                    turn.records = taken.len();
+                    return Ok(turn);
+                }
+                Folded::Panicked { position } => {
+                    self.rebuild()?;
+                    self.set_aside(position, &mut turn);
+                }
+            }
+        }
+    }
+
+    fn fold(&mut self) -> Folded {
+        let stamp = self.now();
+        let segment = self.writer.segment();
+        let (mut taken, mut plain, mut effects) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seq = self.durable.seq;
+        while taken.len() < BLOCK_RECORDS_MAX && plain.len() < BLOCK_LEN_MAX {
+            let Some(input) = self.inputs.get(taken.len()) else {
+                break;
+            };
+            let event = event(input.clone());
+            seq = seq.next();
+            let place = Place { segment, seq, stamp };
+            let state = &mut self.state;
+            let record = Record { stamp, event };
+            let encoded = record.encode(&mut plain);
+            // The fold is total; if it is not, that is our fault, and must not cost the account.
+            let folded = catch_unwind(AssertUnwindSafe(|| R::reduce(R::RULES, state, place, &record.event)));
+            let (Ok(()), Ok(asked)) = (encoded, folded) else {
+                return Folded::Panicked { position: taken.len() };
+            };
+            for (index, effect) in asked.into_iter().enumerate() {
+                let index = u32::try_from(index).unwrap_or(u32::MAX);
+                effects.push((EffectId { seq, index, segment }, effect));
+            }
+            taken.push((seq, record));
+        }
+        Folded::Whole { taken, plain, effects }
+    }
+
+    fn append(&mut self, taken: &[(Seq, Record)], plain: Vec<u8>) -> Result<(), Fault> {
+        let stamp = taken.last().map_or(self.stamp, |(_, record)| record.stamp);
+        let appended =
+            self.writer.append(self.disk.as_mut(), &mut self.keys, self.entropy.as_mut(), self.durable, stamp, taken.len(), plain);
+        let (durable, block) = match appended {
+            Ok(appended) => appended,
+            Err(fault) => {
+                let waiting = self.inputs.split_off(taken.len());
+                let ours = |input: &Input| matches!(input, Input::Resolved(..) | Input::Elapsed(..));
+                self.inputs.retain(ours);
+                self.inputs.extend(waiting);
+                self.rebuild()?;
+                return Err(fault);
+            }
+        };
+        self.durable = durable;
+        self.stamp = stamp;
+        self.blocks.push(block);
+        for (seq, record) in taken {
+            self.frames.keep(*seq, &record.event);
+        }
+        self.inputs.drain(..taken.len().min(self.inputs.len()));
+        Ok(())
+    }
+
+    /// Throws the state away and folds what is durable anew. The segment is never written again.
+    fn rebuild(&mut self) -> Result<(), Fault> {
+        self.broken = true;
+        let loaded = load::<R>(self.disk.as_mut(), &self.keys, None)?;
+        if loaded.durable != self.durable {
+            return Err(Fault::from(Code::Inconsistent));
+        }
+        self.state = loaded.state;
+        self.blocks = loaded.blocks;
+        self.writer = Writer::new(R::RULES, self.entropy.as_mut());
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Takes the input that panicked the fold out of the way, or makes it one that every arm accepts.
+    fn set_aside(&mut self, position: usize, turn: &mut Turn) {
+        match self.inputs.get_mut(position) {
+            Some(Input::Resolved(_, outcome, _)) if *outcome != Outcome::Fault(Code::FoldPanicked) => {
+                *outcome = Outcome::Fault(Code::FoldPanicked);
+                return;
+            }
+            Some(Input::Elapsed(_, fault)) if !*fault => {
+                *fault = true;
+                return;
+            }
+            Some(Input::Intent(id, _)) => turn.failed.push((*id, Code::FoldPanicked)),
+            Some(Input::Arrival(arrival)) => {
+                if self.quarantine.len() < SEEN_FRAMES_MAX {
+                    self.quarantine.insert(arrival.frame);
+                }
+            }
+            Some(Input::Resolved(..) | Input::Elapsed(..)) | None => {}
+        }
+        self.inputs.remove(position);
+    }
+
+    /// The bytes that an effect means when it names a record.
+    pub fn frame(&mut self, seq: Seq) -> Result<Vec<u8>, Fault> {
+        if let Some(bytes) = self.frames.find(seq) {
+            return Ok(bytes);
+        }
+        if self.blocks.first().is_none_or(|block| seq < block.first()) {
+            // Before what this process has walked: walk it all once.
+            self.blocks = journal::read(self.disk.as_mut(), &self.keys, None, Seq::ZERO, false, &mut |_| {})?.blocks;
+        }
+        let record = journal::read_record(self.disk.as_mut(), &self.keys, &self.blocks, seq)?;
+        record.as_ref().and_then(|record| frame_of(&record.event)).map(<[u8]>::to_vec).ok_or(Fault::from(Code::Inconsistent))
+    }
+
+    /// Whether enough was journaled since the newest snapshot for another.
+    pub fn snapshot_due(&self) -> bool {
+        let since = self.covered.as_ref().map_or(0, |(seq, _)| seq.0);
+        self.durable.seq.0.saturating_sub(since) >= SNAPSHOT_EVERY
+    }
+
+    /// Writes a snapshot of the durable state. Returns what the one before it covered, for the vault's ledger to be pruned:
+    /// a place, and the effects that were open there. Nothing new since the newest one: does nothing.
+    pub fn snapshot(&mut self) -> Result<Option<(Seq, Vec<EffectId>)>, Fault> {
+        if self.covered.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq) == self.durable.seq {
+            return Ok(None);
+        }
+        snapshots::write::<R>(self.disk.as_mut(), &mut self.keys, self.entropy.as_mut(), self.durable, self.stamp, &self.state)?;
+        let open = R::outstanding(&self.state).into_iter().map(|(id, _)| id).collect();
+        Ok(self.covered.replace((self.durable.seq, open)))
+    }
+}
+
+enum Folded {
+    Whole { taken: Vec<(Seq, Record)>, plain: Vec<u8>, effects: Vec<(EffectId, Effect)> },
+    Panicked { position: usize },
+}
+
+fn event(input: Input) -> Event {
+    match input {
+        Input::Intent(id, intent) => Event::Requested { id, intent },
+        Input::Arrival(arrival) => Event::Arrived(arrival),
+        Input::Elapsed(timer, fault) => Event::Elapsed { timer, fault },
+        Input::Resolved(effect, outcome, vault_count) => Event::Resolved { effect, outcome, vault_count },
+    }
+}
+
+struct Loaded<S> {
+    state: S,
+    durable: Durable,
+    stamp: Stamp,
+    blocks: Vec<BlockAt>,
+    covered: Option<(Seq, Vec<EffectId>)>,
+    folded: u64,
+}
+
+fn load<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<Durable>) -> Result<Loaded<R::State>, Fault> {
+    let newest = snapshots::newest::<R>(disk, keys)?;
+    let (from, mut state, stamp) = match newest {
+        Some(newest) => (Some(newest.durable), newest.state, newest.stamp),
+        None => (None, R::fresh(), Stamp(0)),
+    };
+    let covered = from.map(|from| (from.seq, R::outstanding(&state).into_iter().map(|(id, _)| id).collect()));
+    let beyond = from.map_or(Seq::ZERO, |from| from.seq).max(remembered.map_or(Seq::ZERO, |durable| durable.seq));
+    let (mut folded, mut newer, mut met) = (0, false, false);
+    let end = journal::read(disk, keys, from, beyond, true, &mut |walked| {
+        newer |= walked.rules > R::RULES;
+        if !newer {
+            let _ = R::reduce(walked.rules, &mut state, walked.place, &walked.record.event);
+            folded += 1;
+        }
+        met |= remembered.is_some_and(|durable| walked.place.seq == durable.seq && walked.chain == Some(durable.chain));
+    })?;
+    if newer {
+        return Err(Fault::from(Code::ProfileNewer));
+    }
+    // The vault's remembered block must be one of this journal's: where the tail holds its place, its hash must be there.
+    let in_tail = remembered.is_some_and(|durable| durable.seq > end.from);
+    if in_tail && !met
+        || from.is_some() && remembered.is_some_and(|durable| Some(durable.seq) == from.map(|from| from.seq) && Some(durable) != from)
+    {
+        return Err(Fault::from(Code::RolledBack));
+    }
+    Ok(Loaded { state, durable: end.durable, stamp: stamp.max(end.stamp), blocks: end.blocks, covered, folded })
+}

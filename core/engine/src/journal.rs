@@ -1,0 +1,331 @@
+//! The journal on disk: a folder of segments, read by walking them, written at the end of the newest alone.
+
+use crate::Fault;
+use crate::keys::{ProfileKeys, nonce, random};
+use std::fmt;
+use thicket_journal_format::block::{self, BlockHead};
+use thicket_journal_format::event::Record;
+use thicket_journal_format::header::{HEADER_LEN, Header};
+use thicket_journal_format::keys::Kind;
+use thicket_journal_format::{FormatError, Key};
+use thicket_types::error::Code;
+use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
+use thicket_types::limits::{SEGMENT_BLOCKS_MAX, SEGMENT_LEN_MAX};
+use thicket_types::ports::{Disk, Durable, Entropy, Place};
+use thicket_types::time::Stamp;
+
+const FOLDER: &str = "journal";
+
+/// Where a file is damaged, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Damage {
+    /// The file, in the profile.
+    pub file: String,
+    /// Where in it.
+    pub offset: usize,
+    /// What is wrong there.
+    pub what: FormatError,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}: {}", self.file, self.offset, self.what)
+    }
+}
+
+fn damaged(file: &str, offset: usize, what: FormatError) -> Fault {
+    let code = if what == FormatError::Newer { Code::ProfileNewer } else { Code::JournalDamaged };
+    Fault { code, damage: Some(Damage { file: file.to_owned(), offset, what }) }
+}
+
+/// One record as a walk gives it.
+pub struct Walked<'a> {
+    /// Where it stands.
+    pub place: Place,
+    /// The rules it is folded by.
+    pub rules: RulesVersion,
+    /// The record.
+    pub record: &'a Record,
+    /// The chain's hash after its block, at the block's last record.
+    pub chain: Option<Digest>,
+}
+
+/// A block's place, once walked: what it takes to read it again alone.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockAt {
+    file: String,
+    offset: u64,
+    first: Seq,
+    index: u32,
+    len: usize,
+    before: Digest,
+    segment: SegmentId,
+}
+
+impl BlockAt {
+    pub(crate) fn first(&self) -> Seq {
+        self.first
+    }
+}
+
+/// What a walk found.
+pub(crate) struct End {
+    pub(crate) durable: Durable,
+    pub(crate) stamp: Stamp,
+    pub(crate) blocks: Vec<BlockAt>,
+    /// Where the walk began: the place before its first record.
+    pub(crate) from: Seq,
+}
+
+/// Walks the journal from a place on and hands every record to the visitor. Cuts a torn tail when it is safe to.
+///
+/// `from`: a place that ends a block, with the chain there (`Seq::ZERO` for the beginning). `beyond`: the last place that
+/// a snapshot or the vault knows of; a tail is torn only if it lies after that.
+pub(crate) fn read(
+    disk: &mut dyn Disk,
+    keys: &ProfileKeys,
+    from: Option<Durable>,
+    beyond: Seq,
+    cut: bool,
+    visit: &mut dyn FnMut(Walked<'_>),
+) -> Result<End, Fault> {
+    let files = disk.list(FOLDER)?;
+    let mut segments = Vec::new();
+    for (position, name) in files.iter().enumerate() {
+        let file = format!("{FOLDER}/{name}");
+        let head = disk.read_at(&file, 0, HEADER_LEN)?;
+        match Header::parse(&head) {
+            Ok((header, chain)) => segments.push((file, header, chain)),
+            // The newest file's creation was cut short: nothing in it was ever acknowledged.
+            Err(what) if position + 1 == files.len() && what != FormatError::Newer && torn(&disk.read(&file)?, 0, Seq::ZERO) => {
+                if cut {
+                    disk.remove(&file)?;
+                }
+            }
+            Err(what) => return Err(damaged(&file, 0, what)),
+        }
+    }
+    // An empty segment may share its first place with the one that followed; names sort by first place, then by id.
+    segments.sort_by_key(|(_, header, _)| header.first);
+
+    let mut at = from.unwrap_or(Durable { seq: Seq::ZERO, chain: Digest([0; 32]) });
+    let start = if from.is_some() {
+        segments.iter().rposition(|(_, header, _)| header.first <= at.seq).unwrap_or(0)
+    } else {
+        // Older segments may have been removed: begin at the oldest still there.
+        if let Some((_, header, _)) = segments.first() {
+            at = Durable { seq: Seq(header.first.0.saturating_sub(1)), chain: header.previous };
+        }
+        0
+    };
+    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at.seq };
+    let count = segments.len();
+    for (position, (file, header, chain)) in segments.into_iter().enumerate().skip(start) {
+        let newest = position + 1 == count;
+        let known = from.filter(|from| header.first <= from.seq);
+        if known.is_none() && (header.first != end.durable.seq.next() || header.previous != end.durable.chain) {
+            return Err(damaged(&file, 0, FormatError::Field));
+        }
+        let Some(key) = keys.key(Kind::Segment, header.segment.0)? else {
+            return Err(damaged(&file, 0, FormatError::Seal));
+        };
+        let bytes = disk.read(&file)?;
+        walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, cut }, &bytes, known, visit)?;
+    }
+    if end.durable.seq < beyond {
+        return Err(Fault::from(Code::RolledBack));
+    }
+    Ok(end)
+}
+
+struct Segment {
+    file: String,
+    header: Header,
+    chain: Digest,
+    key: Key,
+    newest: bool,
+    beyond: Seq,
+    cut: bool,
+}
+
+fn walk_segment(
+    disk: &mut dyn Disk,
+    end: &mut End,
+    segment: &Segment,
+    bytes: &[u8],
+    known: Option<Durable>,
+    visit: &mut dyn FnMut(Walked<'_>),
+) -> Result<(), Fault> {
+    let Segment { file, header, chain, key, newest, beyond, cut } = segment;
+    let (mut offset, mut chain, mut index, mut next) = (HEADER_LEN, *chain, 0_u32, header.first);
+    while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
+        // Blocks that a snapshot covers are hashed, not opened: the block after them proves the chain.
+        let skip = known.is_some_and(|known| next <= known.seq);
+        let opened = if skip {
+            BlockHead::parse(rest).and_then(|head| {
+                let block = rest.get(..head.block_len()).ok_or(FormatError::Short)?;
+                Ok((head, Vec::new(), block::after(chain, block)))
+            })
+        } else {
+            block::open(key, chain, next, index, rest)
+        };
+        let (head, records, after) = match opened {
+            Ok(opened) => opened,
+            Err(what) if *newest && next > *beyond && what != FormatError::Newer && torn(bytes, offset, next) => {
+                if *cut {
+                    disk.truncate(file, u64::try_from(offset).unwrap_or(u64::MAX))?;
+                }
+                return Ok(());
+            }
+            Err(what) => return Err(damaged(file, offset, what)),
+        };
+        end.blocks.push(BlockAt {
+            file: file.clone(),
+            offset: u64::try_from(offset).unwrap_or(u64::MAX),
+            first: next,
+            index,
+            len: head.block_len(),
+            before: chain,
+            segment: header.segment,
+        });
+        let last = Seq(next.0.saturating_add(u64::from(head.records)).saturating_sub(1));
+        if known.is_some_and(|known| known.seq == last && known.chain != after) {
+            return Err(Fault::from(Code::RolledBack));
+        }
+        for (position, record) in records.iter().enumerate() {
+            let seq = Seq(next.0.saturating_add(u64::try_from(position).unwrap_or(u64::MAX)));
+            let place = Place { segment: header.segment, seq, stamp: record.stamp };
+            visit(Walked { place, rules: header.rules, record, chain: (seq == last).then_some(after) });
+            end.stamp = end.stamp.max(record.stamp);
+        }
+        chain = after;
+        index = index.saturating_add(1);
+        next = last.next();
+        offset = offset.saturating_add(head.block_len());
+        end.durable = Durable { seq: last, chain };
+    }
+    Ok(())
+}
+
+/// Whether what fails at an offset is the torn end of the last write: no intact block follows.
+fn torn(bytes: &[u8], offset: usize, at: Seq) -> bool {
+    bytes.get(offset.saturating_add(1)..).is_none_or(|rest| block::next_head(rest, at).is_none())
+}
+
+/// Walks a whole journal without changing it, from its oldest segment; returns the place before its first record.
+pub fn walk(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(Seq, Durable), Fault> {
+    let end = read(disk, keys, None, Seq::ZERO, false, visit)?;
+    Ok((end.from, end.durable))
+}
+
+/// Reads one record again.
+pub(crate) fn read_record(disk: &mut dyn Disk, keys: &ProfileKeys, blocks: &[BlockAt], seq: Seq) -> Result<Option<Record>, Fault> {
+    let Some(block) = blocks.iter().rfind(|block| block.first <= seq) else {
+        return Ok(None);
+    };
+    let Some(key) = keys.key(Kind::Segment, block.segment.0)? else {
+        return Ok(None);
+    };
+    let bytes = disk.read_at(&block.file, block.offset, block.len)?;
+    let (_, records, _) = block::open(&key, block.before, block.first, block.index, &bytes)
+        .map_err(|what| damaged(&block.file, usize::try_from(block.offset).unwrap_or(0), what))?;
+    let position = usize::try_from(seq.0.saturating_sub(block.first.0)).unwrap_or(usize::MAX);
+    Ok(records.into_iter().nth(position))
+}
+
+/// The end that is written to. Every open that appends begins a segment of its own, with its own key.
+pub(crate) struct Writer {
+    rules: RulesVersion,
+    segment: SegmentId,
+    open: Option<OpenSegment>,
+}
+
+struct OpenSegment {
+    file: String,
+    key: Key,
+    chain: Digest,
+    index: u32,
+    len: u64,
+}
+
+impl Writer {
+    /// Prepares a segment; nothing is written until the first append.
+    pub(crate) fn new(rules: RulesVersion, entropy: &mut dyn Entropy) -> Writer {
+        Writer { rules, segment: SegmentId(random(entropy)), open: None }
+    }
+
+    /// The segment that the next record stands in.
+    pub(crate) fn segment(&self) -> SegmentId {
+        self.segment
+    }
+
+    /// Whether the segment is full, and the next block begins another.
+    pub(crate) fn is_full(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.len >= SEGMENT_LEN_MAX || u64::from(open.index) >= SEGMENT_BLOCKS_MAX)
+    }
+
+    /// Appends one block after `durable` and makes it durable. After an error this writer is of no more use.
+    pub(crate) fn append(
+        &mut self,
+        disk: &mut dyn Disk,
+        keys: &mut ProfileKeys,
+        entropy: &mut dyn Entropy,
+        durable: Durable,
+        created: Stamp,
+        records: usize,
+        plain: Vec<u8>,
+    ) -> Result<(Durable, BlockAt), Fault> {
+        let first = durable.seq.next();
+        let count = u64::try_from(records).map_err(|_| Code::Inconsistent)?;
+        let last = Seq(durable.seq.0.saturating_add(count));
+        let (chain, block_at) = match &mut self.open {
+            Some(open) => {
+                let (bytes, after) = block::seal(&open.key, nonce(entropy), open.chain, first, open.index, records, plain)?;
+                let at = BlockAt {
+                    file: open.file.clone(),
+                    offset: open.len,
+                    first,
+                    index: open.index,
+                    len: bytes.len(),
+                    before: open.chain,
+                    segment: self.segment,
+                };
+                if let Err(error) = disk.append(&open.file, &bytes) {
+                    // What reached the file was acknowledged to nobody. If it can't be cut off, a reopen does.
+                    disk.truncate(&open.file, open.len).map_err(|_| Fault::from(error))?;
+                    return Err(Fault::from(error));
+                }
+                open.chain = after;
+                open.index = open.index.saturating_add(1);
+                open.len = open.len.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                (after, at)
+            }
+            None => {
+                let header = Header { segment: self.segment, rules: self.rules, first, created, previous: durable.chain };
+                let mut file_bytes = header.encode();
+                let (_, before) = Header::parse(&file_bytes)?;
+                let key = keys.make(disk, entropy, Kind::Segment, self.segment.0)?;
+                let (bytes, after) = block::seal(&key, nonce(entropy), before, first, 0, records, plain)?;
+                file_bytes.extend_from_slice(&bytes);
+                let file = format!("{FOLDER}/{:016x}-{}.seg", first.0, self.segment.hex());
+                let at = BlockAt {
+                    file: file.clone(),
+                    offset: u64::try_from(HEADER_LEN).unwrap_or(u64::MAX),
+                    first,
+                    index: 0,
+                    len: bytes.len(),
+                    before,
+                    segment: self.segment,
+                };
+                if let Err(error) = disk.create(&file, &file_bytes) {
+                    disk.remove(&file).map_err(|_| Fault::from(error))?;
+                    return Err(Fault::from(error));
+                }
+                let len = u64::try_from(file_bytes.len()).unwrap_or(u64::MAX);
+                self.open = Some(OpenSegment { file, key, chain: after, index: 1, len });
+                (after, at)
+            }
+        };
+        Ok((Durable { seq: last, chain }, block_at))
+    }
+}

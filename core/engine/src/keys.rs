@@ -1,0 +1,101 @@
+//! The keys file on disk: from passphrase to account key, and the key of each segment and snapshot.
+
+use crate::Fault;
+use argon2::{Algorithm, Argon2, Params, Version};
+use thicket_journal_format::keys::{Cost, Front, Keys, Kind};
+use thicket_journal_format::{FormatError, Key, NONCE_LEN, Nonce};
+use thicket_types::error::Code;
+use thicket_types::ports::{Disk, DiskError, Entropy};
+use thicket_types::secret::Secret;
+
+/// The keys file's path in a profile.
+pub const KEYS_FILE: &str = "keys";
+
+/// A profile's keys, unlocked.
+pub struct ProfileKeys {
+    keys: Keys,
+}
+
+impl ProfileKeys {
+    /// Makes the keys of a new profile and writes their file. **Errors:** `ProfileExists`, the disk's.
+    pub fn create(disk: &mut dyn Disk, entropy: &mut dyn Entropy, passphrase: &Secret<Vec<u8>>, cost: Cost) -> Result<ProfileKeys, Fault> {
+        let front = Front { cost, salt: random(entropy), profile: random(entropy) };
+        let account = Key::new(random(entropy));
+        let keys = Keys::create(front, &derive(passphrase, &front)?, account, nonce(entropy))?;
+        disk.create(KEYS_FILE, &keys.encode()?).map_err(|error| match error {
+            DiskError::Exists => Fault::from(Code::ProfileExists),
+            other => Fault::from(other),
+        })?;
+        Ok(ProfileKeys { keys })
+    }
+
+    /// Unlocks the keys. **Errors:** `ProfileMissing`, `WrongPassphrase`, `KeysDamaged`, `ProfileNewer`.
+    pub fn unlock(disk: &mut dyn Disk, passphrase: &Secret<Vec<u8>>) -> Result<ProfileKeys, Fault> {
+        let bytes = disk.read(KEYS_FILE).map_err(|error| match error {
+            DiskError::Missing => Fault::from(Code::ProfileMissing),
+            other => Fault::from(other),
+        })?;
+        let damaged = |error| match error {
+            FormatError::Seal => Fault::from(Code::WrongPassphrase),
+            FormatError::Newer => Fault::from(Code::ProfileNewer),
+            _ => Fault::from(Code::KeysDamaged),
+        };
+        let front = Front::parse(&bytes).map_err(damaged)?;
+        let keys = Keys::unlock(&bytes, &derive(passphrase, &front)?).map_err(damaged)?;
+        Ok(ProfileKeys { keys })
+    }
+
+    /// The vault's key.
+    pub fn vault_key(&self) -> Result<Key, Fault> {
+        Ok(self.keys.vault_key()?)
+    }
+
+    pub(crate) fn key(&self, kind: Kind, id: [u8; 16]) -> Result<Option<Key>, Fault> {
+        self.keys.key(kind, id).map_err(|_| Fault::from(Code::KeysDamaged))
+    }
+
+    /// Makes a key and keeps it: on disk when this returns, since what it will seal must be readable.
+    pub(crate) fn make(&mut self, disk: &mut dyn Disk, entropy: &mut dyn Entropy, kind: Kind, id: [u8; 16]) -> Result<Key, Fault> {
+        let key = Key::new(random(entropy));
+        self.keys.add(kind, id, &key, nonce(entropy))?;
+        if let Err(fault) = self.write(disk) {
+            self.keys.destroy(kind, id);
+            return Err(fault);
+        }
+        Ok(key)
+    }
+
+    /// Destroys keys: one rewrite, after which what they sealed can't be read.
+    pub(crate) fn destroy(&mut self, disk: &mut dyn Disk, kind: Kind, ids: &[[u8; 16]]) -> Result<(), Fault> {
+        if ids.iter().any(|id| self.keys.holds(kind, *id)) {
+            ids.iter().for_each(|id| self.keys.destroy(kind, *id));
+            self.write(disk)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, disk: &mut dyn Disk) -> Result<(), Fault> {
+        Ok(disk.replace(KEYS_FILE, &self.keys.encode()?)?)
+    }
+}
+
+/// Argon2id (RFC 9106) over the passphrase.
+fn derive(passphrase: &Secret<Vec<u8>>, front: &Front) -> Result<Key, Fault> {
+    let params = Params::new(front.cost.memory_kib, front.cost.passes, front.cost.lanes, Some(32)).map_err(|_| Code::KeysDamaged)?;
+    let mut out = [0_u8; 32];
+    let hashed = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(passphrase.expose(), &front.salt, &mut out);
+    let key = Key::new(out);
+    zeroize::Zeroize::zeroize(&mut out);
+    hashed.map_err(|_| Code::Inconsistent)?;
+    Ok(key)
+}
+
+pub(crate) fn random<const N: usize>(entropy: &mut dyn Entropy) -> [u8; N] {
+    let mut bytes = [0_u8; N];
+    entropy.fill(&mut bytes);
+    bytes
+}
+
+pub(crate) fn nonce(entropy: &mut dyn Entropy) -> Nonce {
+    Nonce(random::<NONCE_LEN>(entropy))
+}

@@ -1,0 +1,77 @@
+//! Snapshots on disk: the newest two are kept, so that a damaged one costs a longer replay and nothing else.
+
+use crate::Fault;
+use crate::keys::{ProfileKeys, nonce, random};
+use thicket_journal_format::codec;
+use thicket_journal_format::keys::Kind;
+use thicket_journal_format::snapshot::{self, SnapshotHead};
+use thicket_types::error::Code;
+use thicket_types::ids::RulesVersion;
+use thicket_types::ports::{Disk, Durable, Entropy, Reducer};
+use thicket_types::time::Stamp;
+
+const FOLDER: &str = "snapshots";
+const KEPT: usize = 2;
+
+/// The newest snapshot that can be read.
+pub struct Newest<S> {
+    /// Where it was taken.
+    pub durable: Durable,
+    /// The stamp of the record there.
+    pub stamp: Stamp,
+    /// The rules it follows.
+    pub rules: RulesVersion,
+    /// The state.
+    pub state: S,
+}
+
+/// Reads the newest snapshot; one that is torn or damaged is passed over for the one before it.
+pub fn newest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
+    for name in disk.list(FOLDER)?.iter().rev() {
+        let bytes = disk.read(&format!("{FOLDER}/{name}"))?;
+        let Ok(head) = snapshot::head(&bytes) else {
+            continue;
+        };
+        if head.rules > R::RULES {
+            return Err(Fault::from(Code::ProfileNewer));
+        }
+        let Some(key) = keys.key(Kind::Snapshot, head.id)? else {
+            continue;
+        };
+        let Ok((head, state)) = snapshot::open(&key, &bytes) else {
+            continue;
+        };
+        let Ok(state) = codec::decode_large::<R::State>(&state) else {
+            continue;
+        };
+        let durable = Durable { seq: head.seq, chain: head.chain };
+        return Ok(Some(Newest { durable, stamp: head.stamp, rules: head.rules, state }));
+    }
+    Ok(None)
+}
+
+/// Writes a snapshot and removes those before the newest two, keys and all.
+pub(crate) fn write<R: Reducer>(
+    disk: &mut dyn Disk,
+    keys: &mut ProfileKeys,
+    entropy: &mut dyn Entropy,
+    durable: Durable,
+    stamp: Stamp,
+    state: &R::State,
+) -> Result<(), Fault> {
+    let id: [u8; 16] = random(entropy);
+    let key = keys.make(disk, entropy, Kind::Snapshot, id)?;
+    let head = SnapshotHead { rules: R::RULES, seq: durable.seq, stamp, chain: durable.chain, id };
+    let bytes = snapshot::seal(&key, nonce(entropy), &head, codec::encode(state)?)?;
+    disk.replace(&format!("{FOLDER}/{:016x}.snap", durable.seq.0), &bytes)?;
+    let names = disk.list(FOLDER)?;
+    let mut destroyed = Vec::new();
+    for name in names.iter().rev().filter(|name| name.ends_with(".snap")).skip(KEPT) {
+        let file = format!("{FOLDER}/{name}");
+        if let Ok(head) = snapshot::head(&disk.read(&file)?) {
+            destroyed.push(head.id);
+        }
+        disk.remove(&file)?;
+    }
+    keys.destroy(disk, Kind::Snapshot, &destroyed)
+}

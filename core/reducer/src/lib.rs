@@ -1,0 +1,158 @@
+//! The client's rules: [`State`], and [`reduce`], which folds one event into it and asks for effects.
+//!
+//! Pure: no clock, no randomness, no I/O, no key, no message text. One concern a module:
+//!
+//! ```text
+//!   session   registered, logged in, or on the way there
+//!   contact   whom we know, and how they stand
+//!   outbox    messages of ours until the relay has stored them
+//!   inbox     what arrived: repeats, early frames, receipts, acknowledgements
+//!   delivery  requests on their way: retries, backoff, answers
+//!   timers    what to do when a deadline passes
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
+
+extern crate alloc;
+
+mod contact;
+mod delivery;
+mod inbox;
+mod outbox;
+mod session;
+mod state;
+mod step;
+mod timers;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use state::{Contact, Conversation, InFlight, Link, Outgoing, Outstanding, Phase, Relay, Session, Standing, State, Why};
+pub use view::{ContactView, View, view};
+
+use alloc::vec::Vec;
+use step::Step;
+use thicket_types::effect::{Change, Effect};
+use thicket_types::event::{Arrival, Arrived, Event, Outcome, TimerId};
+use thicket_types::ids::{EffectId, IntentId, RelayKey, RulesVersion};
+use thicket_types::intent::{Answer, Intent};
+use thicket_types::ports::{Place, Reducer};
+use thicket_types::time::Deadline;
+
+/// The rules version that this build writes.
+pub const RULES: RulesVersion = RulesVersion(1);
+
+/// The client's rules as a type, for the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientRules;
+
+impl Reducer for ClientRules {
+    type State = State;
+    const RULES: RulesVersion = RULES;
+
+    fn fresh() -> State {
+        State::default()
+    }
+
+    fn reduce(rules: RulesVersion, state: &mut State, place: Place, event: &Event) -> Vec<Effect> {
+        reduce(rules, state, place, event)
+    }
+
+    fn outstanding(state: &State) -> Vec<(EffectId, Effect)> {
+        state.outstanding.iter().map(|(id, outstanding)| (*id, outstanding.effect.clone())).collect()
+    }
+
+    fn timers(state: &State) -> Vec<(TimerId, Deadline)> {
+        state.timers.iter().map(|(timer, deadline)| (*timer, *deadline)).collect()
+    }
+
+    fn relay(state: &State) -> Option<RelayKey> {
+        state.session.relay.as_ref().and_then(|relay| relay.key)
+    }
+
+    fn admit(state: &State, arrival: Arrival) -> Option<Arrival> {
+        inbox::admit(state, arrival)
+    }
+
+    fn vault_count(state: &State) -> u64 {
+        state.vault_count
+    }
+}
+
+/// Folds one event into the state and returns the effects it asks for.
+///
+/// Total and deterministic: the same rules, state, place and event give the same state and effects, on every machine.
+/// **Repeat.** A second `Resolved` for an effect, a repeated frame or Intent changes nothing but remembers nothing twice.
+pub fn reduce(rules: RulesVersion, state: &mut State, place: Place, event: &Event) -> Vec<Effect> {
+    // There is one rules version so far; a later one branches here, and the old one stays.
+    let RulesVersion(_) = rules;
+    let mut step = Step::new(place);
+    match event {
+        Event::Requested { id, intent } => requested(state, &mut step, *id, intent),
+        Event::Arrived(arrival) => arrived(state, &mut step, arrival),
+        Event::Elapsed { timer, fault } => timers::elapsed(state, &mut step, *timer, *fault),
+        Event::Resolved { effect, outcome, vault_count } => resolved(state, &mut step, *effect, outcome, *vault_count),
+    }
+    step.into_effects()
+}
+
+fn requested(state: &mut State, step: &mut Step, id: IntentId, intent: &Intent) {
+    if let Some(answer) = state.answers.first(id) {
+        step.notify(Change::Answered { intent: id, answer });
+        return;
+    }
+    let answer = match intent {
+        Intent::Register { relay, key } => session::register(state, step, relay, *key),
+        Intent::Connect => session::connect(state, step),
+        Intent::AddContact { name } => contact::add(state, step, name),
+        Intent::AcceptContact { contact } => contact::accept(state, step, *contact),
+        Intent::Send { contact, body, len } => outbox::send(state, step, id, *contact, *body, *len),
+    };
+    // A connect is asked for once an open, by the client itself: nobody repeats it, so it is not remembered.
+    if !matches!(intent, Intent::Connect) {
+        state.answers.remember(id, step.place(), answer.clone());
+    }
+    step.notify(Change::Answered { intent: id, answer });
+}
+
+fn arrived(state: &mut State, step: &mut Step, arrival: &Arrival) {
+    let Arrival { frame, lane: _, content } = arrival;
+    match content {
+        Arrived::Answer { answer } => delivery::answered(state, step, answer),
+        Arrived::Envelope { cursor, sender, sealed: _ } => inbox::envelope(state, step, *frame, *cursor, *sender),
+        Arrived::Repeat { cursor } | Arrived::Unsealable { cursor } => inbox::acknowledge(state, step, *cursor),
+    }
+}
+
+fn resolved(state: &mut State, step: &mut Step, effect: EffectId, outcome: &Outcome, vault_count: u64) {
+    state.vault_count = state.vault_count.max(vault_count);
+    let Some(Outstanding { effect: _, why }) = state.outstanding.remove(&effect) else {
+        return;
+    };
+    match outcome {
+        Outcome::Handed => outbox::handed(state, step, &why),
+        Outcome::Unreachable | Outcome::Done => {}
+        Outcome::Framed { frame, bytes: _ } => delivery::framed(state, step, why, *frame),
+        Outcome::Pinned { contact, mailbox, name, contradicts } => {
+            contact::pinned(state, step, *contact, *mailbox, name, *contradicts);
+        }
+        Outcome::Begun => contact::begun(state, step, &why),
+        Outcome::Opened(opened) => inbox::opened(state, step, &why, opened),
+        Outcome::Refused(code) | Outcome::Fault(code) => delivery::refused(state, step, why, *code),
+    }
+}
+
+impl State {
+    /// The number of vault transactions that the journal has seen.
+    pub fn vault_count(&self) -> u64 {
+        self.vault_count
+    }
+}
+
+/// The first answer to an Intent, as a repeat would get it; for tests and replay.
+pub fn first_answer(state: &State, id: IntentId) -> Option<Answer> {
+    state.answers.first(id)
+}

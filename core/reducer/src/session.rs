@@ -1,0 +1,184 @@
+//! Registration and login by challenge-response; what follows from being online.
+
+use crate::state::{Link, Phase, Relay, State, Why};
+use crate::step::Step;
+use crate::{contact, delivery, inbox};
+use alloc::string::String;
+use alloc::vec::Vec;
+use thicket_types::effect::Change;
+use thicket_types::error::Code;
+use thicket_types::event::TimerId;
+use thicket_types::ids::{Fingerprint, RelayKey};
+use thicket_types::intent::Answer;
+use thicket_types::limits::{FETCH_EVERY, FETCH_ITEMS_MAX, FETCH_SOON, KEY_PACKAGES, KEY_PACKAGES_LOW, RETRY_FIRST, RETRY_MAX};
+use thicket_types::time::Duration;
+use thicket_types::vault_op::{Ask, Challenge, VaultOp};
+use thicket_types::wire::relay as wire;
+
+pub(crate) fn register(state: &mut State, step: &mut Step, address: &str, key: Option<RelayKey>) -> Answer {
+    if state.session.phase == Phase::Registered {
+        return Answer::Refused(Code::AlreadyRegistered);
+    }
+    state.session.relay = Some(Relay { address: String::from(address), key });
+    state.session.phase = Phase::Registering;
+    begin(state, step);
+    Answer::Accepted
+}
+
+pub(crate) fn connect(state: &mut State, step: &mut Step) -> Answer {
+    if state.session.relay.is_none() || state.session.phase == Phase::Unregistered {
+        return Answer::Refused(Code::NotRegistered);
+    }
+    state.session.failures = 0;
+    begin(state, step);
+    Answer::Accepted
+}
+
+/// Asks for a challenge. What an earlier login still waits for is dropped: its reply paths are gone.
+pub(crate) fn begin(state: &mut State, step: &mut Step) {
+    state.session.link = Link::Asking;
+    delivery::drop_session_requests(state, step);
+    step.disarm(state, TimerId::Login);
+    step.disarm(state, TimerId::Fetch);
+    step.vault(state, Why::Challenge, VaultOp::Compose(Ask::Challenge));
+}
+
+pub(crate) fn challenged(state: &mut State, step: &mut Step, challenge: &wire::Challenge) {
+    let (Some(relay), Ok(nonce)) = (RelayKey::parse(&challenge.relay_key), <[u8; 32]>::try_from(challenge.nonce.as_slice())) else {
+        return fail(state, step, Code::MalformedRequest);
+    };
+    let Some(pinned) = state.session.relay.as_mut() else {
+        return;
+    };
+    // Admission verified the answer under the pinned key, or under this one if none was pinned.
+    if *pinned.key.get_or_insert(relay) != relay {
+        return fail(state, step, Code::ForgedAnswer);
+    }
+    if state.session.link != Link::Asking {
+        return;
+    }
+    let challenge = Challenge { relay, nonce, until_ms: challenge.until_ms };
+    match state.session.phase {
+        Phase::Unregistered => {}
+        Phase::Registering => step.vault(state, Why::Register, VaultOp::SignRegistration(challenge)),
+        Phase::Registered => step.vault(state, Why::Login, VaultOp::SignLogin(challenge)),
+    }
+}
+
+pub(crate) fn registered(state: &mut State, step: &mut Step) {
+    if state.session.phase != Phase::Registering {
+        return;
+    }
+    state.session.phase = Phase::Registered;
+    step.notify(Change::Registered);
+    step.vault(state, Why::Publish, VaultOp::MakeKeyPackages { count: KEY_PACKAGES, last_resort: true });
+    online(state, step);
+}
+
+pub(crate) fn logged_in(state: &mut State, step: &mut Step, key_packages: u32, last_resort: bool) {
+    if state.session.link != Link::Asking {
+        return;
+    }
+    refill(state, step, key_packages, last_resort);
+    online(state, step);
+}
+
+/// Refills the pool at the relay when it runs low, or when a publication was lost.
+fn refill(state: &mut State, step: &mut Step, key_packages: u32, last_resort: bool) {
+    let publishing = state.outstanding.values().any(|outstanding| outstanding.why == Why::Publish)
+        || state.requests.values().any(|request| request.why == Why::Publish);
+    if (key_packages < KEY_PACKAGES_LOW || !last_resort) && !publishing {
+        let count = KEY_PACKAGES.saturating_sub(key_packages);
+        step.vault(state, Why::Publish, VaultOp::MakeKeyPackages { count, last_resort: !last_resort });
+    }
+}
+
+fn online(state: &mut State, step: &mut Step) {
+    state.session.link = Link::Online;
+    state.session.failures = 0;
+    state.session.quiet = 0;
+    step.notify(Change::Connected);
+    fetch(state, step);
+    // What the last login had gathered or under way is told in this one.
+    inbox::send_acknowledgements(state, step);
+    // No reply path outlived the last process: ask again for all that is open, with the same bytes.
+    delivery::resend_all(state, step);
+    let contacts: Vec<Fingerprint> = state.contacts.keys().copied().collect();
+    for contact in contacts {
+        contact::advance(state, step, contact);
+    }
+}
+
+pub(crate) fn fetch(state: &mut State, step: &mut Step) {
+    let asked = state.outstanding.values().any(|outstanding| outstanding.why == Why::Fetch)
+        || state.requests.values().any(|request| request.why == Why::Fetch);
+    if state.session.link == Link::Online && !asked {
+        step.vault(state, Why::Fetch, VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX }));
+    }
+}
+
+pub(crate) fn fetched(state: &mut State, step: &mut Step, waiting: u32) {
+    state.session.waiting = waiting;
+    state.session.quiet = if waiting == 0 { state.session.quiet.saturating_add(1) } else { 0 };
+    let factor = 1_u64.checked_shl(state.session.quiet.min(16)).unwrap_or(u64::MAX);
+    let span = step.jittered(Duration(FETCH_SOON.0.saturating_mul(factor)).min(FETCH_EVERY));
+    step.arm(state, TimerId::Fetch, span);
+}
+
+/// There was traffic, so there may be more: what a lost push left behind is asked for soon.
+pub(crate) fn stir(state: &mut State, step: &mut Step) {
+    let due = step.now().after(FETCH_SOON);
+    state.session.quiet = 0;
+    if state.timers.get(&TimerId::Fetch).is_some_and(|deadline| *deadline > due.after(FETCH_SOON)) {
+        let span = step.jittered(FETCH_SOON);
+        step.arm(state, TimerId::Fetch, span);
+    }
+}
+
+/// The relay forgot these items; if more wait than it sent, asks for them at once.
+pub(crate) fn acknowledged(state: &mut State, step: &mut Step, count: usize) {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let before = state.session.waiting;
+    state.session.waiting = before.saturating_sub(count);
+    if before > FETCH_ITEMS_MAX && state.session.waiting > 0 {
+        fetch(state, step);
+    }
+}
+
+/// The relay does not know this lane any more: logs in again.
+pub(crate) fn lost(state: &mut State, step: &mut Step) {
+    if state.session.link == Link::Online {
+        begin(state, step);
+    }
+}
+
+/// A login or registration did not come to its end.
+pub(crate) fn fail(state: &mut State, step: &mut Step, code: Code) {
+    if state.session.link != Link::Asking {
+        return;
+    }
+    state.session.link = Link::Offline;
+    if state.session.phase == Phase::Registering && final_refusal(code) {
+        state.session.phase = Phase::Unregistered;
+        step.notify(Change::RegistrationRefused(code));
+        return;
+    }
+    step.notify(Change::Disconnected(code));
+    state.session.failures = state.session.failures.saturating_add(1);
+    let span = step.jittered(backoff(state.session.failures));
+    step.arm(state, TimerId::Login, span);
+}
+
+/// The wait before try number `tries`: doubled each time, bounded.
+pub(crate) fn backoff(tries: u32) -> Duration {
+    let factor = 1_u64.checked_shl(tries.saturating_sub(1).min(16)).unwrap_or(u64::MAX);
+    Duration(RETRY_FIRST.0.saturating_mul(factor)).min(RETRY_MAX)
+}
+
+/// Whether asking again would bring the same no.
+fn final_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NameTaken | Code::MalformedName | Code::BadSignature | Code::BadCertificate | Code::ForgedAnswer | Code::UnknownVersion
+    )
+}

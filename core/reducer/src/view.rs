@@ -1,0 +1,78 @@
+//! What a frontend sees of the state. Messages themselves are rows in the vault.
+
+use crate::state::{Link, Phase, Standing, State};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use thicket_types::effect::MessageState;
+use thicket_types::ids::{BodyRef, Fingerprint, MessageId};
+use thicket_types::name::Name;
+use thicket_types::time::Stamp;
+
+/// The state, as a frontend sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct View {
+    /// Whether the account is registered.
+    pub registered: bool,
+    /// Whether this process is logged in.
+    pub online: bool,
+    /// Everybody we know, by fingerprint.
+    pub contacts: Vec<ContactView>,
+    /// Messages of ours that the relay has not stored yet.
+    pub unsettled: BTreeMap<MessageId, (Fingerprint, MessageState, BodyRef, Stamp)>,
+    /// Requests that wait for an answer.
+    pub requests: usize,
+    /// Items on our disk that the relay has not been told of.
+    pub unacknowledged: usize,
+    /// Envelopes that wait for a conversation to begin.
+    pub early: usize,
+    /// Whether nothing is under way: logged in, the mailbox found empty, every request answered.
+    pub at_rest: bool,
+}
+
+/// A contact, as a frontend sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ContactView {
+    /// Their identity.
+    pub fingerprint: Fingerprint,
+    /// Their name as registered.
+    pub name: Name,
+    /// Whether we added or accepted them.
+    pub accepted: bool,
+    /// Whether sending is held, since their identity changed.
+    pub held: bool,
+    /// Messages received from them.
+    pub received: u64,
+}
+
+/// Reads the state for a frontend.
+pub fn view(state: &State) -> View {
+    View {
+        registered: state.session.phase == Phase::Registered,
+        online: state.session.link == Link::Online,
+        contacts: state
+            .contacts
+            .iter()
+            .map(|(fingerprint, contact)| ContactView {
+                fingerprint: *fingerprint,
+                name: contact.name.clone(),
+                accepted: contact.standing == Standing::Accepted,
+                held: contact.held,
+                received: contact.received,
+            })
+            .collect(),
+        unsettled: state
+            .outbox
+            .iter()
+            .map(|(id, outgoing)| (*id, (outgoing.contact, outgoing.state, outgoing.body, outgoing.at)))
+            .collect(),
+        requests: state.requests.len(),
+        unacknowledged: state.unacknowledged.len(),
+        early: state.early.values().map(Vec::len).sum(),
+        at_rest: state.session.link == Link::Online
+            && state.session.quiet > 0
+            && state.requests.is_empty()
+            && state.outstanding.is_empty()
+            && state.unacknowledged.is_empty()
+            && state.contacts.values().all(|contact| contact.receipts.is_empty() || contact.standing == Standing::Asking),
+    }
+}

@@ -1,0 +1,19 @@
+//! The relay's stores, behind one port and one conformance suite.
+//!
+//! ```text
+//!   SqliteStore   accounts, key packages, mailboxes, items, FrameIds: one SQLite database
+//!   MemoryStore   the same in ordered maps
+//!       └─ both: challenges, lanes and answers, in memory (`volatile`)
+//! ```
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+#[cfg(test)]
+mod conformance;
+mod memory;
+mod sqlite;
+mod undo;
+mod volatile;
+
+pub use memory::MemoryStore;
+pub use sqlite::{BackupError, OpenError, SqliteStore};

@@ -1,0 +1,238 @@
+use super::*;
+use crate::conformance::{Seen, account, filled, frame, mailbox, name, open, put, seen, tag, two_accounts};
+use rusqlite::types::Value;
+use tempfile::TempDir;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn raw(path: &Path) -> Connection {
+    Connection::open(path).expect("a database")
+}
+
+/// Every row of a table.
+fn rows(conn: &Connection, table: &str) -> Vec<Vec<Value>> {
+    let mut find = conn.prepare(&format!("SELECT * FROM {table}")).expect("a table");
+    let columns = find.column_count();
+    let rows = find.query_map([], |row| (0..columns).map(|column| row.get(column)).collect()).expect("rows");
+    rows.collect::<rusqlite::Result<_>>().expect("rows")
+}
+
+fn tables(conn: &Connection) -> Vec<String> {
+    let mut find = conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").expect("tables");
+    let tables = find.query_map([], |row| row.get(0)).expect("tables");
+    tables.collect::<rusqlite::Result<_>>().expect("tables")
+}
+
+#[test]
+fn reopened_store_has_what_was_committed_and_no_lanes() {
+    let folder = folder();
+    let path = folder.path().join("relay.db");
+    let mut store = open(&path);
+    filled(&mut store);
+    store.put_challenge([1; 32], &OpenChallenge { name: name("alice"), tag: tag(1), until: Stamp(5) }).expect("kept");
+    store.remove_items(mailbox(1), &[3]).expect("removed");
+    assert_eq!(store.take_key_package(&name("alice")), Ok(Some((vec![1], false))));
+    store.commit().expect("durable");
+    let Seen { directory, mailboxes, .. } = seen(&mut store);
+    // What is not committed is not durable.
+    put(&mut store, 1, 50, Stamp(0));
+    store.put_account(&name("carol"), &account("carol", 3)).expect("kept");
+    drop(store);
+
+    let mut store = open(&path);
+    let after = seen(&mut store);
+    assert_eq!((after.directory, after.mailboxes), (directory, mailboxes));
+    assert_eq!((store.lane(tag(1)), store.lane_of(mailbox(1))), (Ok(None), Ok(None)));
+    assert_eq!((store.take_challenge([1; 32]), store.answer(tag(1), frame(1))), (Ok(None), Ok(None)));
+    assert_eq!(store.take_key_package(&name("alice")), Ok(Some((vec![2], false))));
+    assert_eq!(store.take_key_package(&name("alice")), Ok(Some((vec![9], true))));
+    assert_eq!(store.put_item(mailbox(1), frame(3), &[3], Stamp(0)), Ok(PutOutcome::Repeated));
+    // The newest item is gone, and its place is not given again.
+    assert_eq!(put(&mut store, 1, 51, Stamp(0)), 4);
+}
+
+#[test]
+fn newer_store_is_refused_untouched() {
+    let folder = folder();
+    let path = folder.path().join("relay.db");
+    two_accounts(&mut open(&path));
+    raw(&path).execute_batch(&format!("PRAGMA user_version = {}", VERSION + 1)).expect("a newer version");
+    let before = fs::read(&path).expect("bytes");
+    assert_eq!(SqliteStore::open(&path).err(), Some(OpenError::Newer));
+    assert_eq!(fs::read(&path).expect("bytes"), before);
+    raw(&path).execute_batch(&format!("PRAGMA user_version = {VERSION}")).expect("our version");
+    assert_eq!(open(&path).account(&name("alice")), Ok(Some(account("Alice", 1))));
+}
+
+#[test]
+fn what_is_no_store_is_refused_untouched() {
+    let folder = folder();
+    let noise = folder.path().join("noise");
+    fs::write(&noise, [7; 8192]).expect("written");
+    assert_eq!(SqliteStore::open(&noise).err(), Some(OpenError::Damaged));
+    assert_eq!(fs::read(&noise).expect("bytes"), [7; 8192]);
+    let other = folder.path().join("other.db");
+    raw(&other).execute_batch("CREATE TABLE account (number INTEGER)").expect("a table");
+    let before = fs::read(&other).expect("bytes");
+    assert_eq!(SqliteStore::open(&other).err(), Some(OpenError::Damaged));
+    assert_eq!(fs::read(&other).expect("bytes"), before);
+    assert_eq!(SqliteStore::open(&folder.path().join("missing/relay.db")).err(), Some(OpenError::DiskFailed));
+}
+
+#[test]
+fn names_are_in_the_account_table_alone() {
+    let folder = folder();
+    let path = folder.path().join("relay.db");
+    let mut store = open(&path);
+    filled(&mut store);
+    store.put_challenge([1; 32], &OpenChallenge { name: name("alice"), tag: tag(1), until: Stamp(5) }).expect("kept");
+    store.commit().expect("durable");
+    drop(store);
+    let conn = raw(&path);
+    let named = |value: &Value| {
+        let bytes = match value {
+            Value::Text(text) => text.as_bytes(),
+            Value::Blob(bytes) => bytes,
+            Value::Null | Value::Integer(_) | Value::Real(_) => &[],
+        };
+        let bytes = bytes.to_ascii_lowercase();
+        bytes.windows(5).any(|part| part == b"alice") || bytes.windows(3).any(|part| part == b"bob")
+    };
+    let tables = tables(&conn);
+    assert_eq!(tables, ["account", "frame", "item", "key_package", "mailbox"]);
+    for table in tables {
+        let rows = rows(&conn, &table);
+        assert!(!rows.is_empty(), "{table}");
+        assert_eq!(rows.iter().flatten().any(named), table == "account", "{table}");
+    }
+}
+
+#[test]
+fn backup_is_equal_and_overwrites_nothing() {
+    let folder = folder();
+    let copy = folder.path().join("copy.db");
+    let mut store = open(&folder.path().join("relay.db"));
+    filled(&mut store);
+    put(&mut store, 1, 50, Stamp(0));
+    assert_eq!(store.backup(&copy), Err(BackupError::Uncommitted));
+    assert!(!copy.exists());
+    store.commit().expect("durable");
+    assert_eq!(store.backup(&copy), Ok(()));
+    let bytes = fs::read(&copy).expect("bytes");
+    assert_eq!(store.backup(&copy), Err(BackupError::Exists));
+    assert_eq!(fs::read(&copy).expect("bytes"), bytes);
+    assert_eq!(store.backup(&folder.path().join("missing/copy.db")), Err(BackupError::DiskFailed));
+
+    let mut copied = open(&copy);
+    for table in tables(&store.conn) {
+        assert_eq!(rows(&copied.conn, &table), rows(&store.conn, &table), "{table}");
+    }
+    let (before, after) = (seen(&mut store), seen(&mut copied));
+    assert_eq!((after.directory, after.mailboxes), (before.directory, before.mailboxes));
+    // Each goes its own way.
+    let place = put(&mut copied, 1, 60, Stamp(0));
+    copied.commit().expect("durable");
+    assert_eq!(put(&mut store, 1, 61, Stamp(0)), place);
+}
+
+#[test]
+fn transaction_in_which_something_failed_is_not_committed() {
+    let folder = folder();
+    let path = folder.path().join("relay.db");
+    let mut store = open(&path);
+    filled(&mut store);
+    let before = seen(&mut store);
+    put(&mut store, 1, 50, Stamp(0));
+    store.bind_lane(tag(3), &name("alice")).expect("bound");
+    store.conn.execute_batch("ALTER TABLE frame RENAME TO away").expect("renamed");
+    assert_eq!(store.put_item(mailbox(1), frame(51), &[1], Stamp(0)), Err(StoreError::Failed));
+    // Nothing more is done, and nothing of it is kept, whatever would work by itself.
+    assert_eq!(store.count(mailbox(1)), Err(StoreError::Failed));
+    assert_eq!(store.put_account(&name("carol"), &account("carol", 3)), Err(StoreError::Failed));
+    assert_eq!(store.commit(), Err(StoreError::Failed));
+    assert_eq!(store.roll_back(), Ok(()));
+    assert_eq!(seen(&mut store), before);
+    put(&mut store, 1, 50, Stamp(0));
+    assert_eq!(store.commit(), Ok(()));
+    drop(store);
+    assert_eq!(open(&path).count(mailbox(1)), Ok(4));
+}
+
+#[test]
+fn transaction_that_sqlite_ended_itself_is_not_committed() {
+    let folder = folder();
+    let mut store = open(&folder.path().join("relay.db"));
+    two_accounts(&mut store);
+    put(&mut store, 1, 1, Stamp(0));
+    let pages: i64 = store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("pages");
+    store.conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).expect("a full disk");
+    assert_eq!(store.put_item(mailbox(1), frame(2), &[2; 90_000], Stamp(0)), Err(StoreError::Failed));
+    assert_eq!(store.commit(), Err(StoreError::Failed));
+    assert_eq!(store.roll_back(), Ok(()));
+    assert_eq!(store.count(mailbox(1)), Ok(0));
+    put(&mut store, 1, 1, Stamp(0));
+    assert_eq!(store.commit(), Ok(()));
+    assert_eq!(store.count(mailbox(1)), Ok(1));
+}
+
+#[test]
+fn clean_goes_in_batches() {
+    let folder = folder();
+    let mut store = open(&folder.path().join("relay.db"));
+    two_accounts(&mut store);
+    for number in 0..1_500 {
+        put(&mut store, 1, number, Stamp(number));
+    }
+    put(&mut store, 2, 1, Stamp(1_500));
+    store.commit().expect("durable");
+    let now = Stamp(1_500).after(RETENTION);
+    assert_eq!(store.clean(now), Ok(1_000));
+    assert_eq!(store.count(mailbox(1)), Ok(500));
+    assert_eq!(store.clean(now), Ok(500));
+    assert_eq!(store.clean(now), Ok(0));
+    store.commit().expect("durable");
+    assert_eq!((store.count(mailbox(1)), store.count(mailbox(2))), (Ok(0), Ok(1)));
+    assert_eq!(rows(&store.conn, "frame").len(), 1);
+}
+
+#[test]
+fn nothing_is_begun_by_what_changes_nothing() {
+    let folder = folder();
+    let mut store = open(&folder.path().join("relay.db"));
+    filled(&mut store);
+    seen(&mut store);
+    assert_eq!(store.put_item(mailbox(1), frame(1), &[1], Stamp(0)), Ok(PutOutcome::Repeated));
+    assert_eq!(store.clean(Stamp(0)), Ok(0));
+    store.remove_items(mailbox(1), &[99]).expect("nothing removed");
+    store.bind_lane(tag(3), &name("alice")).expect("bound");
+    assert!(store.conn.is_autocommit());
+    put(&mut store, 1, 9, Stamp(0));
+    assert!(!store.conn.is_autocommit());
+    store.commit().expect("durable");
+    assert!(store.conn.is_autocommit());
+}
+
+#[test]
+fn no_statement_of_the_mailboxes_reads_a_whole_table() {
+    let folder = folder();
+    let store = open(&folder.path().join("relay.db"));
+    // As they stand above.
+    for statement in [
+        "SELECT number, place_last, items FROM mailbox WHERE id = ?1",
+        "SELECT 1 FROM frame WHERE mailbox = ?1 AND id = ?2",
+        "SELECT place, envelope FROM item WHERE mailbox = (SELECT number FROM mailbox WHERE id = ?1) ORDER BY place LIMIT ?2",
+        "DELETE FROM item WHERE mailbox = ?1 AND place = ?2",
+        "SELECT mailbox, id, place FROM frame WHERE at < ?1 ORDER BY at LIMIT ?2",
+        "SELECT name_key FROM account WHERE mailbox = ?1",
+        "SELECT number, bytes FROM key_package WHERE account = ?1 ORDER BY number LIMIT 1",
+    ] {
+        let mut plan = store.conn.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).expect("a plan");
+        let nulls = vec![Value::Null; plan.parameter_count()];
+        let steps = plan.query_map(rusqlite::params_from_iter(nulls), |row| row.get(3)).expect("a plan");
+        let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().expect("a plan");
+        assert!(!steps.is_empty(), "{statement}");
+        assert!(steps.iter().all(|step| !step.starts_with("SCAN") && !step.contains("TEMP B-TREE")), "{statement}: {steps:?}");
+    }
+}

@@ -1,0 +1,220 @@
+//! The client's end: one connection a lane, made when there is something to send.
+
+use super::address::Address;
+use super::queue::{Inbox, Outbox, lock};
+use super::wire::{self, HANDSHAKE_FOR, Reader, Writer};
+use crate::Waker;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+use thicket_types::event::Lane;
+use thicket_types::limits::FRAME_LEN_MAX;
+use thicket_types::ports::{Transport, Unreachable};
+
+/// Frames that wait to be polled; readers wait when there are so many.
+const INBOX_FRAMES_MAX: usize = 1_024;
+/// Bytes of frames that wait to be polled.
+const INBOX_LEN_MAX: usize = 16 * 1024 * 1024;
+/// How long connecting may take, the resolver's time not counted.
+const CONNECT_FOR: Duration = Duration::from_secs(5);
+/// How long after a failed connect a lane is unreachable before it tries again.
+const FAILED_FOR: Duration = Duration::from_millis(500);
+
+/// A client's end of this transport.
+///
+/// A lane has one connection at a time, to the address that it last sent to; another address ends it. Dropping the end cuts
+/// its connections and drops what waits; it does not wait for a connect that is under way.
+pub struct DirectClient {
+    waker: Option<Waker>,
+    inbox: Arc<Inbox<(Lane, Vec<u8>)>>,
+    ways: BTreeMap<Lane, Way>,
+}
+
+/// A lane's way to a relay.
+struct Way {
+    to: String,
+    link: Arc<Link>,
+}
+
+/// One connection, from the first try to its end. Never used again after it.
+struct Link {
+    outbox: Outbox,
+    progress: Mutex<Progress>,
+}
+
+enum Progress {
+    Connecting,
+    Up(Arc<TcpStream>),
+    /// It was up.
+    Lost,
+    /// It never came up.
+    Failed(Instant),
+}
+
+/// What a link says to who wants to send.
+enum Standing {
+    Open,
+    Ended,
+    /// It has just failed to come up; to try again now would be to hammer.
+    JustFailed,
+}
+
+impl DirectClient {
+    /// An end without connections. The waker is called, by a thread of this transport, when a frame has arrived.
+    pub fn new(waker: Option<Waker>) -> DirectClient {
+        DirectClient { waker, inbox: Arc::new(Inbox::new(INBOX_FRAMES_MAX, INBOX_LEN_MAX)), ways: BTreeMap::new() }
+    }
+
+    /// Begins a connection for a lane in place of the one it had.
+    fn open(&mut self, to: &str, lane: Lane) -> Result<Arc<Link>, Unreachable> {
+        let address = Address::parse(to).map_err(|_| Unreachable)?;
+        let link = Arc::new(Link { outbox: Outbox::new(), progress: Mutex::new(Progress::Connecting) });
+        let worker = Worker { link: Ending(link.clone()), lane, inbox: self.inbox.clone(), waker: self.waker.clone() };
+        thread::Builder::new().name("thicket-direct-out".to_owned()).spawn(move || worker.run(&address)).map_err(|_| Unreachable)?;
+        if let Some(before) = self.ways.insert(lane, Way { to: to.to_owned(), link: link.clone() }) {
+            before.link.end();
+        }
+        Ok(link)
+    }
+}
+
+impl Transport for DirectClient {
+    /// Queues a frame for the lane's connection, and begins one if there is none. Never waits for the network.
+    ///
+    /// **Limits:** 256 frames and 4 MiB wait for one connection. **Errors:** the address is none of ours, the frame is too
+    /// long, the queue is full, or connecting failed less than 500 ms ago.
+    fn send(&mut self, to: &str, lane: Lane, frame: &[u8]) -> Result<(), Unreachable> {
+        if frame.len() > FRAME_LEN_MAX {
+            return Err(Unreachable);
+        }
+        let standing = self.ways.get(&lane).filter(|way| way.to == to).map(|way| (way.link.clone(), way.link.standing()));
+        let link = match standing {
+            Some((link, Standing::Open)) => link,
+            Some((_, Standing::JustFailed)) => return Err(Unreachable),
+            Some((_, Standing::Ended)) | None => self.open(to, lane)?,
+        };
+        link.outbox.put(frame)
+    }
+
+    fn poll(&mut self) -> Option<(Lane, Vec<u8>)> {
+        self.inbox.take()
+    }
+}
+
+impl Drop for DirectClient {
+    fn drop(&mut self) {
+        for way in self.ways.values() {
+            way.link.end();
+        }
+        self.inbox.close();
+    }
+}
+
+impl Link {
+    fn standing(&self) -> Standing {
+        match *lock(&self.progress) {
+            Progress::Connecting | Progress::Up(_) => Standing::Open,
+            Progress::Failed(at) if at.elapsed() < FAILED_FOR => Standing::JustFailed,
+            Progress::Lost | Progress::Failed(_) => Standing::Ended,
+        }
+    }
+
+    /// Notes that the connection is up. `None` if it is not wanted any more.
+    fn rise(&self, stream: Arc<TcpStream>) -> Option<()> {
+        let mut progress = lock(&self.progress);
+        if !matches!(*progress, Progress::Connecting) {
+            return None;
+        }
+        *progress = Progress::Up(stream);
+        Some(())
+    }
+
+    /// Ends the connection and drops what waits for it. A repeat changes nothing.
+    fn end(&self) {
+        self.outbox.close();
+        let mut progress = lock(&self.progress);
+        let ended = match &*progress {
+            Progress::Connecting => Progress::Failed(Instant::now()),
+            Progress::Up(stream) => {
+                wire::cut(stream);
+                Progress::Lost
+            }
+            Progress::Lost | Progress::Failed(_) => return,
+        };
+        *progress = ended;
+    }
+}
+
+/// Ends its link when it goes, whatever way its thread ends: neither half of a connection outlives the other.
+struct Ending(Arc<Link>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// What the threads of one connection work with.
+struct Worker {
+    link: Ending,
+    lane: Lane,
+    inbox: Arc<Inbox<(Lane, Vec<u8>)>>,
+    waker: Option<Waker>,
+}
+
+impl Worker {
+    /// Connects, then writes what is queued, while a second thread reads.
+    fn run(self, address: &Address) {
+        let Ok((stream, reader, writer)) = connect(address) else {
+            return;
+        };
+        if self.link.0.rise(stream).is_none() {
+            return;
+        }
+        let link = Ending(self.link.0.clone());
+        // If no thread can be had, `self` goes with the closure, and its link with it.
+        if thread::Builder::new().name("thicket-direct-in".to_owned()).spawn(move || self.read(reader)).is_ok() {
+            wire::drain(writer, &link.0.outbox);
+        }
+    }
+
+    /// Reads frames until the connection or the client's end is gone.
+    fn read(self, mut reader: Reader) {
+        while let Ok(frame) = reader.frame() {
+            let len = frame.len();
+            if self.inbox.put((self.lane, frame), len).is_err() {
+                return;
+            }
+            if let Some(wake) = &self.waker {
+                wake();
+            }
+        }
+    }
+}
+
+/// Knocks at each place that the address stands for until one proves its key. The places share the time for connecting.
+fn connect(address: &Address) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
+    let places = address.places()?;
+    let deadline = Instant::now() + CONNECT_FOR;
+    let mut left = u32::try_from(places.len()).unwrap_or(u32::MAX);
+    let mut failed = io::Error::from(io::ErrorKind::NotFound);
+    for place in &places {
+        // At least a little, for zero is refused: a place whose turn comes late fails like one that is away.
+        let share = (deadline.saturating_duration_since(Instant::now()) / left).max(Duration::from_millis(1));
+        left = left.saturating_sub(1).max(1);
+        match TcpStream::connect_timeout(place, share).and_then(|stream| greet(stream, address)) {
+            Ok(connected) => return Ok(connected),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn greet(stream: TcpStream, address: &Address) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
+    let stream = Arc::new(stream);
+    let (reader, writer) = wire::initiate(stream.clone(), address.key(), Instant::now() + HANDSHAKE_FOR)?;
+    Ok((stream, reader, writer))
+}

@@ -1,0 +1,146 @@
+//! The one numbered table of errors. docs/ERRORS.md is generated from it; numbers are never reused.
+
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// Whose doing an error is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blame {
+    /// The other side sent what it must not.
+    Peer,
+    /// The caller asked for what can't be.
+    Caller,
+    /// The device: its disk, clock or network.
+    Device,
+    /// Us: a fault of the program.
+    Us,
+}
+
+macro_rules! errors {
+    ($($(#[$doc:meta])* $code:literal $name:ident $blame:ident $what:literal, $hint:literal;)*) => {
+        /// A numbered error: an expected no, or a broken world. Its number is stable for ever.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+        #[non_exhaustive]
+        #[allow(missing_docs)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// All errors, by number.
+            pub const ALL: &'static [Code] = &[$(Code::$name,)*];
+
+            /// The number.
+            pub fn number(self) -> u32 {
+                match self { $(Code::$name => $code,)* }
+            }
+
+            /// The error of a number.
+            pub fn from_number(number: u32) -> Option<Code> {
+                match number { $($code => Some(Code::$name),)* _ => None }
+            }
+
+            /// The name, as in docs/ERRORS.md.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$name => stringify!($name),)* }
+            }
+
+            /// Whose doing it is.
+            pub fn blame(self) -> Blame {
+                match self { $(Code::$name => Blame::$blame,)* }
+            }
+
+            /// What happened.
+            pub fn what(self) -> &'static str {
+                match self { $(Code::$name => $what,)* }
+            }
+
+            /// What to do.
+            pub fn hint(self) -> &'static str {
+                match self { $(Code::$name => $hint,)* }
+            }
+        }
+    };
+}
+
+errors! {
+    100 WrongPassphrase Caller "the passphrase does not open this profile", "try again; a forgotten passphrase cannot be recovered";
+    101 ProfileExists Caller "there is a profile in this folder already", "choose another folder";
+    102 ProfileMissing Caller "there is no profile in this folder", "create an account first";
+    103 ProfileInUse Caller "another process has this profile open", "close it, or talk to it";
+    104 ProfileNewer Caller "this profile was written by a newer version", "update Thicket; nothing was changed";
+    105 MalformedName Caller "a name is 1 to 64 of A-Z a-z 0-9 _ -, with a letter or digit, and not 'server'", "choose another name";
+    106 AlreadyRegistered Caller "this account is registered already", "nothing needs doing";
+    107 NotRegistered Caller "this account is not registered with a relay", "register first";
+    108 UnknownContact Caller "there is no such contact", "add the contact by name first";
+    109 EmptyMessage Caller "a message needs at least one byte", "write something";
+    110 MessageTooLong Caller "a message holds at most 64 KiB", "send it in parts";
+    111 OutboxFull Caller "too many messages wait to be stored by the relay", "wait until the relay is reached";
+    112 TooManyContacts Caller "this account has as many contacts as it can hold", "remove some";
+    113 UnknownBody Caller "the body that this message names is not in the vault", "stage it again";
+    114 OwnName Caller "that is this account's own name", "name someone else";
+    115 ContactHeld Peer "this contact's identity is not the one that was pinned; sending is held", "compare safety numbers with them before going on";
+    116 ProfileClosed Caller "this profile is closed", "open it again";
+
+    200 NameTaken Peer "the name is taken", "choose another name";
+    201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";
+    202 BadSignature Peer "the relay could not verify the signature", "try again; if it stays, the account's key is not the registered one";
+    203 ChallengeExpired Peer "the relay's challenge was answered too late", "try again";
+    204 ChallengeUnknown Peer "the relay never gave that challenge, or it was used before", "try again";
+    205 NotLoggedIn Peer "the relay does not know this connection", "log in again";
+    206 MalformedRequest Peer "the relay could not read the request", "update Thicket, or the relay";
+    207 UnknownVersion Peer "the relay speaks another version of the protocol", "update the older of the two";
+    208 TooLarge Peer "the relay takes no frame of that size", "send less at once";
+    209 MailboxFull Peer "the recipient's mailbox is full", "try again after they were online";
+    210 UnknownMailbox Peer "the relay has no such mailbox", "look the contact up again";
+    211 NoKeyPackage Peer "the relay has no key package of this contact", "they must come online once";
+    212 RelayBusy Peer "the relay has no room for this now", "try again later";
+    213 BadCertificate Peer "the certificate is malformed or not of the kind that Thicket uses", "make a new account";
+
+    300 RelayUnreachable Device "the relay cannot be reached", "check the network; what was asked is kept and tried again";
+    301 DiskFull Device "the disk is full", "make room; nothing that was acknowledged is lost";
+    302 DiskFailed Device "the disk refused a read or a write", "check the disk; nothing that was acknowledged is lost";
+    303 JournalDamaged Device "the journal is damaged", "keep the folder as it is, and restore a backup";
+    304 VaultDamaged Device "the vault is damaged", "keep the folder as it is, and restore a backup";
+    305 RolledBack Device "journal and vault are not of the same time: one was restored or copied", "do not use this copy; open the newest one";
+    306 KeysDamaged Device "the keys file is damaged", "keep the folder as it is, and restore a backup";
+
+    400 ForgedAnswer Peer "an answer does not bear the relay's signature", "do not trust this relay or the way to it";
+    401 ForgedEntry Peer "the relay gave an entry that its owner did not sign", "do not trust this relay";
+    402 ForgedLeaf Peer "a key is not certified by the identity it names", "the message was not accepted; tell your contact";
+    403 ForgedSender Peer "the sender of an envelope is not the one who wrote the message", "the message was not accepted";
+    404 Unsealable Peer "an envelope was not sealed to this account", "nothing; it was dropped";
+    405 NoMatchingKeyPackage Peer "a Welcome names a key package that is used up or unknown", "ask the sender to begin again";
+    406 MalformedEnvelope Peer "an envelope cannot be read", "nothing; it was dropped";
+    407 TooOld Peer "the message came too late: its key is gone", "ask the sender to send it again";
+    408 NoConversation Peer "the message belongs to a conversation that never arrived", "ask the sender to send it again";
+    409 Undecryptable Peer "the message cannot be decrypted", "ask the sender to send it again";
+    410 BadKeyPackage Peer "the contact's key package is malformed or not theirs", "try again later";
+    411 Repeated Peer "the message was here before", "nothing; it was dropped";
+
+    500 FoldPanicked Us "the program failed while folding an event; the event was set aside", "send the journal's capsule to the developers";
+    501 EffectMismatch Us "the vault was asked twice under one id for two things", "send the journal's capsule to the developers";
+    502 Inconsistent Us "the program met a state that it holds impossible", "send the journal's capsule to the developers";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error {}: {}; {}", self.number(), self.what(), self.hint())
+    }
+}
+
+impl core::error::Error for Code {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_grow_and_lead_back() {
+        let mut last = 0;
+        for code in Code::ALL {
+            assert!(code.number() > last, "{code:?}");
+            last = code.number();
+            assert_eq!(Code::from_number(last), Some(*code));
+        }
+        assert_eq!(Code::from_number(0), None);
+    }
+}

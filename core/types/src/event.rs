@@ -1,0 +1,182 @@
+//! What happened: the four kinds of event, all that is ever journaled.
+
+use crate::bytes::Bytes;
+use crate::error::Code;
+use crate::ids::{ConversationId, EffectId, Fingerprint, FrameId, IntentId, MailboxId, MessageId};
+use crate::intent::Intent;
+use crate::name::Name;
+use crate::time::ClaimedTime;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened. Past tense, closed: a new kind is a decision of its own, a new variant inside one is not.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Event {
+    /// A person or program asked for something.
+    Requested {
+        /// Made by the caller before its first try.
+        id: IntentId,
+        /// What was asked.
+        intent: Intent,
+    },
+    /// The transport delivered a frame, and it was admitted.
+    Arrived(Arrival),
+    /// A deadline passed.
+    Elapsed {
+        /// Which.
+        timer: TimerId,
+        /// Set if folding it the ordinary way panicked: the timer is then dropped.
+        fault: bool,
+    },
+    /// An effect finished. A second one for the same effect changes nothing.
+    Resolved {
+        /// Which.
+        effect: EffectId,
+        /// How it ended.
+        outcome: Outcome,
+        /// Transactions that the vault had committed by then; 0 if the vault had no part in it.
+        vault_count: u64,
+    },
+}
+
+/// The two ways to a relay, which must not be linked (docs/PROTOCOL.md, lanes).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Lane {
+    /// Login, fetch, publish: what the relay knows us by name for.
+    Named,
+    /// Lookup, key packages, put: what it must not know us for.
+    Anonymous,
+}
+
+/// An admitted frame.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Arrival {
+    /// SHA-256 of the sealed bytes.
+    pub frame: FrameId,
+    /// The way that it came.
+    pub lane: Lane,
+    /// What it is.
+    pub content: Arrived,
+}
+
+/// What a frame turned out to be at admission.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Arrived {
+    /// A relay's answer, whose signature was verified at admission.
+    Answer {
+        /// An encoded `thicket.relay.v1.Answer`.
+        answer: Bytes,
+    },
+    /// An item of the mailbox whose seal the vault could open.
+    Envelope {
+        /// Its place in the mailbox.
+        cursor: u64,
+        /// Whom its certificate claims as the sender; not yet proved.
+        sender: Fingerprint,
+        /// The sealed bytes.
+        sealed: Bytes,
+    },
+    /// An item that was here before, and must be acknowledged again.
+    Repeat {
+        /// Its place in the mailbox.
+        cursor: u64,
+    },
+    /// An item that is not for us: only its place is kept, so that the relay can forget it.
+    Unsealable {
+        /// Its place in the mailbox.
+        cursor: u64,
+    },
+}
+
+/// Names a timer. Arming one that is armed replaces its deadline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum TimerId {
+    /// A request waits for its answer.
+    Retry(FrameId),
+    /// The login is to be tried again.
+    Login,
+    /// The mailbox is to be asked for what pushes left behind.
+    Fetch,
+    /// Acknowledgements have gathered.
+    Acknowledge,
+    /// Receipts for a contact have gathered.
+    Receipts(Fingerprint),
+    /// A contact's queue could not go on and is to be tried again.
+    Advance(Fingerprint),
+}
+
+/// How an effect ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The transport took the frame.
+    Handed,
+    /// The transport could not take it.
+    Unreachable,
+    /// The vault made a frame that can be sent, and sent again.
+    Framed {
+        /// SHA-256 of the bytes.
+        frame: FrameId,
+        /// The encoded request.
+        bytes: Bytes,
+    },
+    /// The vault did as asked, and there is nothing to tell.
+    Done,
+    /// The vault keeps a contact's identity.
+    Pinned {
+        /// The identity that the relay's entry shows.
+        contact: Fingerprint,
+        /// Their mailbox.
+        mailbox: MailboxId,
+        /// The name as registered.
+        name: Name,
+        /// Set if another identity was pinned under that name before.
+        contradicts: Option<Fingerprint>,
+    },
+    /// The vault began a conversation.
+    Begun,
+    /// The vault read an envelope.
+    Opened(Opened),
+    /// An expected no: it follows from the op and the state, and a repeat gets the same.
+    Refused(Code),
+    /// The effect's outcome panicked the fold, or the effect could not be done at all.
+    Fault(Code),
+}
+
+/// What an envelope held. No body, no key: the text is in the vault.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Opened {
+    /// A message, now a row in the vault.
+    Message {
+        /// The proved sender.
+        contact: Fingerprint,
+        /// Their name, from their certificate.
+        name: Name,
+        /// The conversation.
+        conversation: ConversationId,
+        /// The sender's name for it.
+        message: MessageId,
+        /// The sender's clock.
+        claimed: ClaimedTime,
+        /// Set if the envelope began an MLS group.
+        begins: bool,
+    },
+    /// A receipt: these messages of ours are in the contact's store.
+    Receipt {
+        /// The proved sender.
+        contact: Fingerprint,
+        /// Messages whose row the vault marked as delivered.
+        delivered: Vec<MessageId>,
+    },
+    /// A message for a conversation whose beginning has not arrived: it waits.
+    Early {
+        /// The claimed sender.
+        contact: Fingerprint,
+    },
+    /// A message that can never be read; the vault keeps a row that says so, unless the sender is unknown.
+    Unreadable {
+        /// The claimed sender.
+        contact: Fingerprint,
+        /// Why.
+        cause: Code,
+    },
+}

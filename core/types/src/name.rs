@@ -1,0 +1,81 @@
+//! Names that people register.
+
+use crate::limits::NAME_LEN_MAX;
+use crate::secret::Private;
+use alloc::string::String;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A name: 1 to 64 of `A-Z a-z 0-9 _ -`, with a letter or digit in it, and not `server` in any case.
+///
+/// Shown as registered; two names are the same if they are equal under ASCII lower-casing ([`Name::key`]).
+/// Prints redacted, since it identifies a person.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Name(Private<String>);
+
+/// Why a text is not a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MalformedName;
+
+impl Name {
+    /// Takes a text that is a name.
+    pub fn parse(text: &str) -> Result<Name, MalformedName> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let sized = !text.is_empty() && text.len() <= NAME_LEN_MAX;
+        let readable = text.chars().any(|c| c.is_ascii_alphanumeric());
+        if sized && readable && text.chars().all(allowed) && !text.eq_ignore_ascii_case("server") {
+            Ok(Name(Private::new(String::from(text))))
+        } else {
+            Err(MalformedName)
+        }
+    }
+
+    /// The name as registered.
+    pub fn text(&self) -> &str {
+        self.0.reveal()
+    }
+
+    /// The name as it is looked up: in ASCII lower case.
+    pub fn key(&self) -> NameKey {
+        NameKey(Private::new(self.text().to_ascii_lowercase()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Name::parse(&text).map_err(|MalformedName| serde::de::Error::custom("malformed name"))
+    }
+}
+
+/// A name in ASCII lower case, under which it is unique.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct NameKey(Private<String>);
+
+impl NameKey {
+    /// The lower-case text.
+    pub fn text(&self) -> &str {
+        self.0.reveal()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_1_to_64_of_the_alphabet_with_a_letter_or_digit() {
+        for good in ["a", "Alice", "b0b_-", "-0-", &"x".repeat(64)] {
+            assert!(Name::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "_-_", "server", "SerVer", "a b", "ä", "a/b", &"x".repeat(65)] {
+            assert!(Name::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_share_a_key() {
+        let key = |text: &str| Name::parse(text).map(|name| name.key());
+        assert_eq!(key("ALICE"), key("alice"));
+        assert_ne!(key("alice"), key("alice_"));
+    }
+}

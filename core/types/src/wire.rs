@@ -1,0 +1,35 @@
+//! The wire's shapes, generated from `proto/`, and the context strings that signatures are bound to.
+
+/// Between a client and its relay.
+#[allow(missing_docs, clippy::doc_markdown)]
+pub mod relay {
+    include!(concat!(env!("OUT_DIR"), "/thicket.relay.v1.rs"));
+}
+
+/// Between two clients, sealed.
+#[allow(missing_docs, clippy::doc_markdown)]
+pub mod peer {
+    include!(concat!(env!("OUT_DIR"), "/thicket.peer.v1.rs"));
+}
+
+/// The version of both wire protocols that this build speaks.
+pub const VERSION: u32 = 1;
+
+/// What a signature is bound to, so that none can be used for another purpose.
+pub mod context {
+    /// A relay's answer.
+    pub const ANSWER: &str = "thicket.answer.v1";
+    /// A registration's proof.
+    pub const REGISTER: &str = "thicket.register.v1";
+    /// A login's proof.
+    pub const LOGIN: &str = "thicket.login.v1";
+    /// An identity's statement about its mailbox key.
+    pub const MAILBOX_KEY: &str = "thicket.mailbox-key.v1";
+    /// An identity's certification of an MLS leaf key.
+    pub const LEAF: &str = "thicket.leaf.v1";
+    /// HPKE info of an envelope's seal.
+    pub const ENVELOPE: &str = "thicket.envelope.v1";
+}
+
+/// The leaf credential's type: private use (RFC 9420 §17.5).
+pub const LEAF_CREDENTIAL: u16 = 0xF054;

@@ -1,0 +1,87 @@
+//! The account's own keys: identity, leaf key, mailbox key. Read once at open, wiped when the vault closes.
+
+use crate::mls::credential;
+use crate::mls::provider::{LeafSigner, SharedEntropy};
+use crate::schema::fault;
+use crate::seal;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use thicket_openpgp::{Certificate, Identity};
+use thicket_types::error::Code;
+use thicket_types::name::Name;
+use thicket_types::secret::Secret;
+use thicket_types::time::Stamp;
+
+/// What a new account is made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewAccount {
+    /// The name: the certificate's user id.
+    pub name: Name,
+    /// Now; the certificate shows it to the second.
+    pub at: Stamp,
+}
+
+/// The account, unlocked.
+pub(crate) struct Account {
+    pub(crate) identity: Identity,
+    pub(crate) certificate: Certificate,
+    pub(crate) certificate_bytes: Vec<u8>,
+    /// Every signature bears the identity's creation as its time: no clock shows in it.
+    pub(crate) created_s: u64,
+    pub(crate) signer: LeafSigner,
+    pub(crate) leaf_key: [u8; 32],
+    pub(crate) credential: Vec<u8>,
+    pub(crate) mailbox_secret: Secret<[u8; 32]>,
+    pub(crate) mailbox_key: [u8; 32],
+}
+
+pub(crate) fn create(conn: &Connection, entropy: &SharedEntropy, new: &NewAccount) -> Result<Account, Code> {
+    let created_s = new.at.0 / 1000;
+    let (identity, signer, mailbox) = {
+        let mut entropy = entropy.lock().map_err(|_| Code::Inconsistent)?;
+        let identity = Identity::generate(new.name.text(), created_s, entropy.as_mut()).map_err(|_| Code::BadCertificate)?;
+        (identity, LeafSigner::generate(entropy.as_mut()), seal::hpke_key_pair(entropy.as_mut()))
+    };
+    let (mailbox_secret, mailbox_key) = (Secret::new(mailbox.0), mailbox.1);
+    let credential =
+        credential::certify(&identity, &identity.certificate(), &signer.public(), created_s).map_err(|_| Code::BadCertificate)?;
+    let secret = identity.to_bytes();
+    put(conn, "identity", secret.expose())?;
+    put(conn, "created", &created_s.to_be_bytes())?;
+    put(conn, "leaf", signer.secret().as_slice())?;
+    put(conn, "credential", &credential)?;
+    put(conn, "mailbox", mailbox_secret.expose())?;
+    put(conn, "mailbox-key", &mailbox_key)?;
+    load(conn)
+}
+
+pub(crate) fn load(conn: &Connection) -> Result<Account, Code> {
+    let secret = Secret::new(get(conn, "identity")?);
+    let identity = Identity::from_bytes(secret.expose()).map_err(|_| Code::VaultDamaged)?;
+    let certificate = identity.certificate();
+    let leaf: Secret<[u8; 32]> = Secret::new(fixed(conn, "leaf")?);
+    let signer = LeafSigner::from_secret(leaf.expose());
+    Ok(Account {
+        certificate_bytes: certificate.to_bytes(),
+        certificate,
+        identity,
+        created_s: u64::from_be_bytes(fixed(conn, "created")?),
+        leaf_key: signer.public(),
+        signer,
+        credential: get(conn, "credential")?,
+        mailbox_secret: Secret::new(fixed(conn, "mailbox")?),
+        mailbox_key: fixed(conn, "mailbox-key")?,
+    })
+}
+
+fn put(conn: &Connection, key: &str, value: &[u8]) -> Result<(), Code> {
+    conn.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", params![key, value]).map(|_| ()).map_err(fault)
+}
+
+fn get(conn: &Connection, key: &str) -> Result<Vec<u8>, Code> {
+    conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional().map_err(fault)?.ok_or(Code::VaultDamaged)
+}
+
+fn fixed<const N: usize>(conn: &Connection, key: &str) -> Result<[u8; N], Code> {
+    let bytes = Secret::new(get(conn, key)?);
+    bytes.expose().as_slice().try_into().map_err(|_| Code::VaultDamaged)
+}

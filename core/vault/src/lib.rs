@@ -1,0 +1,232 @@
+//! The vault: identity, MLS groups, bodies, and the ledger that makes every op exactly-once. One SQLCipher database.
+//!
+//! ```text
+//!   run(calls)   BEGIN ─ for each: ledger row? its reply : SAVEPOINT, op, ledger row ─ tally ─ COMMIT ─ replies
+//! ```
+//!
+//! No reply leaves before COMMIT. A refused op rolls its savepoint back and is remembered as refused; a broken disk rolls
+//! everything back, and every op may be asked for again. Nothing of a group outlives the op in memory.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod account;
+mod admit;
+mod contact;
+mod conversation;
+mod envelope;
+mod ledger;
+mod mls;
+mod reader;
+mod request;
+mod schema;
+mod seal;
+
+#[cfg(test)]
+mod tests;
+
+pub use account::NewAccount;
+pub use mls::provider::SharedEntropy;
+pub use reader::{Direction, MessageRow, Reader};
+
+use account::Account;
+use mls::provider::{NoEntropy, Provider};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use schema::{Mode, fault};
+use std::path::Path;
+use thicket_journal_format::Key;
+use thicket_types::error::Code;
+use thicket_types::event::{Arrival, Lane, Outcome};
+use thicket_types::ids::{BodyRef, Digest, EffectId, RelayKey, Seq};
+use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
+use thicket_types::vault_op::VaultOp;
+
+/// The vault over SQLCipher.
+pub struct SqlVault {
+    conn: Connection,
+    entropy: SharedEntropy,
+    account: Account,
+}
+
+/// Why an op did not come to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stop {
+    /// An expected no: the savepoint is rolled back, and the refusal is the reply.
+    Refused(Code),
+    /// The world is broken: the transaction is rolled back, and there is no reply.
+    Broken(Code),
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Stop {
+        Stop::Broken(fault(error))
+    }
+}
+
+impl From<NoEntropy> for Stop {
+    fn from(_: NoEntropy) -> Stop {
+        Stop::Broken(Code::Inconsistent)
+    }
+}
+
+/// What an op works with: the open transaction, and the account.
+pub(crate) struct Scope<'c> {
+    pub(crate) conn: &'c Connection,
+    pub(crate) entropy: &'c SharedEntropy,
+    pub(crate) account: &'c Account,
+}
+
+impl Scope<'_> {
+    /// A provider for one op's MLS work.
+    pub(crate) fn provider(&self) -> Provider<'_> {
+        Provider::new(self.conn, self.entropy.clone())
+    }
+
+    /// Fresh random bytes.
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], Stop> {
+        random(self.entropy).map_err(Stop::Broken)
+    }
+}
+
+pub(crate) fn random<const N: usize>(entropy: &SharedEntropy) -> Result<[u8; N], Code> {
+    let mut bytes = [0_u8; N];
+    entropy.lock().map_err(|_| Code::Inconsistent)?.fill(&mut bytes);
+    Ok(bytes)
+}
+
+impl SqlVault {
+    /// Makes a vault with a new identity. **Errors:** `ProfileExists`, the disk's.
+    pub fn create(path: &Path, key: &Key, entropy: SharedEntropy, new: &NewAccount) -> Result<SqlVault, Code> {
+        let conn = schema::open(path, key, Mode::Create)?;
+        let account = account::create(&conn, &entropy, new)?;
+        Ok(SqlVault { conn, entropy, account })
+    }
+
+    /// Opens a vault. **Errors:** `VaultDamaged` also for a key that does not fit, `ProfileNewer`, the disk's.
+    pub fn open(path: &Path, key: &Key, entropy: SharedEntropy) -> Result<SqlVault, Code> {
+        let conn = schema::open(path, key, Mode::Write)?;
+        let account = account::load(&conn)?;
+        Ok(SqlVault { conn, entropy, account })
+    }
+
+    /// The account's name and certificate.
+    pub fn own(&self) -> (&str, &thicket_openpgp::Certificate) {
+        (self.account.certificate.name(), &self.account.certificate)
+    }
+
+    /// Moves what the write-ahead log holds into the database and empties it: called on close and after sweeps.
+    pub fn checkpoint(&mut self) -> Result<(), Code> {
+        self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(fault)
+    }
+
+    fn call(&self, call: &VaultCall) -> Result<Outcome, Code> {
+        let digest = ledger::op_digest(&call.op)?;
+        if let Some((remembered, reply)) = ledger::find(&self.conn, call.effect)? {
+            return Ok(if remembered == digest { reply } else { Outcome::Fault(Code::EffectMismatch) });
+        }
+        self.conn.execute_batch("SAVEPOINT op").map_err(fault)?;
+        let scope = Scope { conn: &self.conn, entropy: &self.entropy, account: &self.account };
+        let outcome = match op(&scope, call) {
+            Ok(outcome) => outcome,
+            Err(Stop::Refused(code)) => {
+                self.conn.execute_batch("ROLLBACK TO op").map_err(fault)?;
+                Outcome::Refused(code)
+            }
+            Err(Stop::Broken(code)) => return Err(code),
+        };
+        self.conn.execute_batch("RELEASE op").map_err(fault)?;
+        ledger::keep(&self.conn, call.effect, digest, &outcome)?;
+        Ok(outcome)
+    }
+
+    fn batch(&self, durable: Durable, calls: &[VaultCall]) -> Result<(Vec<Outcome>, u64), Code> {
+        let mut outcomes = Vec::with_capacity(calls.len());
+        for call in calls {
+            outcomes.push(self.call(call)?);
+        }
+        let count = ledger::count(&self.conn, Some(durable))?;
+        Ok((outcomes, count))
+    }
+
+    /// Runs work in a transaction: committed if it is `Ok`, rolled back if not.
+    fn transaction<T>(&self, work: impl FnOnce(&Self) -> Result<T, Code>) -> Result<T, Code> {
+        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
+        let done = work(self).and_then(|value| self.conn.execute_batch("COMMIT").map(|()| value).map_err(fault));
+        if done.is_err() && !self.conn.is_autocommit() {
+            // If even this fails the connection is of no use, and every later call says so.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+        done
+    }
+}
+
+fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
+    match &call.op {
+        VaultOp::Compose(ask) => request::compose(scope, ask),
+        VaultOp::SignRegistration(challenge) => request::sign_registration(scope, challenge),
+        VaultOp::SignLogin(challenge) => request::sign_login(scope, challenge),
+        VaultOp::MakeKeyPackages { count, last_resort } => request::make_key_packages(scope, *count, *last_resort),
+        VaultOp::PinContact { name, answer: _, at: _ } => contact::pin(scope, name, &call.frame),
+        VaultOp::BeginConversation { contact, answer: _, at: _ } => conversation::begin(scope, *contact, &call.frame),
+        VaultOp::SealMessage { contact, mailbox, message, body, at } => {
+            conversation::seal_message(scope, *contact, *mailbox, *message, *body, *at)
+        }
+        VaultOp::SealReceipt { contact, mailbox, messages, at } => conversation::seal_receipt(scope, *contact, *mailbox, messages, *at),
+        VaultOp::OpenEnvelope { envelope: _, at, last } => conversation::open(scope, &call.frame, *at, *last),
+        VaultOp::File { message, state } => conversation::file(scope, *message, *state),
+    }
+}
+
+impl Vault for SqlVault {
+    fn run(&mut self, durable: Durable, calls: &[VaultCall]) -> Result<(Vec<Outcome>, u64), Code> {
+        self.transaction(|vault| vault.batch(durable, calls))
+    }
+
+    fn stage(&mut self, body: &[u8]) -> Result<BodyRef, Code> {
+        let reference = BodyRef(random(&self.entropy)?);
+        self.transaction(|vault| {
+            let mut put = vault.conn.prepare_cached("INSERT INTO body (ref, bytes) VALUES (?1, ?2)").map_err(fault)?;
+            put.execute(params![reference.0, body]).map_err(fault)?;
+            // Counted like every transaction, so that a vault rolled back to before it is seen.
+            ledger::count(&vault.conn, None).map(|_| reference)
+        })
+    }
+
+    fn sweep(&mut self, named: &[BodyRef]) -> Result<u64, Code> {
+        let swept = self.transaction(|vault| {
+            let mut find = vault
+                .conn
+                .prepare_cached("SELECT ref FROM body WHERE ref NOT IN (SELECT body FROM message WHERE body IS NOT NULL)")
+                .map_err(fault)?;
+            let loose: Vec<[u8; 16]> = find.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(fault)?;
+            let mut drop = vault.conn.prepare_cached("DELETE FROM body WHERE ref = ?1").map_err(fault)?;
+            let mut swept = 0;
+            for reference in loose.iter().filter(|reference| !named.contains(&BodyRef(**reference))) {
+                drop.execute([reference]).map_err(fault)?;
+                swept += 1;
+            }
+            Ok(swept)
+        })?;
+        if swept > 0 {
+            self.checkpoint()?;
+        }
+        Ok(swept)
+    }
+
+    fn prune(&mut self, covered: Seq, open: &[EffectId]) -> Result<u64, Code> {
+        self.transaction(|vault| ledger::prune(&vault.conn, covered, open))
+    }
+
+    fn remembered(&mut self) -> Result<Remembered, Code> {
+        let row = self.conn.query_row("SELECT count, durable_seq, durable_chain FROM tally WHERE id = 1", [], |row| {
+            Ok((row.get::<_, u64>(0)?, row.get::<_, Option<u64>>(1)?, row.get::<_, Option<[u8; 32]>>(2)?))
+        });
+        let (count, seq, chain) = row.optional().map_err(fault)?.ok_or(Code::VaultDamaged)?;
+        let durable = seq.zip(chain).map(|(seq, chain)| Durable { seq: Seq(seq), chain: Digest(chain) });
+        Ok(Remembered { durable, count })
+    }
+
+    fn admit(&mut self, frame: &[u8], lane: Lane, relay: Option<RelayKey>) -> Result<Option<Arrival>, Code> {
+        Ok(admit::admit(&self.account, frame, lane, relay))
+    }
+}

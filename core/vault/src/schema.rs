@@ -1,0 +1,123 @@
+//! The vault's tables, and how its database is opened.
+
+use crate::mls::storage;
+use rusqlite::{Connection, OpenFlags};
+use std::fmt::Write as _;
+use std::path::Path;
+use thicket_journal_format::Key;
+use thicket_types::error::Code;
+use zeroize::Zeroize as _;
+
+/// The schema's version, kept as SQLite's `user_version`.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE tally (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    count INTEGER NOT NULL,
+    durable_seq INTEGER,
+    durable_chain BLOB
+);
+INSERT INTO tally (id, count) VALUES (1, 0);
+CREATE TABLE ledger (
+    seq INTEGER NOT NULL,
+    idx INTEGER NOT NULL,
+    segment BLOB NOT NULL,
+    op BLOB NOT NULL,
+    reply BLOB NOT NULL,
+    PRIMARY KEY (seq, idx, segment)
+) WITHOUT ROWID;
+CREATE TABLE body (ref BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE contact (
+    fingerprint BLOB PRIMARY KEY,
+    name TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    certificate BLOB NOT NULL,
+    mailbox_key BLOB
+) WITHOUT ROWID;
+CREATE INDEX contact_by_name ON contact (name_key);
+CREATE TABLE mls_group (
+    id BLOB PRIMARY KEY,
+    contact BLOB NOT NULL,
+    creator BLOB NOT NULL,
+    sending INTEGER NOT NULL,
+    welcome BLOB
+) WITHOUT ROWID;
+CREATE INDEX mls_group_by_contact ON mls_group (contact);
+CREATE TABLE welcome (hash BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE message (
+    number INTEGER PRIMARY KEY,
+    contact BLOB NOT NULL,
+    outgoing INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    state INTEGER NOT NULL,
+    body BLOB,
+    stamp INTEGER NOT NULL,
+    claimed INTEGER NOT NULL,
+    cause INTEGER NOT NULL,
+    UNIQUE (contact, outgoing, id)
+);
+CREATE INDEX message_by_body ON message (body);
+";
+
+/// How the database at a path is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Made anew; a database that is there is an error.
+    Create,
+    /// Opened for reading and writing.
+    Write,
+    /// Opened for reading alone: for views, beside the writer.
+    Read,
+}
+
+/// Opens the database with a raw key, so that SQLCipher derives none.
+pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Code> {
+    let flags = match mode {
+        Mode::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(fault)?;
+    let mut pragma = String::from("PRAGMA key = \"x'");
+    for byte in key.expose() {
+        // Writing to a String cannot fail.
+        let _ = write!(pragma, "{byte:02x}");
+    }
+    pragma.push_str("'\"");
+    let keyed = conn.execute_batch(&pragma);
+    pragma.zeroize();
+    keyed.map_err(fault)?;
+    // The first read tells whether the key and the file fit.
+    conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(fault)?;
+    conn.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;")
+        .map_err(fault)?;
+    if mode != Mode::Read {
+        conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(fault)?;
+    }
+    conn.set_prepared_statement_cache_capacity(128);
+    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
+    match (mode, version) {
+        (Mode::Create, 0) => {
+            let made = format!("BEGIN; {TABLES} {} PRAGMA user_version = {VERSION}; COMMIT;", storage::SCHEMA);
+            conn.execute_batch(&made).map_err(fault)?;
+        }
+        (Mode::Create, _) => return Err(Code::ProfileExists),
+        (_, VERSION) => {}
+        (_, newer) if newer > VERSION => return Err(Code::ProfileNewer),
+        (_, _) => return Err(Code::VaultDamaged),
+    }
+    Ok(conn)
+}
+
+/// What a failure of SQLite means to a person.
+pub(crate) fn fault(error: rusqlite::Error) -> Code {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Code::DiskFull,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Code::VaultDamaged,
+        Some(_) => Code::DiskFailed,
+        None => Code::Inconsistent,
+    }
+}

@@ -1,0 +1,148 @@
+//! The journal, looked at from outside: nothing is changed, and no relay is asked.
+
+use crate::output::{Trouble, time};
+use crate::{Global, home};
+use thicket_engine::{OsDisk, ProfileKeys, Walked, walk};
+use thicket_replay::verify;
+use thicket_types::error::Code;
+use thicket_types::event::{Arrived, Event, Opened, Outcome};
+use thicket_types::ids::Seq;
+use thicket_types::intent::Intent;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Check every seal and the chain, fold twice and from the newest snapshot, and compare.
+    ///
+    /// Example: thicket journal verify
+    Verify,
+    /// List records: place, time, kind.
+    ///
+    /// Example: thicket journal ls --from 100
+    Ls {
+        /// Begin at this place.
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// At most so many.
+        #[arg(long, default_value_t = u64::MAX)]
+        count: u64,
+    },
+    /// Show one record whole. Names are redacted; keys and texts are never in the journal.
+    ///
+    /// Example: thicket journal show 17
+    Show {
+        /// Its place.
+        seq: u64,
+    },
+}
+
+pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
+    let folder = home::folder(global)?;
+    let mut disk = OsDisk::new(&folder);
+    if !folder.join("keys").is_file() {
+        return Err(Code::ProfileMissing.into());
+    }
+    let keys = ProfileKeys::unlock(&mut disk, &home::passphrase(global, false)?)?;
+    match command {
+        Command::Verify => {
+            let verified = verify(&mut disk, &keys)?;
+            if global.json {
+                let json = serde_json::json!({
+                    "from": verified.from.0,
+                    "records": verified.records,
+                    "state": verified.state.hex(),
+                    "effects": verified.effects.hex(),
+                    "snapshot": verified.snapshot.map(|(seq, _)| seq.0),
+                    "verified": verified.holds(),
+                });
+                println!("{json}");
+            } else {
+                println!("records   {} from place {}", verified.records, verified.from.next());
+                println!("state     {}", verified.state);
+                println!("effects   {}", verified.effects);
+                match verified.snapshot {
+                    Some((seq, same)) => {
+                        println!("snapshot  at {seq}, {}", if same { "folds on to the same state" } else { "FOLDS ON TO ANOTHER STATE" })
+                    }
+                    None => println!("snapshot  none"),
+                }
+                println!("verified  {}", if verified.holds() { "yes" } else { "NO" });
+            }
+            if verified.holds() { Ok(()) } else { Err(Code::Inconsistent.into()) }
+        }
+        Command::Ls { from, count } => {
+            let (mut left, from) = (*count, Seq(*from));
+            walk(&mut disk, &keys, &mut |walked: Walked<'_>| {
+                if walked.place.seq >= from && left > 0 {
+                    left -= 1;
+                    list(global, &walked);
+                }
+            })?;
+            Ok(())
+        }
+        Command::Show { seq } => {
+            let mut found = false;
+            walk(&mut disk, &keys, &mut |walked: Walked<'_>| {
+                if walked.place.seq == Seq(*seq) {
+                    found = true;
+                    list(global, &walked);
+                    if !global.json {
+                        println!("{:#?}", walked.record.event);
+                    }
+                }
+            })?;
+            if found { Ok(()) } else { Err(Trouble::Usage(format!("there is no record {seq}"))) }
+        }
+    }
+}
+
+fn list(global: &Global, walked: &Walked<'_>) {
+    let (kind, what) = words(&walked.record.event);
+    if global.json {
+        let json = serde_json::json!({ "seq": walked.place.seq.0, "stamp_ms": walked.place.stamp.0, "kind": kind, "what": what });
+        println!("{json}");
+    } else {
+        println!("{:>8}  {}  {kind:<9} {what}", walked.place.seq, time(walked.place.stamp.0));
+    }
+}
+
+fn words(event: &Event) -> (&'static str, String) {
+    match event {
+        Event::Requested { id: _, intent } => {
+            let what = match intent {
+                Intent::Register { .. } => "Register",
+                Intent::Connect => "Connect",
+                Intent::AddContact { .. } => "AddContact",
+                Intent::AcceptContact { .. } => "AcceptContact",
+                Intent::Send { .. } => "Send",
+            };
+            ("Requested", what.to_owned())
+        }
+        Event::Arrived(arrival) => {
+            let what = match &arrival.content {
+                Arrived::Answer { answer } => format!("an answer, {} bytes", answer.0.len()),
+                Arrived::Envelope { cursor, sealed, .. } => format!("item {cursor}, {} bytes", sealed.0.len()),
+                Arrived::Repeat { cursor } => format!("item {cursor} again"),
+                Arrived::Unsealable { cursor } => format!("item {cursor}, not for us"),
+            };
+            ("Arrived", what)
+        }
+        Event::Elapsed { timer, fault } => ("Elapsed", format!("{timer:?}{}", if *fault { ", and its fold failed" } else { "" })),
+        Event::Resolved { effect, outcome, vault_count: _ } => {
+            let what = match outcome {
+                Outcome::Handed => "handed to the transport".to_owned(),
+                Outcome::Unreachable => "the transport could not".to_owned(),
+                Outcome::Framed { bytes, .. } => format!("a frame of {} bytes", bytes.0.len()),
+                Outcome::Done => "done".to_owned(),
+                Outcome::Pinned { .. } => "an identity pinned".to_owned(),
+                Outcome::Begun => "a conversation begun".to_owned(),
+                Outcome::Opened(Opened::Message { .. }) => "a message read".to_owned(),
+                Outcome::Opened(Opened::Receipt { delivered, .. }) => format!("a receipt for {}", delivered.len()),
+                Outcome::Opened(Opened::Early { .. }) => "a message that waits".to_owned(),
+                Outcome::Opened(Opened::Unreadable { cause, .. }) => format!("unreadable: {}", cause.what()),
+                Outcome::Refused(code) => format!("refused: {}", code.what()),
+                Outcome::Fault(code) => format!("fault: {}", code.what()),
+            };
+            ("Resolved", format!("{}.{} {what}", effect.seq, effect.index))
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The demo's own account of what was said, held against what the profiles hold.
+
+use super::Trouble;
+use super::people::Kept;
+use std::collections::BTreeMap;
+use thicket_client::Direction;
+use thicket_replay::Verified;
+use thicket_types::effect::MessageState;
+
+/// Everything that anyone said, in the order it was asked for.
+#[derive(Default)]
+pub struct Ledger {
+    said: Vec<Said>,
+}
+
+struct Said {
+    from: &'static str,
+    to: &'static str,
+    text: String,
+}
+
+impl Ledger {
+    /// Makes a text that occurs once in the whole demo, and notes it.
+    pub fn say(&mut self, from: &'static str, to: &'static str, what: &str) -> String {
+        let text = format!("{what} [{}]", self.said.len() + 1);
+        self.said.push(Said { from, to, text: text.clone() });
+        text
+    }
+
+    /// Counts what every profile holds. `crashes`: how often a process was killed on the way.
+    pub fn settle(&self, kept: &[Kept], crashes: usize) -> Result<Report, Trouble> {
+        let mut report = Report { crashes, ..Report::default() };
+        for person in kept {
+            let count = |wanted: &dyn Fn(&Said) -> bool| self.said.iter().filter(|said| wanted(said)).count();
+            let copies = |text: &str| {
+                person.rows.iter().filter(|row| row.direction == Direction::Received && row.text.as_deref() == Some(text)).count()
+            };
+            let to_them: Vec<usize> = self.said.iter().filter(|said| said.to == person.name).map(|said| copies(&said.text)).collect();
+            let confirmed =
+                person.rows.iter().filter(|row| row.direction == Direction::Sent && row.state == MessageState::Delivered).count();
+            let sent = count(&|said| said.from == person.name);
+            report.rows.push(Row {
+                name: person.name,
+                sent,
+                confirmed,
+                received: to_them.iter().filter(|copies| **copies > 0).count(),
+                lost: to_them.iter().filter(|copies| **copies == 0).count(),
+                doubled: to_them.iter().filter(|copies| **copies > 1).count(),
+                verified: person.verified,
+            });
+        }
+        Ok(report)
+    }
+}
+
+/// How it ended.
+#[derive(Default)]
+pub struct Report {
+    rows: Vec<Row>,
+    crashes: usize,
+}
+
+struct Row {
+    name: &'static str,
+    sent: usize,
+    confirmed: usize,
+    received: usize,
+    lost: usize,
+    doubled: usize,
+    verified: Verified,
+}
+
+impl Report {
+    fn sum(&self, of: impl Fn(&Row) -> usize) -> usize {
+        self.rows.iter().map(of).sum()
+    }
+
+    fn verified(&self) -> bool {
+        !self.rows.is_empty() && self.rows.iter().all(|row| row.verified.holds() && row.verified.snapshot.is_some())
+    }
+
+    /// Nothing lost, nothing doubled, all verified, and every sender knows it.
+    pub fn is_good(&self) -> bool {
+        self.sum(|row| row.lost) == 0
+            && self.sum(|row| row.doubled) == 0
+            && self.sum(|row| row.confirmed) == self.sum(|row| row.sent)
+            && self.verified()
+    }
+
+    pub fn table(&self) -> String {
+        let mut table = String::from("            sent  delivered  received  lost  doubled  records  verified  state digest\n");
+        for row in &self.rows {
+            let verified = if row.verified.holds() { "yes" } else { "NO" };
+            let digest = row.verified.state.hex();
+            table.push_str(&format!(
+                "   {:<8} {:>4}  {:>9}  {:>8}  {:>4}  {:>7}  {:>7}  {:>8}  {}…\n",
+                row.name,
+                row.sent,
+                row.confirmed,
+                row.received,
+                row.lost,
+                row.doubled,
+                row.verified.records,
+                verified,
+                digest.get(..16).unwrap_or(&digest)
+            ));
+        }
+        table.push_str(&format!(
+            "   {:<8} {:>4}  {:>9}  {:>8}  {:>4}  {:>7}           crashes survived: {}\n",
+            "together",
+            self.sum(|row| row.sent),
+            self.sum(|row| row.confirmed),
+            self.sum(|row| row.received),
+            self.sum(|row| row.lost),
+            self.sum(|row| row.doubled),
+            self.crashes
+        ));
+        table
+    }
+
+    pub fn json(&self, seconds: f64) -> serde_json::Value {
+        let digests: BTreeMap<&str, String> = self.rows.iter().map(|row| (row.name, row.verified.state.hex())).collect();
+        serde_json::json!({
+            "accounts": self.rows.len(),
+            "messages_sent": self.sum(|row| row.sent),
+            "messages_delivered": self.sum(|row| row.received),
+            "lost": self.sum(|row| row.lost),
+            "doubled": self.sum(|row| row.doubled),
+            "crashes": self.crashes,
+            "verified": self.verified(),
+            "digests": digests,
+            "seconds": (seconds * 10.0).round() / 10.0,
+        })
+    }
+}

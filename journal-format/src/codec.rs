@@ -1,0 +1,32 @@
+//! The one place that knows bincode (2.0.1, `config::standard()`): little-endian varints, lengths before bytes.
+//!
+//! Always with a limit: a forged length would otherwise allocate before it reads.
+
+use crate::FormatError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thicket_types::limits::{RECORD_LEN_MAX, SNAPSHOT_LEN_MAX};
+
+/// Encodes a value. **Errors:** `Payload` if the value cannot be encoded.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> {
+    bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(|_| FormatError::Payload)
+}
+
+/// Decodes a value of at most [`RECORD_LEN_MAX`] bytes. **Errors:** `Payload`, also if bytes are left over.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
+    let limited = bincode::config::standard().with_limit::<{ RECORD_LEN_MAX }>();
+    whole(bincode::serde::decode_from_slice(bytes, limited), bytes)
+}
+
+/// Decodes a value of at most [`SNAPSHOT_LEN_MAX`] bytes: a snapshot's state, an MLS group's parts.
+pub fn decode_large<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
+    let limited = bincode::config::standard().with_limit::<{ SNAPSHOT_LEN_MAX }>();
+    whole(bincode::serde::decode_from_slice(bytes, limited), bytes)
+}
+
+fn whole<T>(decoded: Result<(T, usize), bincode::error::DecodeError>, bytes: &[u8]) -> Result<T, FormatError> {
+    match decoded {
+        Ok((value, read)) if read == bytes.len() => Ok(value),
+        Ok(_) | Err(_) => Err(FormatError::Payload),
+    }
+}

@@ -1,0 +1,45 @@
+//! What a crash may do, row by row (docs/ARCHITECTURE.md). Each test asserts that its fault point fired.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+use thicket_sim::world::World;
+use thicket_transport::Conditions;
+use thicket_types::intent::Intent;
+
+/// Alice, who writes and crashes.
+pub const ALICE: usize = 0;
+/// Bob, who reads.
+pub const BOB: usize = 1;
+
+/// Two people who have written to each other, on a way without faults.
+pub fn acquainted(seed: u64) -> World {
+    let mut world = World::new(seed, Conditions::default());
+    for name in ["alice", "bob"] {
+        let who = world.create(name);
+        world.register(who);
+    }
+    world.run(10_000);
+    world.add(ALICE, "bob");
+    world.run(10_000);
+    world.say(ALICE, BOB);
+    world.run(10_000);
+    world.say(BOB, ALICE);
+    world.run(10_000);
+    assert_eq!(world.wrongs(), Vec::<String>::new());
+    world
+}
+
+/// Alice's process starts again and logs in.
+pub fn restart(world: &mut World) {
+    world.open(ALICE).expect("an intact profile opens");
+    world.ask(ALICE, Intent::Connect);
+}
+
+/// Nothing is lost, nothing doubled, and both journals fold to the same.
+pub fn whole(world: &World) {
+    assert_eq!(world.wrongs(), Vec::<String>::new());
+    for who in [ALICE, BOB] {
+        let verified = world.verify(who).expect("an intact journal");
+        assert!(verified.holds(), "{verified:?}");
+    }
+}

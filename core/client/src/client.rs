@@ -16,7 +16,7 @@ use thicket_types::ids::{BodyRef, Fingerprint, IntentId, MessageId};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::name::Name;
-use thicket_types::ports::{Clock as _, Entropy as _, Transport};
+use thicket_types::ports::{Entropy as _, Transport};
 use thicket_vault::{MessageRow, Reader, SqlVault};
 
 /// Makes the transport once the profile's thread can be woken: the argument wakes it.
@@ -171,15 +171,21 @@ impl Client {
         }
     }
 
-    /// The contact of a name.
+    /// The contact of a name: of several who call themselves so, the one whom the directory knows.
     pub fn contact(&self, name: &Name) -> Option<ContactView> {
-        self.view().contacts.into_iter().find(|contact| contact.name.key() == name.key())
+        let named = self.view().contacts.into_iter().filter(|contact| contact.name.key() == name.key());
+        named.max_by_key(|contact| (contact.proved, !contact.held))
     }
 
     /// Messages with a contact (`None`: with all) after a number, oldest first. Those that wait for their encryption are in
     /// the view's `unsettled` alone.
     pub fn messages(&self, contact: Option<Fingerprint>, after: u64, count_max: u32) -> Result<Vec<MessageRow>, Code> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner).messages(contact, after, count_max)
+    }
+
+    /// MLS groups that the conversation with a contact has: more than one, if both sides began at once.
+    pub fn groups(&self, contact: Fingerprint) -> Result<u32, Code> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner).groups(contact)
     }
 
     /// What went wrong last, if the profile's thread met a fault.
@@ -211,7 +217,6 @@ impl Drop for Client {
 }
 
 fn run(mut pump: Pump<SqlVault>, commands: &Receiver<Command>, shared: &(Mutex<Shared>, Condvar)) -> Result<(), Fault> {
-    let clock = SystemClock::new();
     let mut waiting: BTreeMap<IntentId, Vec<Sender<Result<Answer, Code>>>> = BTreeMap::new();
     let mut wait = Duration::ZERO;
     let mut open = true;
@@ -252,7 +257,7 @@ fn run(mut pump: Pump<SqlVault>, commands: &Receiver<Command>, shared: &(Mutex<S
         }
         wait = match (&fault, moved.deadline) {
             (Some(_), _) => FAULT_WAIT,
-            (None, Some(deadline)) => Duration::from_millis(deadline.since(clock.now()).0).min(Duration::from_secs(60)),
+            (None, Some(deadline)) => Duration::from_millis(deadline.since(moved.now).0).min(Duration::from_secs(60)),
             (None, None) => Duration::from_secs(60),
         };
         let mut guard = lock(&shared.0);

@@ -52,20 +52,22 @@ impl Profile {
     ) -> Result<Profile, Fault> {
         private_folder(folder)?;
         let lock = lock(folder)?;
-        let mut disk = OsDisk::new(folder);
-        let mut source = SharedEntropyHandle(entropy.clone());
-        let keys = ProfileKeys::create(&mut disk, &mut source, passphrase, options.cost)?;
-        let new = NewAccount { name: name.clone(), at: clock.now() };
-        let made = keys.vault_key().and_then(|key| Ok(SqlVault::create(&folder.join(VAULT_FILE), &key, entropy.clone(), &new)?));
-        match made {
-            Ok(vault) => Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock }),
-            Err(fault) => {
-                // A half-made profile would be in the way of the next try. If it can't be removed, the error says why.
-                let _ = std::fs::remove_file(folder.join(VAULT_FILE));
-                let _ = std::fs::remove_file(folder.join(thicket_engine::KEYS_FILE));
-                Err(fault)
+        if folder.join(thicket_engine::KEYS_FILE).exists() {
+            return Err(Fault::from(Code::ProfileExists));
+        }
+        // The keys file comes last and makes it a profile. What an earlier try left without one, nobody can ever open.
+        for left in [VAULT_FILE, "vault.db-wal", "vault.db-shm"] {
+            match std::fs::remove_file(folder.join(left)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Fault::from(Code::DiskFailed)),
+                Ok(()) | Err(_) => {}
             }
         }
+        let mut source = SharedEntropyHandle(entropy.clone());
+        let keys = ProfileKeys::make_all(&mut source, passphrase, options.cost)?;
+        let new = NewAccount { name: name.clone(), at: clock.now() };
+        let vault = SqlVault::create(&folder.join(VAULT_FILE), &keys.vault_key()?, entropy.clone(), &new)?;
+        keys.write_new(&mut OsDisk::new(folder))?;
+        Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock })
     }
 
     /// Unlocks a profile.

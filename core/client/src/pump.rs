@@ -1,6 +1,6 @@
 //! The machine of one profile: what arrives goes in, durable effects go out. One call does all there is to do now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::ops::ControlFlow;
 use thicket_engine::{Engine, Fault, Input, Opened};
@@ -28,6 +28,8 @@ pub struct Pumped {
     pub changes: Vec<Change>,
     /// When to pump again at the latest.
     pub deadline: Option<Deadline>,
+    /// The journal's time when the pump ended: what the deadline is measured by.
+    pub now: Stamp,
 }
 
 /// Where a profile's machine stands: each is a point at which a crash must lose nothing.
@@ -64,7 +66,7 @@ pub struct Pump<V> {
     ops: Vec<(EffectId, VaultOp)>,
     /// Set while the vault fails: when it is asked again.
     vault_again: Option<Stamp>,
-    sends: Vec<(EffectId, Send)>,
+    sends: VecDeque<(EffectId, Send)>,
     observer: Option<Observer>,
     /// Held open for as long as the profile is: other processes stay out.
     _lock: Option<File>,
@@ -91,7 +93,7 @@ impl<V: Vault> Pump<V> {
             timers: opened.timers.into_iter().collect(),
             ops: Vec::new(),
             vault_again: None,
-            sends: Vec::new(),
+            sends: VecDeque::new(),
             observer: None,
             _lock: lock,
         };
@@ -161,6 +163,7 @@ impl<V: Vault> Pump<V> {
             }
         }
         pumped.deadline = self.timers.values().copied().chain(self.vault_again).min();
+        pumped.now = self.engine.now();
         Ok(pumped)
     }
 
@@ -188,7 +191,7 @@ impl<V: Vault> Pump<V> {
     fn take(&mut self, id: EffectId, effect: Effect, pumped: &mut Pumped) {
         match effect {
             Effect::Vault(op) => self.ops.push((id, op)),
-            Effect::Send(send) => self.sends.push((id, send)),
+            Effect::Send(send) => self.sends.push_back((id, send)),
             Effect::Arm(timer, deadline) => {
                 self.timers.insert(timer, deadline);
             }
@@ -203,9 +206,12 @@ impl<V: Vault> Pump<V> {
     /// Dispatches what waits. Returns whether anything was resolved by it.
     fn dispatch(&mut self, pumped: &mut Pumped) -> Result<bool, Fault> {
         let mut resolved = !self.sends.is_empty();
-        for (id, send) in std::mem::take(&mut self.sends) {
+        while let Some((_, send)) = self.sends.front() {
             let frame = self.engine.frame(send.frame)?;
-            let outcome = match self.transport.send(&send.to, send.lane, &frame) {
+            let Some((id, send)) = self.sends.pop_front() else {
+                break;
+            };
+            let outcome = match self.transport.send(send.to.text(), send.lane, &frame) {
                 Ok(()) => {
                     self.at(Point::Sent { lane: send.lane })?;
                     Outcome::Handed

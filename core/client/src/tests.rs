@@ -17,7 +17,7 @@ use thicket_types::effect::{Change, MessageState};
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, IntentId, MessageId};
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::name::Name;
+use thicket_types::name::{Name, RelayAddress};
 use thicket_types::ports::Clock;
 use thicket_types::secret::Secret;
 use thicket_types::time::Stamp;
@@ -56,6 +56,10 @@ struct Person {
 
 fn passphrase() -> Secret<Vec<u8>> {
     Secret::new(b"correct horse".to_vec())
+}
+
+fn address(meeting: &Loopback) -> RelayAddress {
+    RelayAddress::parse(meeting.address()).expect("a loopback's address")
 }
 
 fn name(text: &str) -> Name {
@@ -121,7 +125,7 @@ impl World {
     }
 
     fn register(&mut self, who: &'static str) {
-        let relay = self.meeting.address().to_owned();
+        let relay = address(&self.meeting);
         self.ask(who, Intent::Register { relay, key: None });
     }
 
@@ -362,7 +366,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     refused(&mut world, Intent::Send { contact: nobody, body, len: 1 }, Code::UnknownContact);
     refused(&mut world, Intent::Send { contact: nobody, body, len: 0 }, Code::EmptyMessage);
     refused(&mut world, Intent::Send { contact: nobody, body, len: 65_537 }, Code::MessageTooLong);
-    let relay = world.meeting.address().to_owned();
+    let relay = address(&world.meeting);
     refused(&mut world, Intent::Register { relay, key: None }, Code::AlreadyRegistered);
     world.ask("alice", Intent::AddContact { name: name("nobody") });
     world.run(1_000);

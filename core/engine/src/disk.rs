@@ -66,6 +66,10 @@ impl Disk for OsDisk {
         Ok(names)
     }
 
+    fn len(&mut self, path: &str) -> Result<u64, DiskError> {
+        fs::metadata(self.path(path)).map(|file| file.len()).map_err(error)
+    }
+
     fn read(&mut self, path: &str) -> Result<Vec<u8>, DiskError> {
         fs::read(self.path(path)).map_err(error)
     }

@@ -296,7 +296,13 @@ impl<R: Reducer> Engine<R> {
         }
         snapshots::write::<R>(self.disk.as_mut(), &mut self.keys, self.entropy.as_mut(), self.durable, self.stamp, &self.state)?;
         let open = R::outstanding(&self.state).into_iter().map(|(id, _)| id).collect();
-        Ok(self.covered.replace((self.durable.seq, open)))
+        let before = self.covered.replace((self.durable.seq, open));
+        if let Some((covered, _)) = &before {
+            let needed = R::oldest_named(&self.state).map_or(*covered, |named| named.min(*covered));
+            let now = self.now();
+            journal::retire(self.disk.as_mut(), &mut self.keys, needed, now)?;
+        }
+        Ok(before)
     }
 }
 
@@ -342,6 +348,10 @@ fn load<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<
     })?;
     if newer {
         return Err(Fault::from(Code::ProfileNewer));
+    }
+    // Without a snapshot nothing but the whole journal gives the state.
+    if from.is_none() && end.from > Seq::ZERO {
+        return Err(Fault::from(Code::JournalDamaged));
     }
     // The vault's remembered block must be one of this journal's: where the tail holds its place, its hash must be there.
     let in_tail = remembered.is_some_and(|durable| durable.seq > end.from);

@@ -10,7 +10,7 @@ use thicket_journal_format::keys::Kind;
 use thicket_journal_format::{FormatError, Key};
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
-use thicket_types::limits::{SEGMENT_BLOCKS_MAX, SEGMENT_LEN_MAX};
+use thicket_types::limits::{JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENT_BLOCKS_MAX, SEGMENT_LEN_MAX, SEGMENTS_KEPT_MAX};
 use thicket_types::ports::{Disk, Durable, Entropy, Place};
 use thicket_types::time::Stamp;
 
@@ -75,6 +75,8 @@ pub(crate) struct End {
     pub(crate) blocks: Vec<BlockAt>,
     /// Where the walk began: the place before its first record.
     pub(crate) from: Seq,
+    /// Whether the block that ends where the walk began was there.
+    met: bool,
 }
 
 /// Walks the journal from a place on and hands every record to the visitor. Cuts a torn tail when it is safe to.
@@ -105,6 +107,16 @@ pub(crate) fn read(
             Err(what) => return Err(damaged(&file, 0, what)),
         }
     }
+    // Older segments whose keys are destroyed are on their way out: their files go too.
+    while let Some((file, header, _)) = segments.first() {
+        if segments.len() == 1 || keys.holds(Kind::Segment, header.segment.0) {
+            break;
+        }
+        if cut {
+            disk.remove(file)?;
+        }
+        segments.remove(0);
+    }
     // An empty segment may share its first place with the one that followed; names sort by first place, then by id.
     segments.sort_by_key(|(_, header, _)| header.first);
 
@@ -118,7 +130,7 @@ pub(crate) fn read(
         }
         0
     };
-    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at.seq };
+    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at.seq, met: from.is_none() };
     let count = segments.len();
     for (position, (file, header, chain)) in segments.into_iter().enumerate().skip(start) {
         let newest = position + 1 == count;
@@ -132,7 +144,7 @@ pub(crate) fn read(
         let bytes = disk.read(&file)?;
         walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, cut }, &bytes, known, visit)?;
     }
-    if end.durable.seq < beyond {
+    if end.durable.seq < beyond || !end.met {
         return Err(Fault::from(Code::RolledBack));
     }
     Ok(end)
@@ -192,6 +204,7 @@ fn walk_segment(
         if known.is_some_and(|known| known.seq == last && known.chain != after) {
             return Err(Fault::from(Code::RolledBack));
         }
+        end.met |= known.is_some_and(|known| known.seq == last);
         for (position, record) in records.iter().enumerate() {
             let seq = Seq(next.0.saturating_add(u64::try_from(position).unwrap_or(u64::MAX)));
             let place = Place { segment: header.segment, seq, stamp: record.stamp };
@@ -210,6 +223,42 @@ fn walk_segment(
 /// Whether what fails at an offset is the torn end of the last write: no intact block follows.
 fn torn(bytes: &[u8], offset: usize, at: Seq) -> bool {
     bytes.get(offset.saturating_add(1)..).is_none_or(|rest| block::next_head(rest, at).is_none())
+}
+
+/// Destroys the keys of the oldest segments and removes their files: those that lie wholly before `needed` and are past their
+/// time, or over the bounds of size and number. Returns how many went.
+pub(crate) fn retire(disk: &mut dyn Disk, keys: &mut ProfileKeys, needed: Seq, now: Stamp) -> Result<usize, Fault> {
+    let mut segments = Vec::new();
+    let mut kept = 0_u64;
+    for name in disk.list(FOLDER)? {
+        let file = format!("{FOLDER}/{name}");
+        let (header, _) = Header::parse(&disk.read_at(&file, 0, HEADER_LEN)?).map_err(|what| damaged(&file, 0, what))?;
+        let len = disk.len(&file)?;
+        kept = kept.saturating_add(len);
+        segments.push((file, header, len));
+    }
+    segments.sort_by_key(|(_, header, _)| header.first);
+    let mut left = segments.len();
+    let mut retired = Vec::new();
+    for pair in segments.windows(2) {
+        let [(file, header, len), (_, next, _)] = pair else {
+            break;
+        };
+        let due = now.since(next.created) > JOURNAL_KEPT_FOR || kept > JOURNAL_KEPT_LEN || left > SEGMENTS_KEPT_MAX;
+        if next.first > needed || !due {
+            break;
+        }
+        retired.push((file, header.segment.0));
+        kept = kept.saturating_sub(*len);
+        left = left.saturating_sub(1);
+    }
+    // Keys first: without them the files are noise, whatever becomes of their removal.
+    let ids: Vec<[u8; 16]> = retired.iter().map(|(_, id)| *id).collect();
+    keys.destroy(disk, Kind::Segment, &ids)?;
+    for (file, _) in &retired {
+        disk.remove(file)?;
+    }
+    Ok(retired.len())
 }
 
 /// Walks a whole journal without changing it, from its oldest segment; returns the place before its first record.

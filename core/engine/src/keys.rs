@@ -19,14 +19,25 @@ pub struct ProfileKeys {
 impl ProfileKeys {
     /// Makes the keys of a new profile and writes their file. **Errors:** `ProfileExists`, the disk's.
     pub fn create(disk: &mut dyn Disk, entropy: &mut dyn Entropy, passphrase: &Secret<Vec<u8>>, cost: Cost) -> Result<ProfileKeys, Fault> {
+        let keys = ProfileKeys::make_all(entropy, passphrase, cost)?;
+        keys.write_new(disk)?;
+        Ok(keys)
+    }
+
+    /// Makes the keys of a new profile, in memory alone: [`ProfileKeys::write_new`] makes it a profile.
+    pub fn make_all(entropy: &mut dyn Entropy, passphrase: &Secret<Vec<u8>>, cost: Cost) -> Result<ProfileKeys, Fault> {
         let front = Front { cost, salt: random(entropy), profile: random(entropy) };
         let account = Key::new(random(entropy));
         let keys = Keys::create(front, &derive(passphrase, &front)?, account, nonce(entropy))?;
-        disk.create(KEYS_FILE, &keys.encode()?).map_err(|error| match error {
+        Ok(ProfileKeys { keys })
+    }
+
+    /// Writes the keys file of a new profile. **Errors:** `ProfileExists`, the disk's.
+    pub fn write_new(&self, disk: &mut dyn Disk) -> Result<(), Fault> {
+        disk.create(KEYS_FILE, &self.keys.encode()?).map_err(|error| match error {
             DiskError::Exists => Fault::from(Code::ProfileExists),
             other => Fault::from(other),
-        })?;
-        Ok(ProfileKeys { keys })
+        })
     }
 
     /// Unlocks the keys. **Errors:** `ProfileMissing`, `WrongPassphrase`, `KeysDamaged`, `ProfileNewer`.
@@ -72,6 +83,10 @@ impl ProfileKeys {
             self.write(disk)?;
         }
         Ok(())
+    }
+
+    pub(crate) fn holds(&self, kind: Kind, id: [u8; 16]) -> bool {
+        self.keys.holds(kind, id)
     }
 
     fn write(&self, disk: &mut dyn Disk) -> Result<(), Fault> {

@@ -24,7 +24,7 @@ pub use disk::OsDisk;
 pub use engine::{Engine, Input, Opened, Turn};
 pub use journal::{Damage, Walked, walk};
 pub use keys::{KEYS_FILE, ProfileKeys};
-pub use snapshots::{Newest, newest};
+pub use snapshots::{Newest, newest, oldest};
 
 use std::fmt;
 use thicket_journal_format::FormatError;

@@ -27,7 +27,22 @@ pub struct Newest<S> {
 
 /// Reads the newest snapshot; one that is torn or damaged is passed over for the one before it.
 pub fn newest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
-    for name in disk.list(FOLDER)?.iter().rev() {
+    let names = disk.list(FOLDER)?;
+    first_readable::<R>(disk, keys, names.iter().rev())
+}
+
+/// Reads the oldest snapshot that can be read: where a fold begins whose first records are retired.
+pub fn oldest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
+    let names = disk.list(FOLDER)?;
+    first_readable::<R>(disk, keys, names.iter())
+}
+
+fn first_readable<'n, R: Reducer>(
+    disk: &mut dyn Disk,
+    keys: &ProfileKeys,
+    names: impl Iterator<Item = &'n String>,
+) -> Result<Option<Newest<R::State>>, Fault> {
+    for name in names {
         let bytes = disk.read(&format!("{FOLDER}/{name}"))?;
         let Ok(head) = snapshot::head(&bytes) else {
             continue;

@@ -870,10 +870,14 @@ fn a_profile_without_a_journal_is_fresh() {
 #[test]
 fn an_open_that_appends_nothing_leaves_the_disk_as_it_was() {
     let (world, state, durable) = three_blocks();
-    let (files, ops) = (world.disk.files().files.clone(), world.disk.files().ops.len());
+    let seen = || {
+        let files = world.disk.files();
+        (files.files.clone(), files.ops.len())
+    };
+    let before = seen();
     let engine = world.open();
     assert_eq!((engine.state(), engine.durable()), (&state, durable));
-    assert_eq!((&world.disk.files().files, world.disk.files().ops.len()), (&files, ops));
+    assert_eq!(seen(), before);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use thicket_types::error::Code;
 use thicket_types::event::TimerId;
 use thicket_types::ids::{Fingerprint, MailboxId, MessageId};
 use thicket_types::intent::Answer;
-use thicket_types::limits::{CONTACTS_MAX, RECEIPTS_AFTER, RECEIPTS_MAX};
+use thicket_types::limits::{CONTACTS_MAX, RECEIPTS_AFTER, RECEIPTS_MAX, REQUESTS_MAX, TURN_AFTER};
 use thicket_types::name::Name;
 use thicket_types::vault_op::{Ask, VaultOp};
 
@@ -19,6 +19,7 @@ impl Contact {
             name,
             mailbox: None,
             standing,
+            proved: false,
             held: false,
             looking: false,
             conversation: Conversation::None,
@@ -86,7 +87,16 @@ pub(crate) fn pinned(
     known.name = name.clone();
     known.mailbox = Some(mailbox);
     known.looking = false;
+    known.proved = true;
     step.notify(Change::Contact(contact));
+    // Who wrote first under this name and is someone else is no one the directory knows: nothing is sent to them.
+    for (other, known) in &mut state.contacts {
+        if *other != contact && known.name.key() == name.key() && !known.held {
+            known.held = true;
+            known.looking = false;
+            step.notify(Change::IdentityChanged(*other));
+        }
+    }
     advance(state, step, contact);
 }
 
@@ -150,6 +160,10 @@ pub(crate) fn advance(state: &mut State, step: &mut Step, contact: Fingerprint) 
     if known.held || (known.queue.is_empty() && !receipts) {
         return;
     }
+    // Requests have a bound: what is beyond waits its turn.
+    if state.requests.len().saturating_add(state.outstanding.len()) >= REQUESTS_MAX {
+        return step.arm(state, TimerId::Advance(contact), TURN_AFTER);
+    }
     let Some(mailbox) = known.mailbox else {
         if !known.looking {
             known.looking = true;
@@ -169,7 +183,10 @@ pub(crate) fn advance(state: &mut State, step: &mut Step, contact: Fingerprint) 
             step.vault(state, Why::KeyPackage(contact), VaultOp::Compose(Ask::KeyPackage(name)));
         }
         Conversation::Open => {
-            let queue = core::mem::take(&mut known.queue);
+            let room = REQUESTS_MAX.saturating_sub(state.requests.len().saturating_add(state.outstanding.len()));
+            let rest = known.queue.split_off(known.queue.len().min(room));
+            let queue = core::mem::replace(&mut known.queue, rest);
+            let crowded = !known.queue.is_empty();
             let due = if receipts { take_receipts(known) } else { Vec::new() };
             let more = known.receipts_due && !known.receipts.is_empty();
             if !due.is_empty() {
@@ -178,6 +195,9 @@ pub(crate) fn advance(state: &mut State, step: &mut Step, contact: Fingerprint) 
             }
             if more {
                 step.arm(state, TimerId::Receipts(contact), RECEIPTS_AFTER);
+            }
+            if crowded {
+                step.arm(state, TimerId::Advance(contact), TURN_AFTER);
             }
             for message in queue {
                 if let Some(outgoing) = state.outbox.get(&message) {

@@ -10,7 +10,7 @@ use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
 use thicket_types::event::{Lane, TimerId};
 use thicket_types::ids::FrameId;
-use thicket_types::limits::REQUESTS_MAX;
+use thicket_types::limits::RESEND_AFTER;
 use thicket_types::wire::relay as wire;
 use wire::answer::Said;
 
@@ -22,14 +22,6 @@ pub(crate) fn framed(state: &mut State, step: &mut Step, why: Why, frame: FrameI
     let Some(to) = state.session.relay.as_ref().map(|relay| relay.address.clone()) else {
         return;
     };
-    // The oldest requests of the kind that can be asked for again make room.
-    if state.requests.len() >= REQUESTS_MAX {
-        let old = state.requests.iter().filter(|(_, request)| is_session(&request.why)).map(|(id, _)| *id).next();
-        if let Some(old) = old {
-            state.requests.remove(&old);
-            step.disarm(state, TimerId::Retry(old));
-        }
-    }
     let lane = lane(&why);
     state.requests.insert(frame, InFlight { why, to, lane, frame: step.seq(), tries: 0 });
     transmit(state, step, frame);
@@ -56,17 +48,30 @@ pub(crate) fn retry(state: &mut State, step: &mut Step, id: FrameId) {
         state.requests.remove(&id);
         return session::fail(state, step, Code::RelayUnreachable);
     }
+    if is_session(&request.why) && request.tries >= SESSION_TRIES_MAX {
+        return session::gone(state, step);
+    }
     transmit(state, step, id);
 }
 
-/// Asks again for all that is open, but what belongs to the login itself.
-pub(crate) fn resend_all(state: &mut State, step: &mut Step) {
+/// The transport could not take a frame. A named one says that the relay is gone; the retry timer sends either again.
+pub(crate) fn unreachable(state: &mut State, step: &mut Step, why: &Why) {
+    if let Why::Handing(frame) = why
+        && state.requests.get(frame).is_some_and(|request| request.lane == Lane::Named && !is_login(&request.why))
+    {
+        session::gone(state, step);
+    }
+}
+
+/// Asks soon for all that is open again, but what belongs to the login itself.
+pub(crate) fn resend_soon(state: &mut State, step: &mut Step) {
     let open: Vec<FrameId> = state.requests.iter().filter(|(_, request)| !is_session(&request.why)).map(|(id, _)| *id).collect();
     for id in open {
         if let Some(request) = state.requests.get_mut(&id) {
             request.tries = 0;
         }
-        transmit(state, step, id);
+        let span = step.jittered(RESEND_AFTER);
+        step.arm(state, TimerId::Retry(id), span);
     }
 }
 
@@ -91,7 +96,7 @@ pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
     if let Said::Refusal(refusal) = &said
         && let Some(request) = state.requests.get(&id)
         && is_passing(refusal.code)
-        && !is_session(&request.why)
+        && !is_login(&request.why)
     {
         // Not now: the same bytes go again when there is room.
         let span = step.jittered(backoff(request.tries.max(4)));
@@ -136,18 +141,16 @@ pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
 pub(crate) fn refused(state: &mut State, step: &mut Step, why: Why, code: Code) {
     match why {
         Why::Challenge | Why::Register | Why::Login => session::fail(state, step, code),
-        Why::Publish | Why::Fetch | Why::Acknowledge(_) => {
-            if code == Code::NotLoggedIn {
-                session::lost(state, step);
-            }
-        }
+        Why::Publish | Why::Fetch | Why::Acknowledge(_) if code == Code::NotLoggedIn => session::lost(state, step),
+        Why::Fetch => session::fetch_later(state, step),
+        Why::Publish | Why::Acknowledge(_) => {}
         Why::Lookup(name) | Why::Pin(name) => contact::not_found(state, step, &name, code),
         Why::KeyPackage(contact) | Why::Begin(contact) => contact::not_begun(state, step, contact),
         Why::Message(message) => {
             if code == Code::NoConversation {
                 outbox::again(state, step, message);
             } else {
-                outbox::failed(state, step, message);
+                outbox::failed(state, step, message, code);
             }
         }
         Why::Receipt(_) | Why::Open(_) | Why::File | Why::Handing(_) => {}

@@ -9,7 +9,7 @@ use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Arrived, Opened, TimerId};
 use thicket_types::ids::{Fingerprint, FrameId, MessageId};
-use thicket_types::limits::{ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, CONTACTS_MAX, HELD_FRAMES_MAX, RECEIPTS_AFTER};
+use thicket_types::limits::{ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, CONTACTS_MAX, HELD_FRAMES_MAX, RECEIPTS_AFTER, RECEIPTS_HELD_MAX};
 use thicket_types::name::Name;
 use thicket_types::vault_op::{Ask, VaultOp};
 use thicket_types::wire::relay as wire;
@@ -33,7 +33,7 @@ pub(crate) fn admit(state: &State, arrival: Arrival) -> Option<Arrival> {
             }
         }
         Arrived::Repeat { cursor } => Arrived::Repeat { cursor },
-        Arrived::Unsealable { cursor } => Arrived::Unsealable { cursor },
+        Arrived::Unsealable { cursor, cause } => Arrived::Unsealable { cursor, cause },
     };
     Some(Arrival { frame, lane, content })
 }
@@ -118,7 +118,9 @@ fn received(state: &mut State, step: &mut Step, contact: Fingerprint, name: &Nam
     }
     if let Some(known) = state.contacts.get_mut(&contact) {
         known.received = known.received.saturating_add(1);
-        known.receipts.push(message);
+        if known.receipts.len() < RECEIPTS_HELD_MAX {
+            known.receipts.push(message);
+        }
     }
     step.notify(Change::Received { contact, message });
     if !state.timers.contains_key(&TimerId::Receipts(contact)) {

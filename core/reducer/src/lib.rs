@@ -37,7 +37,7 @@ use alloc::vec::Vec;
 use step::Step;
 use thicket_types::effect::{Change, Effect};
 use thicket_types::event::{Arrival, Arrived, Event, Outcome, TimerId};
-use thicket_types::ids::{EffectId, IntentId, RelayKey, RulesVersion};
+use thicket_types::ids::{EffectId, IntentId, RelayKey, RulesVersion, Seq};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::ports::{Place, Reducer};
 use thicket_types::time::Deadline;
@@ -71,6 +71,17 @@ impl Reducer for ClientRules {
 
     fn relay(state: &State) -> Option<RelayKey> {
         state.session.relay.as_ref().and_then(|relay| relay.key)
+    }
+
+    fn oldest_named(state: &State) -> Option<Seq> {
+        let resent = state.requests.values().map(|request| request.frame);
+        let early = state.early.values().flatten().copied();
+        let asked = state.outstanding.values().filter_map(|outstanding| match &outstanding.effect {
+            Effect::Vault(op) => op.frame(),
+            Effect::Send(send) => Some(send.frame),
+            Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => None,
+        });
+        resent.chain(early).chain(asked).min()
     }
 
     fn admit(state: &State, arrival: Arrival) -> Option<Arrival> {
@@ -123,7 +134,11 @@ fn arrived(state: &mut State, step: &mut Step, arrival: &Arrival) {
     match content {
         Arrived::Answer { answer } => delivery::answered(state, step, answer),
         Arrived::Envelope { cursor, sender, sealed: _ } => inbox::envelope(state, step, *frame, *cursor, *sender),
-        Arrived::Repeat { cursor } | Arrived::Unsealable { cursor } => inbox::acknowledge(state, step, *cursor),
+        Arrived::Repeat { cursor } => inbox::acknowledge(state, step, *cursor),
+        Arrived::Unsealable { cursor, cause } => {
+            inbox::acknowledge(state, step, *cursor);
+            step.notify(Change::Dropped(*cause));
+        }
     }
 }
 
@@ -134,7 +149,8 @@ fn resolved(state: &mut State, step: &mut Step, effect: EffectId, outcome: &Outc
     };
     match outcome {
         Outcome::Handed => outbox::handed(state, step, &why),
-        Outcome::Unreachable | Outcome::Done => {}
+        Outcome::Unreachable => delivery::unreachable(state, step, &why),
+        Outcome::Done => {}
         Outcome::Framed { frame, bytes: _ } => delivery::framed(state, step, why, *frame),
         Outcome::Pinned { contact, mailbox, name, contradicts } => {
             contact::pinned(state, step, *contact, *mailbox, name, *contradicts);

@@ -1,6 +1,6 @@
 //! Messages of ours, from the Intent until the relay has stored them. Then their row in the vault is their home.
 
-use crate::state::{Outgoing, Phase, Standing, State, Why};
+use crate::state::{Conversation, Outgoing, Phase, Standing, State, Why};
 use crate::step::Step;
 use crate::{contact, session};
 use thicket_types::effect::{Change, MessageState};
@@ -57,17 +57,21 @@ pub(crate) fn handed(state: &mut State, step: &mut Step, why: &Why) {
 
 /// The relay has stored the message: its row says so from now on.
 pub(crate) fn stored(state: &mut State, step: &mut Step, message: MessageId) {
-    if state.outbox.remove(&message).is_some() {
+    if let Some(outgoing) = state.outbox.remove(&message) {
         // A receipt will come.
         session::stir(state, step);
-        file(state, step, message, MessageState::Stored);
+        file(state, step, message, &outgoing, MessageState::Stored, None);
     }
 }
 
-/// The message will not be delivered.
-pub(crate) fn failed(state: &mut State, step: &mut Step, message: MessageId) {
-    if state.outbox.remove(&message).is_some() {
-        file(state, step, message, MessageState::Failed);
+/// The message will not be delivered: its row says so, and why.
+pub(crate) fn failed(state: &mut State, step: &mut Step, message: MessageId, cause: Code) {
+    if let Some(outgoing) = state.outbox.remove(&message) {
+        // Its id was used before, for a message that has a row of its own: that one is not touched.
+        if cause == Code::Repeated {
+            return;
+        }
+        file(state, step, message, &outgoing, MessageState::Failed, Some(cause));
     }
 }
 
@@ -84,12 +88,16 @@ pub(crate) fn again(state: &mut State, step: &mut Step, message: MessageId) {
     };
     if let Some(known) = state.contacts.get_mut(&contact) {
         known.queue.push(message);
-        known.conversation = crate::state::Conversation::None;
+        // Several come back at once: only the first begins anew.
+        if known.conversation == Conversation::Open {
+            known.conversation = Conversation::None;
+        }
         contact::advance(state, step, contact);
     }
 }
 
-fn file(state: &mut State, step: &mut Step, message: MessageId, to: MessageState) {
-    step.vault(state, Why::File, VaultOp::File { message, state: to });
+fn file(state: &mut State, step: &mut Step, message: MessageId, outgoing: &Outgoing, to: MessageState, cause: Option<Code>) {
+    let Outgoing { contact, body, state: _, at } = *outgoing;
+    step.vault(state, Why::File, VaultOp::File { message, contact, body, at, state: to, cause });
     step.notify(Change::Message { message, state: to });
 }

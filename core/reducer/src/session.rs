@@ -3,23 +3,23 @@
 use crate::state::{Link, Phase, Relay, State, Why};
 use crate::step::Step;
 use crate::{contact, delivery, inbox};
-use alloc::string::String;
 use alloc::vec::Vec;
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::event::TimerId;
 use thicket_types::ids::{Fingerprint, RelayKey};
 use thicket_types::intent::Answer;
+use thicket_types::name::RelayAddress;
 use thicket_types::limits::{FETCH_EVERY, FETCH_ITEMS_MAX, FETCH_SOON, KEY_PACKAGES, KEY_PACKAGES_LOW, RETRY_FIRST, RETRY_MAX};
 use thicket_types::time::Duration;
 use thicket_types::vault_op::{Ask, Challenge, VaultOp};
 use thicket_types::wire::relay as wire;
 
-pub(crate) fn register(state: &mut State, step: &mut Step, address: &str, key: Option<RelayKey>) -> Answer {
+pub(crate) fn register(state: &mut State, step: &mut Step, address: &RelayAddress, key: Option<RelayKey>) -> Answer {
     if state.session.phase == Phase::Registered {
         return Answer::Refused(Code::AlreadyRegistered);
     }
-    state.session.relay = Some(Relay { address: String::from(address), key });
+    state.session.relay = Some(Relay { address: address.clone(), key });
     state.session.phase = Phase::Registering;
     begin(state, step);
     Answer::Accepted
@@ -102,7 +102,7 @@ fn online(state: &mut State, step: &mut Step) {
     // What the last login had gathered or under way is told in this one.
     inbox::send_acknowledgements(state, step);
     // No reply path outlived the last process: ask again for all that is open, with the same bytes.
-    delivery::resend_all(state, step);
+    delivery::resend_soon(state, step);
     let contacts: Vec<Fingerprint> = state.contacts.keys().copied().collect();
     for contact in contacts {
         contact::advance(state, step, contact);
@@ -142,6 +142,28 @@ pub(crate) fn acknowledged(state: &mut State, step: &mut Step, count: usize) {
     state.session.waiting = before.saturating_sub(count);
     if before > FETCH_ITEMS_MAX && state.session.waiting > 0 {
         fetch(state, step);
+    }
+}
+
+/// The relay is gone, or its way is: says so, and tries to log in after a while.
+pub(crate) fn gone(state: &mut State, step: &mut Step) {
+    if state.session.link != Link::Online {
+        return;
+    }
+    state.session.link = Link::Offline;
+    step.notify(Change::Disconnected(Code::RelayUnreachable));
+    step.disarm(state, TimerId::Fetch);
+    delivery::drop_session_requests(state, step);
+    state.session.failures = state.session.failures.saturating_add(1);
+    let span = step.jittered(backoff(state.session.failures));
+    step.arm(state, TimerId::Login, span);
+}
+
+/// A fetch was refused: another is due later.
+pub(crate) fn fetch_later(state: &mut State, step: &mut Step) {
+    if state.session.link == Link::Online {
+        let span = step.jittered(FETCH_EVERY);
+        step.arm(state, TimerId::Fetch, span);
     }
 }
 

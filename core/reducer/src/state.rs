@@ -1,7 +1,6 @@
 //! What the journal folds to. It holds names, counters and work under way: no key, no body.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use thicket_types::effect::{Effect, MessageState};
@@ -9,7 +8,7 @@ use thicket_types::event::{Lane, TimerId};
 use thicket_types::ids::{BodyRef, EffectId, Fingerprint, FrameId, IntentId, MailboxId, MessageId, RelayKey, Seq};
 use thicket_types::intent::Answer;
 use thicket_types::limits::{ANSWERS_FOR, ANSWERS_MAX, SEEN_FRAMES_FOR, SEEN_FRAMES_MAX};
-use thicket_types::name::Name;
+use thicket_types::name::{Name, RelayAddress};
 use thicket_types::ports::Place;
 use thicket_types::time::{Deadline, Stamp};
 
@@ -60,7 +59,7 @@ pub struct Session {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Relay {
     /// Its address.
-    pub address: String,
+    pub address: RelayAddress,
     /// Its identity, once pinned.
     pub key: Option<RelayKey>,
 }
@@ -98,6 +97,8 @@ pub struct Contact {
     pub mailbox: Option<MailboxId>,
     /// How they came to be known.
     pub standing: Standing,
+    /// Set when the directory shows this identity under their name.
+    pub proved: bool,
     /// Set when the directory shows another identity under their name: nothing is sent.
     pub held: bool,
     /// Set while a lookup is under way.
@@ -154,7 +155,7 @@ pub struct InFlight {
     /// What for.
     pub why: Why,
     /// The relay it was made for.
-    pub to: String,
+    pub to: RelayAddress,
     /// Which way.
     pub lane: Lane,
     /// The record that holds its bytes.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use thicket_types::effect::{Change, Effect, Send};
 use thicket_types::event::{Lane, TimerId};
 use thicket_types::ids::{EffectId, Seq};
+use thicket_types::name::RelayAddress;
 use thicket_types::ports::Place;
 use thicket_types::time::{Duration, Stamp};
 use thicket_types::vault_op::VaultOp;
@@ -44,7 +45,7 @@ impl Step {
     }
 
     /// Hands a frame to the transport. Outstanding until the transport took it.
-    pub(crate) fn send(&mut self, state: &mut State, why: Why, to: alloc::string::String, lane: Lane, frame: Seq) {
+    pub(crate) fn send(&mut self, state: &mut State, why: Why, to: RelayAddress, lane: Lane, frame: Seq) {
         self.push(state, why, Effect::Send(Send { to, lane, frame }));
     }
 

@@ -38,6 +38,8 @@ pub struct ContactView {
     pub name: Name,
     /// Whether we added or accepted them.
     pub accepted: bool,
+    /// Whether the directory shows this identity under their name.
+    pub proved: bool,
     /// Whether sending is held, since their identity changed.
     pub held: bool,
     /// Messages received from them.
@@ -56,6 +58,7 @@ pub fn view(state: &State) -> View {
                 fingerprint: *fingerprint,
                 name: contact.name.clone(),
                 accepted: contact.standing == Standing::Accepted,
+                proved: contact.proved,
                 held: contact.held,
                 received: contact.received,
             })

@@ -26,7 +26,7 @@ use thicket_types::wire::relay::{FromRelay, Item, Signed, from_relay::Kind};
 /// Requests that one turn takes: one commit of the store serves them all.
 const TURN_MAX: usize = 256;
 /// How often what is past its time is removed.
-const CLEAN_EVERY: Duration = Duration::seconds(60);
+const CLEAN_EVERY: Duration = Duration::seconds(1);
 
 /// The ports that a relay has beside its store and transport.
 pub struct World {
@@ -81,6 +81,19 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
     ///
     /// **Errors:** the store failed; nothing was answered, and every client asks again.
     pub fn turn(&mut self) -> Result<usize, StoreError> {
+        match self.handle_all() {
+            Ok((handled, leaving)) => {
+                self.send_all(leaving);
+                Ok(handled)
+            }
+            Err(error) => {
+                self.store.roll_back()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn handle_all(&mut self) -> Result<(usize, Vec<Leaving>), StoreError> {
         let now = self.clock.now();
         let mut leaving = Vec::new();
         let mut handled = 0;
@@ -119,10 +132,11 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
             self.store.clean(now)?;
             self.cleaned = now;
         }
-        if let Err(error) = self.store.commit() {
-            self.store.roll_back()?;
-            return Err(error);
-        }
+        self.store.commit()?;
+        Ok((handled, leaving))
+    }
+
+    fn send_all(&mut self, leaving: Vec<Leaving>) {
         for Leaving { tag, path, frame } in leaving {
             let path = path.or_else(|| self.paths.get_mut(&tag).and_then(VecDeque::pop_front));
             if let Some(path) = path {
@@ -130,7 +144,6 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
                 let _ = self.transport.reply(path, &frame.encode_to_vec());
             }
         }
-        Ok(handled)
     }
 
     fn keep_paths(&mut self, tag: LaneTag, paths: impl Iterator<Item = ReplyPath>) {

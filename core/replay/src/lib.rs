@@ -3,7 +3,7 @@
 #![warn(missing_docs)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use thicket_engine::{Fault, ProfileKeys, Walked, newest, walk};
+use thicket_engine::{Fault, ProfileKeys, Walked, newest, oldest, walk};
 use thicket_journal_format::{codec, digest};
 use thicket_reducer::{ClientRules, State};
 use thicket_types::error::Code;
@@ -13,7 +13,7 @@ use thicket_types::ports::{Disk, Reducer as _};
 /// What verifying a journal found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Verified {
-    /// The place before the first record that is still there; 0: the whole journal was folded.
+    /// The place that the folds began after; 0: the whole journal was folded, otherwise the oldest snapshot kept.
     pub from: Seq,
     /// Records folded each time.
     pub records: u64,
@@ -77,10 +77,20 @@ struct Fold {
 }
 
 fn fold(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Fold, Fault> {
-    let mut state = ClientRules::fresh();
+    // This walk checks every seal and the chain, and tells where the journal still begins.
+    let (begins, _) = walk(disk, keys, &mut |_| {})?;
+    let (mut state, from) = if begins == Seq::ZERO {
+        (ClientRules::fresh(), Seq::ZERO)
+    } else {
+        let oldest = oldest::<ClientRules>(disk, keys)?.ok_or(Fault::from(Code::JournalDamaged))?;
+        (oldest.state, oldest.durable.seq)
+    };
     let (mut records, mut newer, mut unencodable) = (0, false, false);
     let mut effects = Digest([0; 32]);
-    let (from, _) = walk(disk, keys, &mut |walked: Walked<'_>| {
+    walk(disk, keys, &mut |walked: Walked<'_>| {
+        if walked.place.seq <= from {
+            return;
+        }
         if walked.rules > ClientRules::RULES {
             newer = true;
             return;

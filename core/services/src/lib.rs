@@ -79,7 +79,7 @@ fn failed(error: StoreError) -> Code {
 
 /// Handles one request. Any bytes get an answer; malformed ones a refusal.
 ///
-/// **Repeat.** The same bytes on the same lane get the first answer again, where a second doing would harm (a registration,
+/// **Repeat.** The same bytes on the same lane get the first answer again unless it was a refusal, where a second doing would harm (a registration,
 /// a login, a key package); elsewhere doing it again changes nothing.
 pub fn handle(scope: &mut Scope<'_>, frame: &[u8]) -> Handled {
     let id = FrameId(scope.verify.digest(frame).0);

@@ -17,7 +17,7 @@ pub struct Conditions {
     pub lost: u32,
     /// Frames that come twice.
     pub doubled: u32,
-    /// Frames that overtake one that was sent before.
+    /// Frames that overtake the one before them, and again the one before that.
     pub reordered: u32,
     /// What the chances are drawn from: the same seed and the same frames, the same fate.
     pub seed: u64,
@@ -34,6 +34,7 @@ struct Hub {
     conditions: Conditions,
     chance: u64,
     up: bool,
+    paused: bool,
     to_relay: VecDeque<Received>,
     relay_waker: Option<Waker>,
     lanes: BTreeMap<LaneTag, LaneEnd>,
@@ -58,20 +59,23 @@ impl Hub {
         mixed % 1000 < u64::from(thousandths)
     }
 
-    /// How often a frame arrives, and whether it overtakes the one before.
-    fn fate(&mut self) -> (usize, bool) {
+    /// How often a frame arrives, and how many of those that wait it overtakes.
+    fn fate(&mut self, waiting: usize) -> (usize, usize) {
         let Conditions { lost, doubled, reordered, seed: _ } = self.conditions;
         if self.happens(lost) {
-            return (0, false);
+            return (0, 0);
         }
         let copies = if self.happens(doubled) { 2 } else { 1 };
-        (copies, self.happens(reordered))
+        let mut overtaken = 0;
+        while overtaken < waiting && self.happens(reordered) {
+            overtaken += 1;
+        }
+        (copies, overtaken)
     }
 }
 
-fn queue<T>(queue: &mut VecDeque<T>, frame: T, overtakes: bool) {
-    let at = if overtakes { queue.len().saturating_sub(1) } else { queue.len() };
-    queue.insert(at, frame);
+fn queue<T>(queue: &mut VecDeque<T>, frame: T, overtaken: usize) {
+    queue.insert(queue.len().saturating_sub(overtaken), frame);
 }
 
 impl Loopback {
@@ -81,6 +85,7 @@ impl Loopback {
             conditions,
             chance: conditions.seed,
             up: true,
+            paused: false,
             to_relay: VecDeque::new(),
             relay_waker: None,
             lanes: BTreeMap::new(),
@@ -116,6 +121,18 @@ impl Loopback {
         let mut hub = lock(&self.hub);
         hub.conditions = conditions;
         hub.chance = conditions.seed;
+    }
+
+    /// Holds frames to the relay back, or lets them go: what piled up arrives at once, as out of order as it was told to be.
+    pub fn set_paused(&self, paused: bool) {
+        let waker = {
+            let mut hub = lock(&self.hub);
+            hub.paused = paused;
+            hub.relay_waker.clone()
+        };
+        if let Some(wake) = waker {
+            wake();
+        }
     }
 
     /// Takes the way to the relay down, or up again. What is under way stays.
@@ -154,7 +171,8 @@ impl Transport for LoopbackClient {
             if to != self.address || !hub.up || frame.len() > FRAME_LEN_MAX {
                 return Err(Unreachable);
             }
-            let (copies, overtakes) = hub.fate();
+            let waiting = hub.to_relay.len();
+            let (copies, overtaken) = hub.fate(waiting);
             for _ in 0..copies {
                 let mut paths = Vec::with_capacity(REPLY_PATHS);
                 for _ in 0..REPLY_PATHS {
@@ -163,7 +181,7 @@ impl Transport for LoopbackClient {
                     hub.paths.insert(path, tag);
                     paths.push(path);
                 }
-                queue(&mut hub.to_relay, Received { tag, paths, frame: frame.to_vec() }, overtakes);
+                queue(&mut hub.to_relay, Received { tag, paths, frame: frame.to_vec() }, overtaken);
             }
             hub.relay_waker.clone()
         };
@@ -206,17 +224,19 @@ impl LoopbackRelay {
 
 impl RelayTransport for LoopbackRelay {
     fn poll(&mut self) -> Option<Received> {
-        lock(&self.hub).to_relay.pop_front()
+        let mut hub = lock(&self.hub);
+        if hub.paused { None } else { hub.to_relay.pop_front() }
     }
 
     fn reply(&mut self, path: ReplyPath, frame: &[u8]) -> Result<(), Unreachable> {
         let waker = {
             let mut hub = lock(&self.hub);
             let tag = hub.paths.remove(&path).ok_or(Unreachable)?;
-            let (copies, overtakes) = hub.fate();
+            let waiting = hub.lanes.get(&tag).ok_or(Unreachable)?.frames.len();
+            let (copies, overtaken) = hub.fate(waiting);
             let lane = hub.lanes.get_mut(&tag).ok_or(Unreachable)?;
             for _ in 0..copies {
-                queue(&mut lane.frames, frame.to_vec(), overtakes);
+                queue(&mut lane.frames, frame.to_vec(), overtaken);
             }
             lane.waker.clone()
         };

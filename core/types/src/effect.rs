@@ -2,11 +2,11 @@
 
 use crate::error::Code;
 use crate::event::{Lane, TimerId};
-use crate::ids::{BodyRef, Fingerprint, IntentId, MessageId, Seq};
+use crate::ids::{Fingerprint, IntentId, MessageId, Seq};
 use crate::intent::Answer;
+use crate::name::RelayAddress;
 use crate::time::Deadline;
 use crate::vault_op::VaultOp;
-use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// Something to do, named by an [`crate::ids::EffectId`]. Safe to repeat, each kind for its own reason.
@@ -28,7 +28,7 @@ pub enum Effect {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Send {
     /// The relay's address: a frame goes to the relay that it was made for.
-    pub to: String,
+    pub to: RelayAddress,
     /// Which way.
     pub lane: Lane,
     /// The record whose `Resolved(Framed)` holds the bytes.
@@ -111,6 +111,6 @@ pub enum Change {
         /// To what.
         state: MessageState,
     },
-    /// A body that no Intent took was swept.
-    Swept(BodyRef),
+    /// An item of the mailbox was not for us, or not to be read by this version; it was dropped.
+    Dropped(Code),
 }

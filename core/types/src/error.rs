@@ -1,7 +1,7 @@
 //! The one numbered table of errors. docs/ERRORS.md is generated from it; numbers are never reused.
 
 use core::fmt;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Whose doing an error is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,7 +19,7 @@ pub enum Blame {
 macro_rules! errors {
     ($($(#[$doc:meta])* $code:literal $name:ident $blame:ident $what:literal, $hint:literal;)*) => {
         /// A numbered error: an expected no, or a broken world. Its number is stable for ever.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
         #[non_exhaustive]
         #[allow(missing_docs)]
         pub enum Code { $($(#[$doc])* $name,)* }
@@ -119,6 +119,20 @@ errors! {
     500 FoldPanicked Us "the program failed while folding an event; the event was set aside", "send the journal's capsule to the developers";
     501 EffectMismatch Us "the vault was asked twice under one id for two things", "send the journal's capsule to the developers";
     502 Inconsistent Us "the program met a state that it holds impossible", "send the journal's capsule to the developers";
+}
+
+/// As its number: an error that is added later moves none that stands in a journal.
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(self.number())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        Code::from_number(number).ok_or(serde::de::Error::custom("an error of a newer version"))
+    }
 }
 
 impl fmt::Display for Code {

@@ -85,6 +85,8 @@ pub enum Arrived {
     Unsealable {
         /// Its place in the mailbox.
         cursor: u64,
+        /// Why.
+        cause: Code,
     },
 }
 

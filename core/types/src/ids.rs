@@ -61,7 +61,7 @@ id! {
     IntentId, 16
 }
 id! {
-    /// SHA-256 of a frame's sealed bytes. A resend has the same bytes, so the same id.
+    /// SHA-256 of a request's bytes or of an envelope's sealed bytes. A resend has the same bytes, so the same id.
     FrameId, 32
 }
 id! {
@@ -77,7 +77,7 @@ id! {
     Fingerprint, 20
 }
 id! {
-    /// A mailbox at a relay; random, so that the mailbox store holds no name.
+    /// A mailbox at a relay; random, so that what names it names no person.
     MailboxId, 16
 }
 id! {
@@ -85,7 +85,7 @@ id! {
     RelayKey, 32
 }
 id! {
-    /// A conversation of two: SHA-256 of both identities' fingerprints in order. Not an MLS group id.
+    /// A conversation of two: SHA-256 of `thicket.conversation.v1` and both identities' fingerprints in order. Not an MLS group id.
     ConversationId, 32
 }
 id! {

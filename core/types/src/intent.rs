@@ -2,8 +2,7 @@
 
 use crate::error::Code;
 use crate::ids::{BodyRef, Fingerprint, MessageId, RelayKey};
-use crate::name::Name;
-use alloc::string::String;
+use crate::name::{Name, RelayAddress};
 use serde::{Deserialize, Serialize};
 
 /// A request of a person or program, journaled before anything is done about it.
@@ -14,7 +13,7 @@ pub enum Intent {
     /// Register this account's name with a relay, and log in.
     Register {
         /// The relay's address; the client's transport reads it.
-        relay: String,
+        relay: RelayAddress,
         /// The relay's identity if the caller knows it; otherwise it is pinned at first sight.
         key: Option<RelayKey>,
     },

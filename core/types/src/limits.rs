@@ -4,6 +4,8 @@ use crate::time::Duration;
 
 /// Characters of a name.
 pub const NAME_LEN_MAX: usize = 64;
+/// Characters of a relay's address.
+pub const RELAY_ADDRESS_LEN_MAX: usize = 255;
 /// Bytes of an OpenPGP certificate.
 pub const CERTIFICATE_LEN_MAX: usize = 8 * 1024;
 /// Bytes of a message's body: the text a person writes.
@@ -27,6 +29,12 @@ pub const BLOCK_LEN_MAX: usize = 1024 * 1024;
 pub const SEGMENT_BLOCKS_MAX: u64 = 1 << 20;
 /// Bytes of one segment; a further block begins the next.
 pub const SEGMENT_LEN_MAX: u64 = 64 * 1024 * 1024;
+/// How long segments that a kept snapshot covers are kept for debugging.
+pub const JOURNAL_KEPT_FOR: Duration = Duration::days(30);
+/// Bytes of segments after which those that a kept snapshot covers go before their time.
+pub const JOURNAL_KEPT_LEN: u64 = 256 * 1024 * 1024;
+/// Segments after which those that a kept snapshot covers go before their time: each has a key in the keys file.
+pub const SEGMENTS_KEPT_MAX: usize = 4_096;
 /// Records between two snapshots.
 pub const SNAPSHOT_EVERY: u64 = 4096;
 /// Bytes of recent frames that the engine keeps in memory for resends; older ones are read from the journal.
@@ -36,8 +44,10 @@ pub const FRAME_CACHE_LEN_MAX: usize = 4 * 1024 * 1024;
 pub const CONTACTS_MAX: usize = 10_000;
 /// Messages of one account that are not yet stored by the relay.
 pub const OUTBOX_MAX: usize = 4_096;
-/// Requests without an answer at one time.
+/// Requests without an answer at one time, but for the few of the session itself. Past it, what is to be sent waits its turn.
 pub const REQUESTS_MAX: usize = 1_024;
+/// How soon what waits its turn is looked at again.
+pub const TURN_AFTER: Duration = Duration::seconds(1);
 /// FrameIds that the inbox remembers.
 pub const SEEN_FRAMES_MAX: usize = 65_536;
 /// How long the inbox remembers a FrameId: the relay's retention and a day.
@@ -48,6 +58,11 @@ pub const HELD_FRAMES_MAX: usize = 256;
 pub const ANSWERS_MAX: usize = 65_536;
 /// How long an answer is remembered.
 pub const ANSWERS_FOR: Duration = Duration::days(1);
+/// Receipts that wait for a contact to be accepted; past it the sender is not told.
+pub const RECEIPTS_HELD_MAX: usize = 4_096;
+/// How soon, after a login, what was under way before is asked for again: later than the login, so that the two lanes do
+/// not begin at one moment.
+pub const RESEND_AFTER: Duration = Duration(1_500);
 /// Delivery receipts that travel in one message.
 pub const RECEIPTS_MAX: usize = 256;
 /// Cursors in one acknowledgement.

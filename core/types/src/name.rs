@@ -1,6 +1,6 @@
 //! Names that people register.
 
-use crate::limits::NAME_LEN_MAX;
+use crate::limits::{NAME_LEN_MAX, RELAY_ADDRESS_LEN_MAX};
 use crate::secret::Private;
 use alloc::string::String;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -44,6 +44,32 @@ impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Name::parse(&text).map_err(|MalformedName| serde::de::Error::custom("malformed name"))
+    }
+}
+
+/// A relay's address, whose scheme chooses the transport: `direct:KEY@HOST:PORT`, `loopback:NAME`.
+///
+/// **Limits.** 1 to [`RELAY_ADDRESS_LEN_MAX`] printable ASCII characters. The transport reads what is in it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct RelayAddress(String);
+
+impl RelayAddress {
+    /// Takes a text that can be an address; `None` if it is too long, empty or not printable ASCII.
+    pub fn parse(text: &str) -> Option<RelayAddress> {
+        let sized = !text.is_empty() && text.len() <= RELAY_ADDRESS_LEN_MAX;
+        (sized && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| RelayAddress(String::from(text)))
+    }
+
+    /// The address.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for RelayAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        RelayAddress::parse(&text).ok_or(serde::de::Error::custom("malformed relay address"))
     }
 }
 

@@ -50,6 +50,8 @@ impl From<DiskError> for Code {
 pub trait Disk {
     /// Names of the files in a folder, sorted; none if there is no folder.
     fn list(&mut self, folder: &str) -> Result<Vec<String>, DiskError>;
+    /// Bytes of a file.
+    fn len(&mut self, path: &str) -> Result<u64, DiskError>;
     /// A file's bytes.
     fn read(&mut self, path: &str) -> Result<Vec<u8>, DiskError>;
     /// Bytes of a file from an offset on; fewer at its end.
@@ -96,6 +98,8 @@ pub trait Reducer {
     fn relay(state: &Self::State) -> Option<RelayKey>;
     /// Judges what the vault admitted: gives it back, perhaps shortened, or refuses it. A stranger can't fill the disk.
     fn admit(state: &Self::State, arrival: Arrival) -> Option<Arrival>;
+    /// The oldest record whose bytes an effect under way names: its segment is kept.
+    fn oldest_named(state: &Self::State) -> Option<Seq>;
     /// The vault's largest transaction count that the journal has seen.
     fn vault_count(state: &Self::State) -> u64;
 }

@@ -1,6 +1,7 @@
 //! What the vault is asked to do: each op a transaction's savepoint, each idempotent by its EffectId.
 
 use crate::effect::MessageState;
+use crate::error::Code;
 use crate::ids::{BodyRef, Fingerprint, MailboxId, MessageId, RelayKey, Seq};
 use crate::name::Name;
 use crate::time::Stamp;
@@ -77,12 +78,20 @@ pub enum VaultOp {
         /// Whether it waited for the conversation as long as it may: then it is unreadable rather than early.
         last: bool,
     },
-    /// Keep a message's state in its row; never backwards. → `Done`
+    /// Keep a message's state in its row; never backwards. A message that was never encrypted gets its row now. → `Done`
     File {
         /// Which message of ours.
         message: MessageId,
+        /// To whom.
+        contact: Fingerprint,
+        /// Its staged text.
+        body: BodyRef,
+        /// When it was asked for.
+        at: Stamp,
         /// Its state.
         state: MessageState,
+        /// Why, if it failed.
+        cause: Option<Code>,
     },
 }
 

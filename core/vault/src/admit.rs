@@ -37,7 +37,7 @@ pub(crate) fn admit(account: &Account, frame: &[u8], lane: Lane, relay: Option<R
             let id = FrameId(digest(&[&sealed]).0);
             let content = match envelope::open(account, &sealed) {
                 Ok(unsealed) => Arrived::Envelope { cursor, sender: unsealed.certificate.fingerprint(), sealed: Bytes(sealed) },
-                Err(_) => Arrived::Unsealable { cursor },
+                Err(cause) => Arrived::Unsealable { cursor, cause },
             };
             Some(Arrival { frame: id, lane, content })
         }

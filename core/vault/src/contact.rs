@@ -40,16 +40,18 @@ pub(crate) fn pin(scope: &Scope<'_>, asked: &Name, answer: &[u8]) -> Result<Outc
 
 /// An identity pinned under this name that is not this one.
 fn pinned_otherwise(scope: &Scope<'_>, name: &Name, fingerprint: Fingerprint) -> Result<Option<Fingerprint>, Stop> {
-    let mut find = scope.conn.prepare_cached("SELECT fingerprint FROM contact WHERE name_key = ?1 AND fingerprint <> ?2")?;
+    let mut find = scope.conn.prepare_cached("SELECT fingerprint FROM contact WHERE name_key = ?1 AND fingerprint <> ?2 AND pinned = 1")?;
     let found: Option<[u8; 20]> = find.query_row(params![name.key().text(), fingerprint.0], |row| row.get(0)).optional()?;
     Ok(found.map(Fingerprint))
 }
 
-/// Keeps a certificate; a mailbox key replaces the one before.
+/// Keeps a certificate; a mailbox key replaces the one before. With one, the directory vouches for the name: it is pinned.
+/// Without, the name is what a stranger calls themselves, and contradicts nobody.
 pub(crate) fn keep(scope: &Scope<'_>, certificate: &Certificate, bytes: &[u8], mailbox_key: Option<&[u8; 32]>) -> Result<(), Stop> {
     let mut put = scope.conn.prepare_cached(
-        "INSERT INTO contact (fingerprint, name, name_key, certificate, mailbox_key) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (fingerprint) DO UPDATE SET mailbox_key = coalesce(excluded.mailbox_key, mailbox_key)",
+        "INSERT INTO contact (fingerprint, name, name_key, certificate, mailbox_key, pinned) VALUES (?1, ?2, ?3, ?4, ?5, ?5 IS NOT NULL)
+         ON CONFLICT (fingerprint) DO UPDATE
+         SET mailbox_key = coalesce(excluded.mailbox_key, mailbox_key), pinned = max(pinned, excluded.pinned)",
     )?;
     put.execute(params![certificate.fingerprint().0, certificate.name(), certificate.name().to_ascii_lowercase(), bytes, mailbox_key])?;
     Ok(())

@@ -92,6 +92,13 @@ pub(crate) fn seal_message(
     let mut find = scope.conn.prepare_cached("SELECT bytes FROM body WHERE ref = ?1")?;
     let text: Option<Vec<u8>> = find.query_row([body.0], |row| row.get(0)).optional()?;
     let text = text.and_then(|text| String::from_utf8(text).ok()).ok_or(Stop::Refused(Code::UnknownBody))?;
+    if text.is_empty() || text.len() > BODY_LEN_MAX {
+        return Err(Stop::Refused(if text.is_empty() { Code::EmptyMessage } else { Code::MessageTooLong }));
+    }
+    let mut used = scope.conn.prepare_cached("SELECT 1 FROM message WHERE contact = ?1 AND outgoing = 1 AND id = ?2")?;
+    if used.query_row(params![contact.0, message.0], |_| Ok(())).optional()?.is_some() {
+        return Err(Stop::Refused(Code::Repeated));
+    }
     let content = Content { message: message.0.to_vec(), claimed_ms: at.0, what: Some(What::Text(text)) };
     let framed = seal(scope, contact, mailbox, &content)?;
     let mut put = scope.conn.prepare_cached(
@@ -113,7 +120,8 @@ pub(crate) fn seal_receipt(
     seal(scope, contact, mailbox, &content)
 }
 
-/// Encrypts content in the sending group and makes the request that puts it. The first one takes the Welcome along.
+/// Encrypts content in the sending group and makes the request that puts it. The Welcome goes along until the contact was
+/// heard in the group: whichever envelope reaches them first lets them in.
 fn seal(scope: &Scope<'_>, contact: Fingerprint, mailbox: MailboxId, content: &Content) -> Result<Outcome, Stop> {
     let (id, welcome) = sending_group(scope, contact)?.ok_or(Stop::Refused(Code::NoConversation))?;
     let Some((_, Some(mailbox_key))) = contact::load(scope, contact)? else {
@@ -124,10 +132,7 @@ fn seal(scope: &Scope<'_>, contact: Fingerprint, mailbox: MailboxId, content: &C
     let encrypted = mls.create_message(&provider, &scope.account.signer, &content.encode_to_vec()).map_err(|_| BROKEN)?;
     let mls_message = encrypted.to_bytes().map_err(|_| BROKEN)?;
     let inside = match welcome {
-        Some(welcome) => {
-            scope.conn.prepare_cached("UPDATE mls_group SET welcome = NULL WHERE id = ?1")?.execute([&id])?;
-            Inside::Opening(Opening { welcome, mls_message })
-        }
+        Some(welcome) => Inside::Opening(Opening { welcome, mls_message }),
         None => Inside::MlsMessage(mls_message),
     };
     let envelope = envelope::seal(scope, contact, &mailbox_key, inside)?;
@@ -228,6 +233,7 @@ fn read_message(scope: &Scope<'_>, certificate: &Certificate, message: &[u8], at
     let ProcessedMessageContent::ApplicationMessage(message) = processed.into_content() else {
         return Err(Stop::Refused(Code::Undecryptable));
     };
+    scope.conn.prepare_cached("UPDATE mls_group SET welcome = NULL WHERE id = ?1 AND welcome IS NOT NULL")?.execute([&id])?;
     let Content { message, claimed_ms, what } = Content::decode(message.into_bytes().as_slice()).map_err(|_| malformed)?;
     match what.ok_or(malformed)? {
         What::Text(text) => {
@@ -290,10 +296,28 @@ fn mark_delivered(scope: &Scope<'_>, contact: Fingerprint, named: impl Iterator<
     Ok(delivered)
 }
 
-/// Keeps the state of a message of ours; never backwards.
-pub(crate) fn file(scope: &Scope<'_>, message: MessageId, state: MessageState) -> Result<Outcome, Stop> {
-    let mut put = scope.conn.prepare_cached("UPDATE message SET state = ?2 WHERE outgoing = 1 AND id = ?1 AND state < ?2")?;
-    put.execute(params![message.0, state_number(state)])?;
+/// What becomes of a message of ours.
+pub(crate) struct Filed {
+    pub(crate) message: MessageId,
+    pub(crate) contact: Fingerprint,
+    pub(crate) body: BodyRef,
+    pub(crate) at: Stamp,
+    pub(crate) state: MessageState,
+    pub(crate) cause: Option<Code>,
+}
+
+/// Keeps the state of a message of ours; never backwards. One that was never encrypted gets its row now.
+pub(crate) fn file(scope: &Scope<'_>, filed: &Filed) -> Result<Outcome, Stop> {
+    let Filed { message, contact, body, at, state, cause } = filed;
+    let cause = cause.map_or(0, Code::number);
+    // Failed is no step forward from what the relay has stored.
+    let before = if *state == MessageState::Failed { MessageState::Stored } else { *state };
+    let mut put = scope.conn.prepare_cached(
+        "INSERT INTO message (contact, outgoing, id, state, body, stamp, claimed, cause)
+         VALUES (?1, 1, ?2, ?3, (SELECT ref FROM body WHERE ref = ?4), ?5, ?5, ?6)
+         ON CONFLICT (contact, outgoing, id) DO UPDATE SET state = excluded.state, cause = excluded.cause WHERE state < ?7",
+    )?;
+    put.execute(params![contact.0, message.0, state_number(*state), body.0, at.0, cause, state_number(before)])?;
     Ok(Outcome::Done)
 }
 

@@ -30,6 +30,7 @@ pub use mls::provider::SharedEntropy;
 pub use reader::{Direction, MessageRow, Reader};
 
 use account::Account;
+use conversation::Filed;
 use mls::provider::{NoEntropy, Provider};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use schema::{Mode, fault};
@@ -37,6 +38,7 @@ use std::path::Path;
 use thicket_journal_format::Key;
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Lane, Outcome};
+use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::ids::{BodyRef, Digest, EffectId, RelayKey, Seq};
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
 use thicket_types::vault_op::VaultOp;
@@ -98,7 +100,9 @@ impl SqlVault {
     /// Makes a vault with a new identity. **Errors:** `ProfileExists`, the disk's.
     pub fn create(path: &Path, key: &Key, entropy: SharedEntropy, new: &NewAccount) -> Result<SqlVault, Code> {
         let conn = schema::open(path, key, Mode::Create)?;
+        conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
         let account = account::create(&conn, &entropy, new)?;
+        conn.execute_batch("COMMIT").map_err(fault)?;
         Ok(SqlVault { conn, entropy, account })
     }
 
@@ -131,6 +135,11 @@ impl SqlVault {
             Err(Stop::Refused(code)) => {
                 self.conn.execute_batch("ROLLBACK TO op").map_err(fault)?;
                 Outcome::Refused(code)
+            }
+            // Not the disk's doing: asking again would bring the same, so it is an outcome and no reason to stand still.
+            Err(Stop::Broken(Code::Inconsistent)) => {
+                self.conn.execute_batch("ROLLBACK TO op").map_err(fault)?;
+                Outcome::Fault(Code::Inconsistent)
             }
             Err(Stop::Broken(code)) => return Err(code),
         };
@@ -173,7 +182,10 @@ fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
         }
         VaultOp::SealReceipt { contact, mailbox, messages, at } => conversation::seal_receipt(scope, *contact, *mailbox, messages, *at),
         VaultOp::OpenEnvelope { envelope: _, at, last } => conversation::open(scope, &call.frame, *at, *last),
-        VaultOp::File { message, state } => conversation::file(scope, *message, *state),
+        VaultOp::File { message, contact, body, at, state, cause } => {
+            let filed = Filed { message: *message, contact: *contact, body: *body, at: *at, state: *state, cause: *cause };
+            conversation::file(scope, &filed)
+        }
     }
 }
 
@@ -183,11 +195,16 @@ impl Vault for SqlVault {
     }
 
     fn stage(&mut self, body: &[u8]) -> Result<BodyRef, Code> {
+        if body.is_empty() {
+            return Err(Code::EmptyMessage);
+        }
+        if body.len() > BODY_LEN_MAX {
+            return Err(Code::MessageTooLong);
+        }
         let reference = BodyRef(random(&self.entropy)?);
         self.transaction(|vault| {
             let mut put = vault.conn.prepare_cached("INSERT INTO body (ref, bytes) VALUES (?1, ?2)").map_err(fault)?;
             put.execute(params![reference.0, body]).map_err(fault)?;
-            // Counted like every transaction, so that a vault rolled back to before it is seen.
             ledger::count(&vault.conn, None).map(|_| reference)
         })
     }

@@ -53,6 +53,12 @@ impl Reader {
         Ok(Reader { conn: schema::open(path, key, Mode::Read)? })
     }
 
+    /// MLS groups that the conversation with a contact has: more than one, if both sides began at once.
+    pub fn groups(&self, contact: Fingerprint) -> Result<u32, Code> {
+        let mut count = self.conn.prepare_cached("SELECT count(*) FROM mls_group WHERE contact = ?1").map_err(fault)?;
+        count.query_row([contact.0], |row| row.get(0)).map_err(fault)
+    }
+
     /// Messages with a contact (all contacts: `None`) after a number, oldest first, at most `count_max`.
     pub fn messages(&self, contact: Option<Fingerprint>, after: u64, count_max: u32) -> Result<Vec<MessageRow>, Code> {
         let mut find = self

@@ -34,7 +34,8 @@ CREATE TABLE contact (
     name TEXT NOT NULL,
     name_key TEXT NOT NULL,
     certificate BLOB NOT NULL,
-    mailbox_key BLOB
+    mailbox_key BLOB,
+    pinned INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX contact_by_name ON contact (name_key);
 CREATE TABLE mls_group (
@@ -117,6 +118,7 @@ pub(crate) fn fault(error: rusqlite::Error) -> Code {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Code::DiskFull,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Code::VaultDamaged,
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::ApiMisuse) => Code::Inconsistent,
         Some(_) => Code::DiskFailed,
         None => Code::Inconsistent,
     }

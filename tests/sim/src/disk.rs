@@ -102,6 +102,12 @@ impl Disk for MemDisk {
         Ok(self.platter().files.keys().filter_map(|path| path.strip_prefix(&within)).map(str::to_owned).collect())
     }
 
+    fn len(&mut self, path: &str) -> Result<u64, DiskError> {
+        let platter = self.platter();
+        let file = platter.files.get(path).ok_or(DiskError::Missing)?;
+        Ok(u64::try_from(file.len()).unwrap_or(u64::MAX))
+    }
+
     fn read(&mut self, path: &str) -> Result<Vec<u8>, DiskError> {
         self.platter().files.get(path).cloned().ok_or(DiskError::Missing)
     }

@@ -250,6 +250,9 @@ impl Data {
             VaultOp::BeginConversation { contact, answer: _, at: _ } => self.begin(*contact, &call.frame),
             VaultOp::SealMessage { contact, mailbox, message, body, at } => {
                 let text = self.bodies.get(body).cloned().ok_or(Code::UnknownBody)?;
+                if self.rows.iter().any(|row| row.outgoing && row.message == *message) {
+                    return Err(Code::Repeated);
+                }
                 let framed = self.seal(*contact, *mailbox, Content::Text(*message, at.0, text.clone()))?;
                 let row = Row { contact: *contact, outgoing: true, message: *message, text: Some(text), state: MessageState::Queued };
                 self.rows.push(row);
@@ -257,9 +260,13 @@ impl Data {
             }
             VaultOp::SealReceipt { contact, mailbox, messages, at: _ } => self.seal(*contact, *mailbox, Content::Receipt(messages.clone())),
             VaultOp::OpenEnvelope { envelope: _, at: _, last } => self.open(&call.frame, *last).map(Outcome::Opened),
-            VaultOp::File { message, state } => {
-                for row in self.rows.iter_mut().filter(|row| row.outgoing && row.message == *message && row.state < *state) {
-                    row.state = *state;
+            VaultOp::File { message, contact, body, at: _, state, cause: _ } => {
+                match self.rows.iter_mut().find(|row| row.outgoing && row.message == *message) {
+                    Some(row) => row.state = row.state.max(*state),
+                    None => {
+                        let text = self.bodies.get(body).cloned();
+                        self.rows.push(Row { contact: *contact, outgoing: true, message: *message, text, state: *state });
+                    }
                 }
                 Ok(Outcome::Done)
             }
@@ -310,7 +317,7 @@ impl Data {
         let id = self.sending(contact).ok_or(Code::NoConversation)?;
         let group = self.groups.get_mut(&id).ok_or(Code::NoConversation)?;
         group.next += 1;
-        let (opens, generation) = (group.welcome.take().map(|package| (id, package)), group.next);
+        let (opens, generation) = (group.welcome.map(|package| (id, package)), group.next);
         let envelope = Envelope { from: self.name.clone(), to: contact, opens, group: id, generation, content };
         let envelope = codec::encode(&envelope).map_err(|_| Code::Inconsistent)?;
         self.framed(request::Ask::Put(wire::Put { mailbox: mailbox.0.to_vec(), envelope }))
@@ -353,6 +360,7 @@ impl Data {
         if !group.read.insert(envelope.generation) {
             return Err(Code::Repeated);
         }
+        group.welcome = None;
         match &envelope.content {
             Content::Text(message, claimed, text) => {
                 if self.rows.iter().any(|row| !row.outgoing && row.contact == contact && row.message == *message) {
@@ -466,7 +474,7 @@ impl Vault for TransparentVault {
                     Ok(envelope) if envelope.to == own => {
                         Arrived::Envelope { cursor: item.cursor, sender: fingerprint(&envelope.from), sealed: Bytes(item.envelope) }
                     }
-                    Ok(_) | Err(_) => Arrived::Unsealable { cursor: item.cursor },
+                    Ok(_) | Err(_) => Arrived::Unsealable { cursor: item.cursor, cause: Code::Unsealable },
                 };
                 Arrival { frame: id, lane, content }
             }

@@ -17,7 +17,7 @@ use thicket_types::effect::{Change, MessageState};
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, IntentId};
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::name::Name;
+use thicket_types::name::{Name, RelayAddress};
 use thicket_types::ports::{Clock, Vault as _};
 use thicket_types::secret::Secret;
 use thicket_types::time::Stamp;
@@ -191,7 +191,7 @@ impl World {
 
     /// Registers with the relay.
     pub fn register(&mut self, who: usize) {
-        let relay = self.meeting.address().to_owned();
+        let relay = RelayAddress::parse(self.meeting.address()).expect("a loopback's address");
         self.ask(who, Intent::Register { relay, key: None });
     }
 

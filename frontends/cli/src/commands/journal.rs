@@ -122,7 +122,7 @@ fn words(event: &Event) -> (&'static str, String) {
                 Arrived::Answer { answer } => format!("an answer, {} bytes", answer.0.len()),
                 Arrived::Envelope { cursor, sealed, .. } => format!("item {cursor}, {} bytes", sealed.0.len()),
                 Arrived::Repeat { cursor } => format!("item {cursor} again"),
-                Arrived::Unsealable { cursor } => format!("item {cursor}, not for us"),
+                Arrived::Unsealable { cursor, cause } => format!("item {cursor}, dropped: {}", cause.what()),
             };
             ("Arrived", what)
         }

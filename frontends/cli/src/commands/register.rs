@@ -8,11 +8,13 @@ use thicket_transport::Address;
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::intent::{Answer, Intent};
+use thicket_types::name::RelayAddress;
 
 pub fn run(global: &Global, relay: &str) -> Result<(), Trouble> {
     Address::parse(relay).map_err(|error| Trouble::Usage(format!("{relay} is no relay's address: {error}")))?;
+    let relay = RelayAddress::parse(relay).ok_or(Trouble::Usage(format!("{relay} is no relay's address")))?;
     let client = home::open(global)?;
-    match client.submit(Client::intent_id(), Intent::Register { relay: relay.to_owned(), key: None })? {
+    match client.submit(Client::intent_id(), Intent::Register { relay, key: None })? {
         Answer::Accepted | Answer::Queued(_) => {}
         Answer::Refused(code) => return Err(code.into()),
     }

@@ -6,7 +6,7 @@
 //! ```
 
 use super::Trouble;
-use super::people::{create, name, unlock};
+use super::people::{address, create, name, unlock};
 use std::io::{BufRead as _, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -80,7 +80,7 @@ fn follow(client: &Client, commands: &Receiver<String>) -> Result<(), Trouble> {
         let (command, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match command {
             "register" => {
-                ask(client, Intent::Register { relay: rest.to_owned(), key: None })?;
+                ask(client, Intent::Register { relay: address(rest)?, key: None })?;
                 client.wait_for(PATIENCE, |view| view.registered.then_some(())).ok_or(Trouble("not registered in time".to_owned()))?;
                 say("answer register done");
             }

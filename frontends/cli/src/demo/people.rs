@@ -10,7 +10,7 @@ use thicket_transport::Loopback;
 use thicket_types::effect::MessageState;
 use thicket_types::ids::Fingerprint;
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::name::Name;
+use thicket_types::name::{Name, RelayAddress};
 use thicket_types::secret::Secret;
 
 /// How long the demo waits for anything before it says that it stopped.
@@ -18,6 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(45);
 
 pub fn passphrase() -> Secret<Vec<u8>> {
     Secret::new(PASSPHRASE.as_bytes().to_vec())
+}
+
+pub fn address(text: &str) -> Result<RelayAddress, Trouble> {
+    RelayAddress::parse(text).ok_or(Trouble(format!("{text} is no relay's address")))
 }
 
 pub fn name(text: &str) -> Result<Name, Trouble> {
@@ -50,7 +54,7 @@ impl Person {
         let profile = create(&folder, name)?;
         let mut person = Person { name, folder, meeting: meeting.clone(), client: None };
         person.wire(profile)?;
-        person.ask(Intent::Register { relay: meeting.address().to_owned(), key: None })?;
+        person.ask(Intent::Register { relay: address(meeting.address())?, key: None })?;
         let registered = person.client()?.wait_for(PATIENCE, |view| view.registered.then_some(()));
         registered.ok_or(Trouble(format!("{name} could not register")))?;
         Ok(person)

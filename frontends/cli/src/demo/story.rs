@@ -69,6 +69,7 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
 
     tell.scene("The way gets rough: frames are lost, doubled and overtaken");
     meeting.set_conditions(ROUGH);
+    meeting.set_paused(true);
     let mut texts = Vec::new();
     for number in 1..=15 {
         let text = ledger.say("alice", "bob", &format!("Through the storm, {number}."));
@@ -76,6 +77,7 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
         texts.push(text);
         bob.say(to_alice, &ledger.say("bob", "alice", &format!("Against the wind, {number}.")))?;
     }
+    meeting.set_paused(false);
     alice.delivered()?;
     bob.delivered()?;
     let mut places = Vec::new();
@@ -84,7 +86,7 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     }
     meeting.set_conditions(Conditions::default());
     let late = places.windows(2).filter(|pair| pair.first() > pair.last()).count();
-    tell.line(&format!("thirty messages crossed; {late} of alice's came after one she wrote later; each is there once"));
+    tell.line(&format!("thirty messages crossed; {late} times one of alice's came before one she had written earlier; each is there once"));
 
     tell.scene("Bob and carol begin a conversation at the same moment");
     bob.ask(Intent::AddContact { name: name("carol")? })?;
@@ -93,11 +95,18 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     carol.answer("add")?;
     let from_bob = ledger.say("bob", "carol", "Carol, are you there?");
     let from_carol = ledger.say("carol", "bob", "Bob, are you there?");
+    // Carol has encrypted, and bob does not know of it, when he begins too.
     carol.tell(&format!("send {:032x} bob {from_carol}", 1))?;
+    carol.hold_at(|at| at.starts_with("committed") && at.contains("SealMessage"))?;
     bob.say(to_carol, &from_bob)?;
-    carol.answer(&format!("{:032x}", 1))?;
+    bob.stored()?;
+    carol.tell("go")?;
     follow(&mut carol, &bob, &from_carol)?;
-    tell.line("two MLS groups arose; by one rule both sides settled on the same one, and both messages were read");
+    let arose = match bob.client()?.groups(to_carol)? {
+        1 => "one was quicker: one MLS group arose".to_owned(),
+        groups => format!("{groups} MLS groups arose, and by one rule both sides settled on the same one"),
+    };
+    tell.line(&format!("{arose}; both messages were read"));
 
     tell.scene("Carol's process is killed, three times, at the worst moments");
     let text = ledger.say("carol", "bob", "Written just before the power went.");

@@ -1,7 +1,7 @@
 //! The engine: one profile's journal and state, turned one group commit at a time.
 
 use crate::frames::{Frames, frame_of};
-use crate::journal::{self, BlockAt, Writer};
+use crate::journal::{self, BlockAt, Unwritten, Writer};
 use crate::keys::ProfileKeys;
 use crate::{Fault, snapshots};
 use std::collections::{BTreeSet, VecDeque};
@@ -69,6 +69,8 @@ pub struct Engine<R: Reducer> {
     covered: Option<(Seq, Vec<EffectId>)>,
     /// Milliseconds by which the journal is ahead of the clock.
     ahead: u64,
+    /// The latest time that anybody was told.
+    seen: Stamp,
     /// Set when the state could not be rebuilt after a failure: only a new open helps.
     broken: bool,
 }
@@ -85,7 +87,7 @@ impl<R: Reducer> Engine<R> {
         keys: ProfileKeys,
         remembered: Remembered,
     ) -> Result<(Engine<R>, Opened), Fault> {
-        let loaded = load::<R>(disk.as_mut(), &keys, remembered.durable)?;
+        let loaded = load::<R>(disk.as_mut(), &keys, remembered.durable, None)?;
         if R::vault_count(&loaded.state) > remembered.count {
             return Err(Fault::from(Code::RolledBack));
         }
@@ -105,6 +107,7 @@ impl<R: Reducer> Engine<R> {
             quarantine: BTreeSet::new(),
             covered: loaded.covered,
             ahead: 0,
+            seen: Stamp(0),
             broken: false,
         };
         let opened = Opened { outstanding: R::outstanding(&engine.state), timers: R::timers(&engine.state), folded: loaded.folded };
@@ -124,10 +127,12 @@ impl<R: Reducer> Engine<R> {
     /// The journal's time: the clock's, moved forward if the journal is ahead of it, so that it never stands still.
     pub fn now(&mut self) -> Stamp {
         let clock = self.clock.now();
-        if clock.0.saturating_add(self.ahead) < self.stamp.0 {
-            self.ahead = self.stamp.0.saturating_sub(clock.0);
+        let seen = self.seen.max(self.stamp);
+        if clock.0.saturating_add(self.ahead) < seen.0 {
+            self.ahead = seen.0.saturating_sub(clock.0);
         }
-        Stamp(clock.0.saturating_add(self.ahead))
+        self.seen = Stamp(clock.0.saturating_add(self.ahead));
+        self.seen
     }
 
     /// Queues an input for the next turn. A frame that once panicked the fold is dropped.
@@ -214,12 +219,14 @@ impl<R: Reducer> Engine<R> {
             self.writer.append(self.disk.as_mut(), &mut self.keys, self.entropy.as_mut(), self.durable, stamp, taken.len(), plain);
         let (durable, block) = match appended {
             Ok(appended) => appended,
-            Err(fault) => {
+            Err(Unwritten { fault, cut }) => {
                 let waiting = self.inputs.split_off(taken.len());
                 let ours = |input: &Input| matches!(input, Input::Resolved(..) | Input::Elapsed(..));
                 self.inputs.retain(ours);
                 self.inputs.extend(waiting);
-                self.rebuild()?;
+                let rebuilt = self.rebuild();
+                // What may still stand behind the durable end would be taken for durable by the next writer.
+                self.broken = rebuilt.is_err() || !cut;
                 return Err(fault);
             }
         };
@@ -233,13 +240,11 @@ impl<R: Reducer> Engine<R> {
         Ok(())
     }
 
-    /// Throws the state away and folds what is durable anew. The segment is never written again.
+    /// Throws the state away and folds what is durable anew, and nothing behind it. The segment is never written again.
     fn rebuild(&mut self) -> Result<(), Fault> {
         self.broken = true;
-        let loaded = load::<R>(self.disk.as_mut(), &self.keys, None)?;
-        if loaded.durable != self.durable {
-            return Err(Fault::from(Code::Inconsistent));
-        }
+        self.state = R::fresh();
+        let loaded = load::<R>(self.disk.as_mut(), &self.keys, None, Some(self.durable.seq))?;
         self.state = loaded.state;
         self.blocks = loaded.blocks;
         self.writer = Writer::new(R::RULES, self.entropy.as_mut());
@@ -291,6 +296,9 @@ impl<R: Reducer> Engine<R> {
     /// Writes a snapshot of the durable state. Returns what the one before it covered, for the vault's ledger to be pruned:
     /// a place, and the effects that were open there. Nothing new since the newest one: does nothing.
     pub fn snapshot(&mut self) -> Result<Option<(Seq, Vec<EffectId>)>, Fault> {
+        if self.broken {
+            return Err(Fault::from(Code::DiskFailed));
+        }
         if self.covered.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq) == self.durable.seq {
             return Ok(None);
         }
@@ -329,7 +337,13 @@ struct Loaded<S> {
     folded: u64,
 }
 
-fn load<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<Durable>) -> Result<Loaded<R::State>, Fault> {
+/// Folds what is on disk: all of it, cutting a torn tail; or up to a place, changing nothing.
+fn load<R: Reducer>(
+    disk: &mut dyn Disk,
+    keys: &ProfileKeys,
+    remembered: Option<Durable>,
+    upto: Option<Seq>,
+) -> Result<Loaded<R::State>, Fault> {
     let newest = snapshots::newest::<R>(disk, keys)?;
     let (from, mut state, stamp) = match newest {
         Some(newest) => (Some(newest.durable), newest.state, newest.stamp),
@@ -338,7 +352,10 @@ fn load<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<
     let covered = from.map(|from| (from.seq, R::outstanding(&state).into_iter().map(|(id, _)| id).collect()));
     let beyond = from.map_or(Seq::ZERO, |from| from.seq).max(remembered.map_or(Seq::ZERO, |durable| durable.seq));
     let (mut folded, mut newer, mut met) = (0, false, false);
-    let end = journal::read(disk, keys, from, beyond, true, &mut |walked| {
+    let mut end = journal::read(disk, keys, from, beyond, upto.is_none(), &mut |walked| {
+        if upto.is_some_and(|upto| walked.place.seq > upto) {
+            return;
+        }
         newer |= walked.rules > R::RULES;
         if !newer {
             let _ = R::reduce(walked.rules, &mut state, walked.place, &walked.record.event);
@@ -348,6 +365,9 @@ fn load<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<
     })?;
     if newer {
         return Err(Fault::from(Code::ProfileNewer));
+    }
+    if let Some(upto) = upto {
+        end.blocks.retain(|block| block.first() <= upto);
     }
     // Without a snapshot nothing but the whole journal gives the state.
     if from.is_none() && end.from > Seq::ZERO {

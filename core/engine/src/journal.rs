@@ -184,10 +184,10 @@ fn walk_segment(
         let (head, records, after) = match opened {
             Ok(opened) => opened,
             Err(what) if *newest && next > *beyond && what != FormatError::Newer && torn(bytes, offset, next) => {
-                if *cut {
+                if *cut && index > 0 {
                     disk.truncate(file, u64::try_from(offset).unwrap_or(u64::MAX))?;
                 }
-                return Ok(());
+                break;
             }
             Err(what) => return Err(damaged(file, offset, what)),
         };
@@ -202,6 +202,8 @@ fn walk_segment(
         });
         let last = Seq(next.0.saturating_add(u64::from(head.records)).saturating_sub(1));
         if known.is_some_and(|known| known.seq == last && known.chain != after) {
+            // Either another history, intact, or damage in a block that was not opened: opening them tells.
+            walk_segment(disk, end, segment, bytes, None, &mut |_| {})?;
             return Err(Fault::from(Code::RolledBack));
         }
         end.met |= known.is_some_and(|known| known.seq == last);
@@ -216,6 +218,10 @@ fn walk_segment(
         next = last.next();
         offset = offset.saturating_add(head.block_len());
         end.durable = Durable { seq: last, chain };
+    }
+    // A segment without a block is none: its place is free for the next.
+    if index == 0 && *newest && *cut {
+        disk.remove(file)?;
     }
     Ok(())
 }
@@ -282,6 +288,19 @@ pub(crate) fn read_record(disk: &mut dyn Disk, keys: &ProfileKeys, blocks: &[Blo
     Ok(records.into_iter().nth(position))
 }
 
+/// Why a block was not written, and whether the disk is as it was before.
+pub(crate) struct Unwritten {
+    pub(crate) fault: Fault,
+    pub(crate) cut: bool,
+}
+
+impl<E: Into<Fault>> From<E> for Unwritten {
+    /// What fails before anything is written leaves nothing to cut.
+    fn from(error: E) -> Unwritten {
+        Unwritten { fault: error.into(), cut: true }
+    }
+}
+
 /// The end that is written to. Every open that appends begins a segment of its own, with its own key.
 pub(crate) struct Writer {
     rules: RulesVersion,
@@ -313,7 +332,8 @@ impl Writer {
         self.open.as_ref().is_some_and(|open| open.len >= SEGMENT_LEN_MAX || u64::from(open.index) >= SEGMENT_BLOCKS_MAX)
     }
 
-    /// Appends one block after `durable` and makes it durable. After an error this writer is of no more use.
+    /// Appends one block after `durable` and makes it durable. After an error this writer is of no more use, and whatever
+    /// reached the disk is cut off, if that can be done.
     pub(crate) fn append(
         &mut self,
         disk: &mut dyn Disk,
@@ -323,9 +343,9 @@ impl Writer {
         created: Stamp,
         records: usize,
         plain: Vec<u8>,
-    ) -> Result<(Durable, BlockAt), Fault> {
+    ) -> Result<(Durable, BlockAt), Unwritten> {
         let first = durable.seq.next();
-        let count = u64::try_from(records).map_err(|_| Code::Inconsistent)?;
+        let count = u64::try_from(records).unwrap_or(u64::MAX);
         let last = Seq(durable.seq.0.saturating_add(count));
         let (chain, block_at) = match &mut self.open {
             Some(open) => {
@@ -340,9 +360,8 @@ impl Writer {
                     segment: self.segment,
                 };
                 if let Err(error) = disk.append(&open.file, &bytes) {
-                    // What reached the file was acknowledged to nobody. If it can't be cut off, a reopen does.
-                    disk.truncate(&open.file, open.len).map_err(|_| Fault::from(error))?;
-                    return Err(Fault::from(error));
+                    let cut = disk.truncate(&open.file, open.len).is_ok();
+                    return Err(Unwritten { fault: Fault::from(error), cut });
                 }
                 open.chain = after;
                 open.index = open.index.saturating_add(1);
@@ -367,8 +386,8 @@ impl Writer {
                     segment: self.segment,
                 };
                 if let Err(error) = disk.create(&file, &file_bytes) {
-                    disk.remove(&file).map_err(|_| Fault::from(error))?;
-                    return Err(Fault::from(error));
+                    let cut = disk.remove(&file).is_ok();
+                    return Err(Unwritten { fault: Fault::from(error), cut });
                 }
                 let len = u64::try_from(file_bytes.len()).unwrap_or(u64::MAX);
                 self.open = Some(OpenSegment { file, key, chain: after, index: 1, len });

@@ -38,8 +38,8 @@ use std::path::Path;
 use thicket_journal_format::Key;
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Lane, Outcome};
-use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::ids::{BodyRef, Digest, EffectId, RelayKey, Seq};
+use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
 use thicket_types::vault_op::VaultOp;
 

@@ -19,7 +19,7 @@ use thicket_types::ports::Entropy as _;
 type DemoRelay = Running<SqliteStore, Joined<LoopbackRelay, DirectRelay>>;
 
 /// The conditions of the scene where everything goes wrong on the way.
-const ROUGH: Conditions = Conditions { lost: 30, doubled: 150, reordered: 400, seed: 20 };
+const ROUGH: Conditions = Conditions { lost: 20, doubled: 150, reordered: 500, seed: 20 };
 
 pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     let mut ledger = Ledger::default();

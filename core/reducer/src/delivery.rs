@@ -19,6 +19,9 @@ const SESSION_TRIES_MAX: u32 = 4;
 
 /// The vault made a frame, in the record being folded: it goes out, and waits for its answer.
 pub(crate) fn framed(state: &mut State, step: &mut Step, why: Why, frame: FrameId) {
+    if why == Why::Abandoned {
+        return;
+    }
     let Some(to) = state.session.relay.as_ref().map(|relay| relay.address.clone()) else {
         return;
     };
@@ -81,6 +84,10 @@ pub(crate) fn drop_session_requests(state: &mut State, step: &mut Step) {
     for id in old {
         state.requests.remove(&id);
         step.disarm(state, TimerId::Retry(id));
+    }
+    // What the vault still makes for it goes nowhere.
+    for outstanding in state.outstanding.values_mut().filter(|outstanding| is_session(&outstanding.why)) {
+        outstanding.why = Why::Abandoned;
     }
 }
 
@@ -153,7 +160,7 @@ pub(crate) fn refused(state: &mut State, step: &mut Step, why: Why, code: Code) 
                 outbox::failed(state, step, message, code);
             }
         }
-        Why::Receipt(_) | Why::Open(_) | Why::File | Why::Handing(_) => {}
+        Why::Receipt(_) | Why::Open(_) | Why::File | Why::Handing(_) | Why::Abandoned => {}
     }
 }
 

@@ -204,6 +204,8 @@ pub enum Why {
     Open(Seq),
     /// To keep a message's state.
     File,
+    /// Nothing any more: it belonged to a login that was begun anew.
+    Abandoned,
     /// To hand over a request's frame once more.
     Handing(FrameId),
 }

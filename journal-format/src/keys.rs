@@ -200,6 +200,11 @@ impl Keys {
         self.account.derive(VAULT)
     }
 
+    /// Ids that keys of a kind are kept for.
+    pub fn ids(&self, kind: Kind) -> impl Iterator<Item = [u8; 16]> + '_ {
+        self.entries.keys().filter(move |(other, _)| *other == kind).map(|(_, id)| *id)
+    }
+
     /// What stands in clear.
     pub fn front(&self) -> Front {
         self.front

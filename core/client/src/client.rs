@@ -173,8 +173,7 @@ impl Client {
 
     /// The contact of a name: of several who call themselves so, the one whom the directory knows.
     pub fn contact(&self, name: &Name) -> Option<ContactView> {
-        let named = self.view().contacts.into_iter().filter(|contact| contact.name.key() == name.key());
-        named.max_by_key(|contact| (contact.proved, !contact.held))
+        self.view().contact(name).cloned()
     }
 
     /// Messages with a contact (`None`: with all) after a number, oldest first. Those that wait for their encryption are in

@@ -6,12 +6,11 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use thicket_engine::{Engine, Fault, OsDisk, ProfileKeys};
 use thicket_journal_format::keys::Cost;
-use thicket_reducer::ClientRules;
+use thicket_reducer::{ClientRules, View, view};
 use thicket_types::error::Code;
-use thicket_types::name::Name;
 use thicket_types::ports::{Clock, Transport, Vault as _};
 use thicket_types::secret::Secret;
-use thicket_vault::{NewAccount, Reader, SharedEntropy, SqlVault};
+use thicket_vault::{NewAccount, Origin, Reader, SharedEntropy, SqlVault};
 
 const VAULT_FILE: &str = "vault.db";
 const LOCK_FILE: &str = "lock";
@@ -39,12 +38,12 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Makes a new profile with a new identity. The folder may be there, and empty.
+    /// Makes a new profile, with a new identity or an imported one. The folder may be there, and empty.
     ///
     /// **Errors:** `ProfileExists`, `ProfileInUse`, the disk's. After an error the folder holds no profile.
     pub fn create(
         folder: &Path,
-        name: &Name,
+        origin: Origin,
         passphrase: &Secret<Vec<u8>>,
         options: Options,
         entropy: SharedEntropy,
@@ -64,7 +63,7 @@ impl Profile {
         }
         let mut source = SharedEntropyHandle(entropy.clone());
         let keys = ProfileKeys::make_all(&mut source, passphrase, options.cost)?;
-        let new = NewAccount { name: name.clone(), at: clock.now() };
+        let new = NewAccount { origin, at: clock.now() };
         let vault = SqlVault::create(&folder.join(VAULT_FILE), &keys.vault_key()?, entropy.clone(), &new)?;
         keys.write_new(&mut OsDisk::new(folder))?;
         Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock })
@@ -90,9 +89,20 @@ impl Profile {
         (name.to_owned(), certificate.fingerprint())
     }
 
+    /// The identity as an armored OpenPGP secret key, locked by a passphrase.
+    pub fn export(&self, passphrase: &Secret<Vec<u8>>) -> Result<String, Fault> {
+        Ok(self.vault.export(passphrase)?)
+    }
+
     /// A second connection to the vault, for views.
     pub fn reader(&self) -> Result<Reader, Fault> {
         Ok(Reader::open(&self.folder.join(VAULT_FILE), &self.keys.vault_key()?)?)
+    }
+
+    /// The durable state and the messages, without starting anything: no byte is written and no relay asked.
+    pub fn look(&self) -> Result<(View, Reader), Fault> {
+        let state = thicket_engine::look::<ClientRules>(&mut OsDisk::new(&self.folder), &self.keys)?;
+        Ok((view(&state), self.reader()?))
     }
 
     /// Folds the journal and wires everything together. What was outstanding is dispatched at the first pump.

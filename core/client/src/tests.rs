@@ -2,7 +2,7 @@
 
 use crate::pump::Pump;
 use crate::system::{SeededEntropy, share};
-use crate::{Direction, Options, Profile};
+use crate::{Direction, Options, Origin, Profile};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl World {
         self.seed += 1;
         let folder = self.folder.path().join(who);
         let entropy = share(Box::new(SeededEntropy::new(self.seed)));
-        let profile = Profile::create(&folder, &name(who), &passphrase(), CHEAP, entropy, &self.clock).expect("a new profile");
+        let profile = Profile::create(&folder, Origin::New(name(who)), &passphrase(), CHEAP, entropy, &self.clock).expect("a new profile");
         let own = profile.own().1;
         self.people.insert(who, Person { folder, own, pump: None, changes: Vec::new(), answers: Vec::new() });
         self.wire(who, profile);
@@ -432,7 +432,7 @@ fn a_profile_in_use_is_not_opened_twice_and_none_is_made_over_another() {
     assert_eq!(twice.err().map(|fault| fault.code), Some(Code::ProfileInUse));
     let clock = world.clock.clone();
     drop(world.people);
-    let over = Profile::create(&folder, &name("eve"), &passphrase(), CHEAP, entropy(), &clock);
+    let over = Profile::create(&folder, Origin::New(name("eve")), &passphrase(), CHEAP, entropy(), &clock);
     assert_eq!(over.err().map(|fault| fault.code), Some(Code::ProfileExists));
     assert!(Profile::unlock(&folder, &passphrase(), entropy()).is_ok());
     let missing = Profile::unlock(&folder.join("none"), &passphrase(), entropy());

@@ -7,6 +7,7 @@ use crate::{Fault, snapshots};
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thicket_journal_format::event::Record;
+use thicket_journal_format::keys::Kind;
 use thicket_types::effect::Effect;
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Event, Outcome, TimerId};
@@ -244,7 +245,7 @@ impl<R: Reducer> Engine<R> {
     fn rebuild(&mut self) -> Result<(), Fault> {
         self.broken = true;
         self.state = R::fresh();
-        let loaded = load::<R>(self.disk.as_mut(), &self.keys, None, Some(self.durable.seq))?;
+        let loaded = load::<R>(self.disk.as_mut(), &self.keys, Some(self.durable), Some(self.durable.seq))?;
         self.state = loaded.state;
         self.blocks = loaded.blocks;
         self.writer = Writer::new(R::RULES, self.entropy.as_mut());
@@ -310,6 +311,8 @@ impl<R: Reducer> Engine<R> {
             let now = self.now();
             journal::retire(self.disk.as_mut(), &mut self.keys, needed, now)?;
         }
+        let segments = journal::segment_ids(self.disk.as_mut())?;
+        self.keys.keep_only(self.disk.as_mut(), Kind::Segment, &segments)?;
         Ok(before)
     }
 }
@@ -326,6 +329,13 @@ fn event(input: Input) -> Event {
         Input::Elapsed(timer, fault) => Event::Elapsed { timer, fault },
         Input::Resolved(effect, outcome, vault_count) => Event::Resolved { effect, outcome, vault_count },
     }
+}
+
+/// The durable state of a profile, folded without changing a byte: a torn tail is passed over and left.
+///
+/// **Errors:** as [`Engine::open`], but for what only the vault could tell.
+pub fn look<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<R::State, Fault> {
+    Ok(load::<R>(disk, keys, None, Some(Seq(u64::MAX)))?.state)
 }
 
 struct Loaded<S> {

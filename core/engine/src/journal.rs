@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use crate::keys::{ProfileKeys, nonce, random};
+use std::collections::BTreeSet;
 use std::fmt;
 use thicket_journal_format::block::{self, BlockHead};
 use thicket_journal_format::event::Record;
@@ -108,8 +109,11 @@ pub(crate) fn read(
         }
     }
     // Older segments whose keys are destroyed are on their way out: their files go too.
-    while let Some((file, header, _)) = segments.first() {
-        if segments.len() == 1 || keys.holds(Kind::Segment, header.segment.0) {
+    // Only if a snapshot covers them and a later one can be read: an older keys file must cost no segment.
+    let readable = segments.iter().any(|(_, header, _)| keys.holds(Kind::Segment, header.segment.0));
+    while let [(file, header, _), (_, next, _), ..] = segments.as_slice() {
+        let covered = from.is_some_and(|from| next.first <= from.seq);
+        if !readable || !covered || keys.holds(Kind::Segment, header.segment.0) {
             break;
         }
         if cut {
@@ -265,6 +269,17 @@ pub(crate) fn retire(disk: &mut dyn Disk, keys: &mut ProfileKeys, needed: Seq, n
         disk.remove(file)?;
     }
     Ok(retired.len())
+}
+
+/// Ids of the segments that have a file.
+pub(crate) fn segment_ids(disk: &mut dyn Disk) -> Result<BTreeSet<[u8; 16]>, Fault> {
+    let mut ids = BTreeSet::new();
+    for name in disk.list(FOLDER)? {
+        let file = format!("{FOLDER}/{name}");
+        let (header, _) = Header::parse(&disk.read_at(&file, 0, HEADER_LEN)?).map_err(|what| damaged(&file, 0, what))?;
+        ids.insert(header.segment.0);
+    }
+    Ok(ids)
 }
 
 /// Walks a whole journal without changing it, from its oldest segment; returns the place before its first record.

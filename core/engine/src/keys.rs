@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use argon2::{Algorithm, Argon2, Params, Version};
+use std::collections::BTreeSet;
 use thicket_journal_format::keys::{Cost, Front, Keys, Kind};
 use thicket_journal_format::{FormatError, Key, NONCE_LEN, Nonce};
 use thicket_types::error::Code;
@@ -83,6 +84,12 @@ impl ProfileKeys {
             self.write(disk)?;
         }
         Ok(())
+    }
+
+    /// Destroys every key that names no file: what a crash between a key and its file left behind.
+    pub(crate) fn keep_only(&mut self, disk: &mut dyn Disk, kind: Kind, ids: &BTreeSet<[u8; 16]>) -> Result<(), Fault> {
+        let loose: Vec<[u8; 16]> = self.keys.ids(kind).filter(|id| !ids.contains(id)).collect();
+        self.destroy(disk, kind, &loose)
     }
 
     pub(crate) fn holds(&self, kind: Kind, id: [u8; 16]) -> bool {

@@ -21,7 +21,7 @@ mod snapshots;
 mod tests;
 
 pub use disk::OsDisk;
-pub use engine::{Engine, Input, Opened, Turn};
+pub use engine::{Engine, Input, Opened, Turn, look};
 pub use journal::{Damage, Walked, walk};
 pub use keys::{KEYS_FILE, ProfileKeys};
 pub use snapshots::{Newest, newest, oldest};

@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use crate::keys::{ProfileKeys, nonce, random};
+use std::collections::BTreeSet;
 use thicket_journal_format::codec;
 use thicket_journal_format::keys::Kind;
 use thicket_journal_format::snapshot::{self, SnapshotHead};
@@ -42,7 +43,7 @@ fn first_readable<'n, R: Reducer>(
     keys: &ProfileKeys,
     names: impl Iterator<Item = &'n String>,
 ) -> Result<Option<Newest<R::State>>, Fault> {
-    for name in names {
+    for name in names.filter(|name| name.ends_with(".snap")) {
         let bytes = disk.read(&format!("{FOLDER}/{name}"))?;
         let Ok(head) = snapshot::head(&bytes) else {
             continue;
@@ -80,13 +81,18 @@ pub(crate) fn write<R: Reducer>(
     let bytes = snapshot::seal(&key, nonce(entropy), &head, codec::encode(state)?)?;
     disk.replace(&format!("{FOLDER}/{:016x}.snap", durable.seq.0), &bytes)?;
     let names = disk.list(FOLDER)?;
-    let mut destroyed = Vec::new();
-    for name in names.iter().rev().filter(|name| name.ends_with(".snap")).skip(KEPT) {
-        let file = format!("{FOLDER}/{name}");
-        if let Ok(head) = snapshot::head(&disk.read(&file)?) {
-            destroyed.push(head.id);
-        }
-        disk.remove(&file)?;
+    // What a crash between write and rename left.
+    for stray in names.iter().filter(|name| !name.ends_with(".snap")) {
+        disk.remove(&format!("{FOLDER}/{stray}"))?;
     }
-    keys.destroy(disk, Kind::Snapshot, &destroyed)
+    for name in names.iter().rev().filter(|name| name.ends_with(".snap")).skip(KEPT) {
+        disk.remove(&format!("{FOLDER}/{name}"))?;
+    }
+    let mut kept = BTreeSet::new();
+    for name in disk.list(FOLDER)? {
+        if let Ok(head) = snapshot::head(&disk.read(&format!("{FOLDER}/{name}"))?) {
+            kept.insert(head.id);
+        }
+    }
+    keys.keep_only(disk, Kind::Snapshot, &kept)
 }

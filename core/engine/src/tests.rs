@@ -1198,6 +1198,23 @@ fn a_segment_whose_key_is_gone_is_damage() {
 }
 
 #[test]
+fn an_older_keys_file_costs_no_segment() {
+    // Given a profile whose keys file was replaced by the one that it was made with.
+    let world = World::new();
+    let made = world.disk.bytes(KEYS_FILE);
+    for number in 1..=3 {
+        turn(&mut world.open(), [intent(number)]);
+    }
+    let (keys, state) = (world.disk.bytes(KEYS_FILE), world.open().state().clone());
+    world.disk.put(KEYS_FILE, made);
+    // When it is opened, it is refused.
+    assert_eq!(world.refused(FORGETFUL).code, Code::JournalDamaged);
+    // Then with the right one everything is there.
+    world.disk.put(KEYS_FILE, keys);
+    assert_eq!(*world.open_with(FORGETFUL).expect("an untouched journal").0.state(), state);
+}
+
+#[test]
 fn a_journal_behind_the_vaults_block_is_rolled_back() {
     let (world, _, durable) = three_blocks();
     assert!(world.open_with(remembering(durable)).is_ok());

@@ -38,6 +38,9 @@ pub(crate) fn add(state: &mut State, step: &mut Step, name: &Name) -> Answer {
     if state.contacts.len() >= CONTACTS_MAX {
         return Answer::Refused(Code::TooManyContacts);
     }
+    if state.requests.len().saturating_add(state.outstanding.len()) >= REQUESTS_MAX {
+        return Answer::Refused(Code::TooBusy);
+    }
     look_up(state, step, name.clone());
     Answer::Accepted
 }

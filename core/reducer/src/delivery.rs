@@ -115,7 +115,9 @@ pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
     step.disarm(state, TimerId::Retry(id));
     match (said, why) {
         (Said::Refusal(refusal), why) => {
-            let code = Code::from_number(refusal.code).unwrap_or(Code::MalformedRequest);
+            // A relay refuses with the relay's numbers; any other would be taken for a no of the vault's.
+            let code = Code::from_number(refusal.code).filter(|code| (200..300).contains(&code.number()) || *code == Code::MalformedName);
+            let code = code.unwrap_or(Code::MalformedRequest);
             refused(state, step, why, code);
         }
         (Said::Challenge(challenge), Why::Challenge) => session::challenged(state, step, &challenge),

@@ -9,7 +9,7 @@ use thicket_types::error::Code;
 use thicket_types::event::TimerId;
 use thicket_types::ids::{Fingerprint, RelayKey};
 use thicket_types::intent::Answer;
-use thicket_types::limits::{FETCH_EVERY, FETCH_ITEMS_MAX, FETCH_SOON, KEY_PACKAGES, KEY_PACKAGES_LOW, RETRY_FIRST, RETRY_MAX};
+use thicket_types::limits::{FETCH_EVERY, FETCH_ITEMS_MAX, FETCH_SOON, KEY_PACKAGES, KEY_PACKAGES_LOW, RETRY_FIRST, RETRY_MAX, TURN_AFTER};
 use thicket_types::name::RelayAddress;
 use thicket_types::time::Duration;
 use thicket_types::vault_op::{Ask, Challenge, VaultOp};
@@ -37,6 +37,7 @@ pub(crate) fn connect(state: &mut State, step: &mut Step) -> Answer {
 /// Asks for a challenge. What an earlier login still waits for is dropped: its reply paths are gone.
 pub(crate) fn begin(state: &mut State, step: &mut Step) {
     state.session.link = Link::Asking;
+    state.session.looked = false;
     delivery::drop_session_requests(state, step);
     step.disarm(state, TimerId::Login);
     step.disarm(state, TimerId::Fetch);
@@ -119,6 +120,7 @@ pub(crate) fn fetch(state: &mut State, step: &mut Step) {
 
 pub(crate) fn fetched(state: &mut State, step: &mut Step, waiting: u32) {
     state.session.waiting = waiting;
+    state.session.looked = true;
     state.session.quiet = if waiting == 0 { state.session.quiet.saturating_add(1) } else { 0 };
     let factor = 1_u64.checked_shl(state.session.quiet.min(16)).unwrap_or(u64::MAX);
     let span = step.jittered(Duration(FETCH_SOON.0.saturating_mul(factor)).min(FETCH_EVERY));
@@ -170,7 +172,12 @@ pub(crate) fn fetch_later(state: &mut State, step: &mut Step) {
 /// The relay does not know this lane any more: logs in again.
 pub(crate) fn lost(state: &mut State, step: &mut Step) {
     if state.session.link == Link::Online {
-        begin(state, step);
+        // Not at once: a relay that forgets every login must not be asked without end.
+        state.session.link = Link::Offline;
+        step.disarm(state, TimerId::Fetch);
+        delivery::drop_session_requests(state, step);
+        let span = step.jittered(TURN_AFTER);
+        step.arm(state, TimerId::Login, span);
     }
 }
 

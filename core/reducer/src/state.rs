@@ -49,8 +49,10 @@ pub struct Session {
     pub link: Link,
     /// Logins that failed in a row.
     pub failures: u32,
-    /// Items that the relay said are waiting.
+    /// Items that the relay said are waiting, less those acknowledged since.
     pub waiting: u32,
+    /// Whether the mailbox was looked into since this login.
+    pub looked: bool,
     /// Fetches in a row that found nothing.
     pub quiet: u32,
 }

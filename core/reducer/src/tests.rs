@@ -6,7 +6,6 @@ extern crate std;
 use crate::session::backoff;
 use crate::state::{Answers, Seen};
 use crate::{ClientRules, Conversation, InFlight, Link, Outgoing, Outstanding, Phase, RULES, Standing, State, Why, reduce};
-use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -29,7 +28,7 @@ use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{
     ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, ANSWERS_FOR, ANSWERS_MAX, BODY_LEN_MAX, CONTACTS_MAX, FETCH_ITEMS_MAX, FETCH_SOON, HELD_FRAMES_MAX,
     KEY_PACKAGES, OUTBOX_MAX, RECEIPTS_AFTER, RECEIPTS_MAX, REQUESTS_MAX, RESEND_AFTER, RETRY_FIRST, RETRY_MAX, SEEN_FRAMES_FOR,
-    SEEN_FRAMES_MAX,
+    SEEN_FRAMES_MAX, TURN_AFTER,
 };
 use thicket_types::name::{Name, RelayAddress};
 use thicket_types::ports::{Place, Reducer as _};
@@ -465,7 +464,11 @@ fn a_relay_that_forgot_the_lane_is_logged_in_to_again() {
     book.elapse(TimerId::Fetch);
     let frame = book.transmit(&Why::Fetch);
     let effects = book.answer(frame, refusal(Code::NotLoggedIn));
-    assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), vault(VaultOp::Compose(Ask::Challenge))]);
+    // Soon, and not at once: a relay that forgets every login is not asked without end.
+    let soon = book.deadline(TimerId::Login);
+    assert!(within_a_quarter(soon.0 - book.now, TURN_AFTER));
+    assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), Effect::Arm(TimerId::Login, soon)]);
+    assert_eq!(book.elapse(TimerId::Login), [vault(VaultOp::Compose(Ask::Challenge))]);
     assert_eq!(book.state.session.link, Link::Asking);
 }
 
@@ -1197,7 +1200,9 @@ fn said(why: &Why, what: u8) -> Said {
         Why::Acknowledge(_) => Said::Acknowledged(wire::Acknowledged {}),
         Why::Lookup(_) => Said::Entry(wire::Entry::default()),
         Why::KeyPackage(_) => Said::KeyPackage(wire::KeyPackage::default()),
-        Why::Message(_) | Why::Receipt(_) | Why::Pin(_) | Why::Begin(_) | Why::Open(_) | Why::File | Why::Handing(_) | Why::Abandoned => stored(),
+        Why::Message(_) | Why::Receipt(_) | Why::Pin(_) | Why::Begin(_) | Why::Open(_) | Why::File | Why::Handing(_) | Why::Abandoned => {
+            stored()
+        }
     }
 }
 

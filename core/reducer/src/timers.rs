@@ -23,7 +23,12 @@ pub(crate) fn elapsed(state: &mut State, step: &mut Step, timer: TimerId, fault:
             }
         }
         TimerId::Fetch => session::fetch(state, step),
-        TimerId::Acknowledge => inbox::send_acknowledgements(state, step),
+        TimerId::Acknowledge => {
+            // Offline they wait: the next login sends them.
+            if state.session.link == Link::Online {
+                inbox::send_acknowledgements(state, step);
+            }
+        }
         TimerId::Receipts(contact) => inbox::receipts_due(state, step, contact),
         TimerId::Advance(contact) => contact::advance(state, step, contact),
     }

@@ -29,6 +29,14 @@ pub struct View {
     pub at_rest: bool,
 }
 
+impl View {
+    /// The contact of a name: of several who call themselves so, the one whom the directory knows.
+    pub fn contact(&self, name: &Name) -> Option<&ContactView> {
+        let named = self.contacts.iter().filter(|contact| contact.name.key() == name.key());
+        named.max_by_key(|contact| (contact.proved, !contact.held))
+    }
+}
+
 /// A contact, as a frontend sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ContactView {
@@ -72,7 +80,8 @@ pub fn view(state: &State) -> View {
         unacknowledged: state.unacknowledged.len(),
         early: state.early.values().map(Vec::len).sum(),
         at_rest: state.session.link == Link::Online
-            && state.session.quiet > 0
+            && state.session.looked
+            && state.session.waiting == 0
             && state.requests.is_empty()
             && state.outstanding.is_empty()
             && state.unacknowledged.is_empty()

@@ -79,6 +79,7 @@ errors! {
     114 OwnName Caller "that is this account's own name", "name someone else";
     115 ContactHeld Peer "this contact's identity is not the one that was pinned; sending is held", "compare safety numbers with them before going on";
     116 ProfileClosed Caller "this profile is closed", "open it again";
+    117 TooBusy Caller "too many requests wait for an answer", "wait until the relay answers";
 
     200 NameTaken Peer "the name is taken", "choose another name";
     201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";

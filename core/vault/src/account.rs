@@ -5,19 +5,31 @@ use crate::mls::provider::{LeafSigner, SharedEntropy};
 use crate::schema::fault;
 use crate::seal;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use thicket_openpgp::{Certificate, Identity};
+use thicket_openpgp::{Certificate, Identity, OpenPgpError};
 use thicket_types::error::Code;
 use thicket_types::name::Name;
 use thicket_types::secret::Secret;
 use thicket_types::time::Stamp;
 
 /// What a new account is made of.
-#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewAccount {
-    /// The name: the certificate's user id.
-    pub name: Name,
-    /// Now; the certificate shows it to the second.
+    /// Its identity.
+    pub origin: Origin,
+    /// Now, to the second: when a new certificate is made, and what every signature of this account bears as its time.
     pub at: Stamp,
+}
+
+/// Where a new account's identity comes from.
+pub enum Origin {
+    /// Made now, for this name.
+    New(Name),
+    /// An armored OpenPGP secret key of the kind that Thicket makes, locked by the passphrase.
+    Imported {
+        /// The key.
+        armored: String,
+        /// What it is locked by.
+        passphrase: Secret<Vec<u8>>,
+    },
 }
 
 /// The account, unlocked.
@@ -38,7 +50,15 @@ pub(crate) fn create(conn: &Connection, entropy: &SharedEntropy, new: &NewAccoun
     let created_s = new.at.0 / 1000;
     let (identity, signer, mailbox) = {
         let mut entropy = entropy.lock().map_err(|_| Code::Inconsistent)?;
-        let identity = Identity::generate(new.name.text(), created_s, entropy.as_mut()).map_err(|_| Code::BadCertificate)?;
+        let identity = match &new.origin {
+            Origin::New(name) => Identity::generate(name.text(), created_s, entropy.as_mut()).map_err(|_| Code::BadCertificate)?,
+            Origin::Imported { armored, passphrase } => {
+                let imported = Identity::import_armored(armored, passphrase.expose());
+                imported
+                    .map_err(|error| if error == OpenPgpError::WrongPassphrase { Code::WrongPassphrase } else { Code::BadCertificate })?
+            }
+        };
+        Name::parse(identity.certificate().name()).map_err(|_| Code::MalformedName)?;
         (identity, LeafSigner::generate(entropy.as_mut()), seal::hpke_key_pair(entropy.as_mut()))
     };
     let (mailbox_secret, mailbox_key) = (Secret::new(mailbox.0), mailbox.1);

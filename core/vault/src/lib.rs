@@ -25,7 +25,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
-pub use account::NewAccount;
+pub use account::{NewAccount, Origin};
 pub use mls::provider::SharedEntropy;
 pub use reader::{Direction, MessageRow, Reader};
 
@@ -41,6 +41,7 @@ use thicket_types::event::{Arrival, Lane, Outcome};
 use thicket_types::ids::{BodyRef, Digest, EffectId, RelayKey, Seq};
 use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
+use thicket_types::secret::Secret;
 use thicket_types::vault_op::VaultOp;
 
 /// The vault over SQLCipher.
@@ -116,6 +117,12 @@ impl SqlVault {
     /// The account's name and certificate.
     pub fn own(&self) -> (&str, &thicket_openpgp::Certificate) {
         (self.account.certificate.name(), &self.account.certificate)
+    }
+
+    /// The identity as an armored OpenPGP secret key, locked by a passphrase; GnuPG reads it.
+    pub fn export(&self, passphrase: &Secret<Vec<u8>>) -> Result<String, Code> {
+        let mut entropy = self.entropy.lock().map_err(|_| Code::Inconsistent)?;
+        self.account.identity.export_armored(passphrase.expose(), entropy.as_mut()).map_err(|_| Code::Inconsistent)
     }
 
     /// Moves what the write-ahead log holds into the database and empties it: called on close and after sweeps.

@@ -69,8 +69,12 @@ pub fn unlock(global: &Global) -> Result<Profile, Trouble> {
     if !folder.join("keys").is_file() {
         return Err(Code::ProfileMissing.into());
     }
-    let passphrase = passphrase(global, false)?;
-    Ok(Profile::unlock(&folder, &passphrase, share(Box::new(SystemEntropy)))?)
+    unlock_with(global, &passphrase(global, false)?)
+}
+
+/// Unlocks the profile with a passphrase that was asked for already.
+pub fn unlock_with(global: &Global, passphrase: &Secret<Vec<u8>>) -> Result<Profile, Trouble> {
+    Ok(Profile::unlock(&folder(global)?, passphrase, share(Box::new(SystemEntropy)))?)
 }
 
 /// Unlocks the profile and starts it.

@@ -98,6 +98,12 @@ enum Command {
     ///
     /// Example: thicket sync
     Sync,
+    /// Stay connected: a JSON line for each change; takes JSON lines on standard input. Ends when the input does.
+    ///
+    /// Takes {"send":{"to":NAME,"text":TEXT}}, {"add":NAME} and {"accept":NAME}; each is answered by a line with its "answer".
+    ///
+    /// Example: thicket listen
+    Listen,
     /// Show the account's state, and what the transport protects and what not.
     ///
     /// Example: thicket status
@@ -131,6 +137,7 @@ fn main() -> ExitCode {
         Command::Read { with } => commands::message::read(&global, &with),
         Command::Conversations => commands::message::conversations(&global),
         Command::Sync => commands::sync::run(&global),
+        Command::Listen => commands::listen::run(&global),
         Command::Status => commands::status::run(&global),
         Command::Journal(command) => commands::journal::run(&global, &command),
     };

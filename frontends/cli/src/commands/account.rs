@@ -2,7 +2,10 @@
 
 use crate::output::Trouble;
 use crate::{Global, home};
-use thicket_client::{Options, Profile, SystemClock, SystemEntropy, share};
+use std::path::PathBuf;
+use thicket_client::{Options, Origin, Profile, SystemClock, SystemEntropy, share};
+use thicket_types::error::Code;
+use thicket_types::secret::Secret;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -13,6 +16,19 @@ pub enum Command {
         /// The name: 1 to 64 of A-Z a-z 0-9 _ -.
         name: String,
     },
+    /// Make an account from an armored OpenPGP secret key that Thicket, or GnuPG from such a key, exported.
+    ///
+    /// The passphrase must be the key's own; it locks the new profile too.
+    ///
+    /// Example: thicket account import alice.asc
+    Import {
+        /// The key's file.
+        file: PathBuf,
+    },
+    /// Print the identity as an armored OpenPGP secret key, locked by the profile's passphrase.
+    ///
+    /// Example: thicket account export > alice.asc
+    Export,
     /// Show the account's name and fingerprint.
     ///
     /// Example: thicket account show
@@ -22,12 +38,17 @@ pub enum Command {
 pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     let profile = match command {
         Command::Create { name } => {
-            let (folder, name) = (home::folder(global)?, home::name(name)?);
-            if folder.join("keys").exists() {
-                return Err(thicket_types::error::Code::ProfileExists.into());
-            }
-            let passphrase = home::passphrase(global, true)?;
-            Profile::create(&folder, &name, &passphrase, Options::default(), share(Box::new(SystemEntropy)), &SystemClock::new())?
+            let name = home::name(name)?;
+            create(global, true, |_| Ok(Origin::New(name)))?
+        }
+        Command::Import { file } => create(global, false, |passphrase| {
+            let armored = std::fs::read_to_string(file).map_err(|error| Trouble::Usage(format!("{}: {error}", file.display())))?;
+            Ok(Origin::Imported { armored, passphrase: Secret::new(passphrase.expose().clone()) })
+        })?,
+        Command::Export => {
+            let passphrase = home::passphrase(global, false)?;
+            print!("{}", home::unlock_with(global, &passphrase)?.export(&passphrase)?);
+            return Ok(());
         }
         Command::Show => home::unlock(global)?,
     };
@@ -38,10 +59,20 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     }
     println!("name         {name}");
     println!("fingerprint  {}", in_groups(&fingerprint.hex()));
-    if matches!(command, Command::Create { .. }) {
+    if matches!(command, Command::Create { .. } | Command::Import { .. }) {
         println!("\nNext: thicket register --relay ADDRESS");
     }
     Ok(())
+}
+
+fn create(global: &Global, new: bool, origin: impl FnOnce(&Secret<Vec<u8>>) -> Result<Origin, Trouble>) -> Result<Profile, Trouble> {
+    let folder = home::folder(global)?;
+    if folder.join("keys").exists() {
+        return Err(Code::ProfileExists.into());
+    }
+    let passphrase = home::passphrase(global, new)?;
+    let origin = origin(&passphrase)?;
+    Ok(Profile::create(&folder, origin, &passphrase, Options::default(), share(Box::new(SystemEntropy)), &SystemClock::new())?)
 }
 
 /// A fingerprint in groups of four, as OpenPGP programs show it.

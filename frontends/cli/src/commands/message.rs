@@ -69,12 +69,25 @@ fn state(client: &Client, contact: Fingerprint, message: MessageId) -> Result<Me
 }
 
 pub fn read(global: &Global, with: &str) -> Result<(), Trouble> {
-    let client = home::open(global)?;
-    let contact = home::contact(&client, with)?;
-    for row in client.messages(Some(contact), 0, u32::MAX)? {
-        line(global, with, &row);
+    let (view, reader) = home::unlock(global)?.look()?;
+    let contact = view.contact(&home::name(with)?).ok_or(Code::UnknownContact)?.fingerprint;
+    let rows = reader.messages(Some(contact), 0, u32::MAX)?;
+    for row in &rows {
+        line(global, with, row);
     }
-    Ok(client.close()?)
+    // What waits for its encryption has no row yet.
+    let waits = |message: &MessageId| rows.iter().all(|row| row.message != *message);
+    for (message, (_, state, _, stamp)) in view.unsettled.iter().filter(|(message, (to, ..))| *to == contact && waits(message)) {
+        if global.json {
+            println!(
+                "{}",
+                serde_json::json!({ "message": message.hex(), "from": "me", "text": null, "state": state.word(), "stamp_ms": stamp.0 })
+            );
+        } else {
+            println!("{}  me: [waits to be encrypted]  ({})", time(stamp.0), state.word());
+        }
+    }
+    Ok(())
 }
 
 fn line(global: &Global, with: &str, row: &MessageRow) {
@@ -105,11 +118,11 @@ fn line(global: &Global, with: &str, row: &MessageRow) {
 }
 
 pub fn conversations(global: &Global) -> Result<(), Trouble> {
-    let client = home::open(global)?;
+    let (view, reader) = home::unlock(global)?.look()?;
     let names: BTreeMap<Fingerprint, String> =
-        client.view().contacts.into_iter().map(|contact| (contact.fingerprint, contact.name.text().to_owned())).collect();
+        view.contacts.into_iter().map(|contact| (contact.fingerprint, contact.name.text().to_owned())).collect();
     let mut last: BTreeMap<Fingerprint, MessageRow> = BTreeMap::new();
-    for row in client.messages(None, 0, u32::MAX)? {
+    for row in reader.messages(None, 0, u32::MAX)? {
         last.insert(row.contact, row);
     }
     let mut rows: Vec<MessageRow> = last.into_values().collect();
@@ -126,5 +139,5 @@ pub fn conversations(global: &Global) -> Result<(), Trouble> {
         let first: String = harmless(text.lines().next().unwrap_or_default(), "").chars().take(60).collect();
         println!("{}  {name:<20} {first}", time(row.stamp.0));
     }
-    Ok(client.close()?)
+    Ok(())
 }

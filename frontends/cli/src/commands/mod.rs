@@ -3,6 +3,7 @@
 pub mod account;
 pub mod contact;
 pub mod journal;
+pub mod listen;
 pub mod message;
 pub mod register;
 pub mod status;

@@ -3,7 +3,7 @@
 use super::{PASSPHRASE, Trouble};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use thicket_client::{Client, Direction, MessageRow, Options, Profile, SystemClock, SystemEntropy, share};
+use thicket_client::{Client, Direction, MessageRow, Options, Origin, Profile, SystemClock, SystemEntropy, share};
 use thicket_engine::{OsDisk, ProfileKeys};
 use thicket_replay::Verified;
 use thicket_transport::Loopback;
@@ -31,7 +31,7 @@ pub fn name(text: &str) -> Result<Name, Trouble> {
 /// Makes a profile with a new identity.
 pub fn create(folder: &Path, who: &str) -> Result<Profile, Trouble> {
     let entropy = share(Box::new(SystemEntropy));
-    Ok(Profile::create(folder, &name(who)?, &passphrase(), Options::default(), entropy, &SystemClock::new())?)
+    Ok(Profile::create(folder, Origin::New(name(who)?), &passphrase(), Options::default(), entropy, &SystemClock::new())?)
 }
 
 /// Unlocks a profile.

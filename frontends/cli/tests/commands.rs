@@ -1,0 +1,176 @@
+//! The command line without a relay: exit statuses, JSON errors, help.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+fn thicket(home: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));
+    command.arg("--home").arg(home).args(arguments).env("THICKET_PASSPHRASE", "one two three");
+    command.output().expect("the program starts")
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().expect("no signal")
+}
+
+fn last_json(output: &Output) -> serde_json::Value {
+    let text = String::from_utf8(output.stdout.clone()).expect("UTF-8");
+    serde_json::from_str(text.lines().last().expect("a line")).expect("JSON")
+}
+
+fn made() -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    let output = thicket(&folder.path().join("p"), &["account", "create", "alice"]);
+    assert_eq!(status(&output), 0, "{output:?}");
+    folder
+}
+
+#[test]
+fn an_account_is_made_once_and_shown() {
+    let folder = made();
+    let home = folder.path().join("p");
+    let again = thicket(&home, &["--json", "account", "create", "eve"]);
+    assert_eq!((status(&again), last_json(&again)["error"]["code"].as_u64()), (3, Some(101)));
+    let shown = thicket(&home, &["--json", "account", "show"]);
+    assert_eq!(last_json(&shown)["name"], "alice");
+    assert_eq!(last_json(&shown)["fingerprint"].as_str().map(str::len), Some(40));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_profile_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = made();
+    let mode = std::fs::metadata(folder.path().join("p")).expect("a profile").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn a_wrong_passphrase_exits_with_4_and_says_what_to_do() {
+    let folder = made();
+    let output = Command::new(env!("CARGO_BIN_EXE_thicket"))
+        .arg("--home")
+        .arg(folder.path().join("p"))
+        .args(["--json", "conversations"])
+        .env("THICKET_PASSPHRASE", "wrong")
+        .output()
+        .expect("the program starts");
+    assert_eq!(status(&output), 4);
+    let error = last_json(&output);
+    assert_eq!(error["error"]["name"], "WrongPassphrase");
+    assert!(error["error"]["hint"].as_str().is_some_and(|hint| !hint.is_empty()));
+}
+
+#[test]
+fn an_exported_identity_is_imported_elsewhere() {
+    let folder = made();
+    let exported = thicket(&folder.path().join("p"), &["account", "export"]);
+    assert!(exported.stdout.starts_with(b"-----BEGIN PGP PRIVATE KEY BLOCK-----"), "{exported:?}");
+    let file = folder.path().join("alice.asc");
+    std::fs::write(&file, &exported.stdout).expect("room");
+    let file = file.to_str().expect("UTF-8");
+    let imported = thicket(&folder.path().join("q"), &["--json", "account", "import", file]);
+    assert_eq!(status(&imported), 0, "{imported:?}");
+    assert_eq!(last_json(&imported), last_json(&thicket(&folder.path().join("p"), &["--json", "account", "show"])));
+    let wrong = Command::new(env!("CARGO_BIN_EXE_thicket"))
+        .arg("--home")
+        .arg(folder.path().join("r"))
+        .args(["account", "import", file])
+        .env("THICKET_PASSPHRASE", "wrong")
+        .output()
+        .expect("the program starts");
+    assert_eq!(status(&wrong), 4);
+    assert!(!folder.path().join("r/keys").exists(), "nothing was made");
+}
+
+#[test]
+fn the_passphrase_is_read_from_a_file_and_an_empty_one_is_refused() {
+    let folder = made();
+    let home = folder.path().join("p");
+    let file = folder.path().join("passphrase");
+    std::fs::write(&file, "one two three\n").expect("room");
+    let run = |file: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));
+        command.arg("--home").arg(&home).arg("--passphrase-file").arg(file).args(["account", "show"]).env_remove("THICKET_PASSPHRASE");
+        command.output().expect("the program starts")
+    };
+    assert_eq!(status(&run(&file)), 0);
+    std::fs::write(&file, "\n").expect("room");
+    assert_eq!(status(&run(&file)), 2);
+}
+
+#[test]
+fn what_cannot_be_asked_has_its_own_status() {
+    let folder = made();
+    let home = folder.path().join("p");
+    assert_eq!(status(&thicket(&home, &["register", "--relay", "nonsense"])), 2);
+    assert_eq!(status(&thicket(&home, &["account", "create"])), 2);
+    assert_eq!(status(&thicket(&home, &["send", "bob", "hello"])), 3);
+    assert_eq!(status(&thicket(&home, &["sync"])), 3);
+    assert_eq!(status(&thicket(&folder.path().join("none"), &["status"])), 3);
+    let malformed = thicket(&folder.path().join("q"), &["--json", "account", "create", "a b"]);
+    assert_eq!((status(&malformed), last_json(&malformed)["error"]["code"].as_u64()), (3, Some(105)));
+}
+
+#[test]
+fn a_relay_that_is_not_there_exits_with_6() {
+    let folder = made();
+    let home = folder.path().join("p");
+    let address = format!("direct:{}@127.0.0.1:1", "01".repeat(32));
+    let output = thicket(&home, &["--timeout", "1", "register", "--relay", &address]);
+    assert_eq!(status(&output), 6, "{output:?}");
+}
+
+#[test]
+fn a_damaged_journal_exits_with_7_and_names_the_place() {
+    let folder = made();
+    let home = folder.path().join("p");
+    // Two opens that journal something: two segments, so that damage in the first is no torn tail.
+    for _ in 0..2 {
+        thicket(&home, &["sync"]);
+    }
+    let mut segments: Vec<_> =
+        std::fs::read_dir(home.join("journal")).expect("a journal").map(|entry| entry.expect("a file").path()).collect();
+    segments.sort();
+    let first = segments.first().expect("a segment");
+    let mut bytes = std::fs::read(first).expect("a segment");
+    let middle = bytes.len() - 5;
+    bytes[middle] ^= 1;
+    std::fs::write(first, bytes).expect("room");
+    let output = thicket(&home, &["--json", "journal", "verify"]);
+    assert_eq!(status(&output), 7, "{output:?}");
+    let error = last_json(&output);
+    assert_eq!(error["error"]["name"], "JournalDamaged");
+    assert!(error["error"]["message"].as_str().is_some_and(|message| message.contains(".seg at byte")), "{error}");
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let commands: [&[&str]; 19] = [
+        &["demo"],
+        &["account", "create"],
+        &["account", "show"],
+        &["account", "export"],
+        &["account", "import"],
+        &["register"],
+        &["contact", "add"],
+        &["contact", "accept"],
+        &["contact", "list"],
+        &["send"],
+        &["read"],
+        &["conversations"],
+        &["sync"],
+        &["listen"],
+        &["status"],
+        &["journal", "verify"],
+        &["journal", "ls"],
+        &["journal", "show"],
+        &["completions"],
+    ];
+    for command in commands {
+        let output = Command::new(env!("CARGO_BIN_EXE_thicket")).args(command).arg("--help").output().expect("the program starts");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(text.contains("Example: thicket "), "{command:?}: {text}");
+    }
+}

@@ -1,0 +1,134 @@
+//! The README's three terminals: a relay, alice and bob, each a process of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A running relay; killed when it goes out of scope, so that a failed test leaves none behind.
+struct Relay {
+    child: Child,
+    /// Held, so that the relay's standard output stays open.
+    _out: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Relay {
+    fn start(home: &Path, listen: &str) -> Relay {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thicket-relayd"));
+        command.arg("--home").arg(home).arg("--listen").arg(listen).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the relay starts");
+        let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        out.read_line(&mut line).expect("the first line");
+        Relay { child, _out: out, address: line.trim_end().to_owned() }
+    }
+
+    /// Asks it to stop, as an operator does, and waits.
+    fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg("-TERM").arg(pid).status().expect("kill is there").success());
+        assert!(self.child.wait().expect("it ends").success(), "a graceful end");
+    }
+
+    fn port(&self) -> &str {
+        self.address.rsplit(':').next().expect("a port")
+    }
+}
+
+struct Terminal {
+    home: PathBuf,
+}
+
+impl Terminal {
+    fn run(&self, arguments: &[&str]) -> Output {
+        let thicket = Path::new(env!("CARGO_BIN_EXE_thicket-relayd")).with_file_name("thicket");
+        let mut command = Command::new(thicket);
+        command.arg("--home").arg(&self.home).args(arguments).env("THICKET_PASSPHRASE", "one two three");
+        command.output().expect("thicket is built beside thicket-relayd: cargo test --release builds both")
+    }
+
+    /// The output of a command that must succeed.
+    fn say(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+}
+
+#[test]
+fn two_people_write_to_each_other_through_a_relay_that_restarts() {
+    let folder = TempDir::new().expect("a folder");
+    let terminal = |name: &str| Terminal { home: folder.path().join(name) };
+    let (home, alice, bob) = (folder.path().join("relay"), terminal("a"), terminal("b"));
+
+    let relay = Relay::start(&home, "127.0.0.1:0");
+    assert!(relay.address.starts_with("direct:") && relay.address.contains("@127.0.0.1:"), "{}", relay.address);
+    for (terminal, name) in [(&alice, "alice"), (&bob, "bob")] {
+        terminal.say(&["account", "create", name]);
+        assert_eq!(terminal.say(&["register", "--relay", &relay.address]), format!("{name} is registered.\n"));
+    }
+
+    // Bob is not there. Alice writes, and the relay keeps it.
+    assert!(alice.say(&["contact", "add", "bob"]).contains("accepted"));
+    assert_eq!(alice.say(&["send", "bob", "See you at eight."]), "stored\n");
+    // The relay restarts in between, as an operator does it.
+    let port = relay.port().to_owned();
+    let address = relay.address.clone();
+    relay.stop();
+    let relay = Relay::start(&home, &format!("127.0.0.1:{port}"));
+    assert_eq!(relay.address, address, "the relay is the same after a restart");
+
+    assert!(bob.say(&["sync"]).starts_with("1 new"));
+    assert!(bob.say(&["read", "alice"]).contains("alice: See you at eight."));
+    assert!(bob.say(&["contact", "list"]).contains("asks to be accepted"));
+    assert!(bob.say(&["contact", "accept", "alice"]).contains("accepted"));
+    bob.say(&["send", "alice", "I will be there."]);
+
+    alice.say(&["sync"]);
+    let read = alice.say(&["read", "bob"]);
+    assert!(read.contains("me: See you at eight.  (delivered)") && read.contains("bob: I will be there."), "{read}");
+    assert!(alice.say(&["conversations"]).contains("I will be there."));
+    assert!(alice.say(&["status"]).contains("direct gives no anonymity"));
+    assert!(alice.say(&["journal", "verify"]).contains("verified  yes"));
+    assert!(alice.say(&["journal", "ls"]).contains("Requested Send"));
+
+    // Without the relay a message is kept, and goes out later.
+    relay.stop();
+    let said = alice.say(&["--timeout", "1", "send", "bob", "Written without a relay."]);
+    assert!(["queued\n", "sent\n"].contains(&said.as_str()), "the relay has not stored it: {said}");
+    let relay = Relay::start(&home, &format!("127.0.0.1:{port}"));
+    alice.say(&["sync"]);
+    bob.say(&["sync"]);
+    assert!(bob.say(&["read", "alice"]).contains("Written without a relay."));
+
+    // The operator's copy.
+    let copy = folder.path().join("copy.db");
+    let backup = Command::new(env!("CARGO_BIN_EXE_thicket-relayd")).arg("--home").arg(&home).arg("backup").arg(&copy).status();
+    assert!(backup.expect("it starts").success());
+    assert!(std::fs::metadata(&copy).expect("a copy").len() > 0);
+    relay.stop();
+}
+
+#[test]
+fn a_configuration_is_checked_and_its_faults_are_named() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("relayd.toml");
+    let check = |text: &str| {
+        std::fs::write(&file, text).expect("room");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thicket-relayd"));
+        command.arg("--config").arg(&file).arg("--check-config").output().expect("it starts")
+    };
+    let good = check("home = \"/var/lib/thicket\"\nlisten = \"127.0.0.1:7070\"\n");
+    assert!(good.status.success(), "{good:?}");
+    let bad = check("home = \"/var/lib/thicket\"\nlisten = \"here\"\n");
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("listen"), "{bad:?}");
+}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Config {
     pub home: PathBuf,
-    pub listen: SocketAddr,
+    listen: Option<SocketAddr>,
 }
 
 #[derive(Deserialize, Default)]
@@ -28,10 +28,13 @@ impl Config {
                 toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?
             }
         };
-        Ok(Config {
-            home: home.or(file.home).ok_or("no home: give --home DIR or `home` in the configuration")?,
-            listen: listen.or(file.listen).ok_or("nowhere to listen: give --listen IP:PORT or `listen` in the configuration")?,
-        })
+        let home = home.or(file.home).ok_or("no home: give --home DIR or `home` in the configuration")?;
+        Ok(Config { home, listen: listen.or(file.listen) })
+    }
+
+    /// Where to listen; only a relay that runs needs it.
+    pub fn listen(&self) -> Result<SocketAddr, String> {
+        self.listen.ok_or("nowhere to listen: give --listen IP:PORT or `listen` in the configuration".to_owned())
     }
 }
 
@@ -50,8 +53,10 @@ mod tests {
     #[test]
     fn a_file_gives_home_and_listen_and_unknown_keys_are_named() {
         let config = file("home = \"/srv/relay\"\nlisten = \"127.0.0.1:7070\"\n").expect("a good file");
-        assert_eq!(config.listen.port(), 7070);
+        assert_eq!(config.listen().map(|listen| listen.port()), Ok(7070));
         assert!(file("home = \"/srv/relay\"\nlisten = \"127.0.0.1:7070\"\nlsten = 1\n").expect_err("a typo").contains("lsten"));
-        assert!(file("home = \"/srv/relay\"\n").expect_err("incomplete").contains("--listen"));
+        let incomplete = file("home = \"/srv/relay\"\n").expect("enough for a backup");
+        assert!(incomplete.listen().expect_err("nowhere").contains("--listen"));
+        assert!(file("listen = \"127.0.0.1:7070\"\n").expect_err("no home").contains("--home"));
     }
 }

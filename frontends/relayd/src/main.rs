@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Trouble> {
     let config = Config::gather(arguments.config.as_deref(), arguments.home.clone(), arguments.listen).map_err(Trouble::usage)?;
     if arguments.check_config {
-        println!("home = {}\nlisten = {}", config.home.display(), config.listen);
+        println!("home = {}\nlisten = {}", config.home.display(), config.listen().map_err(Trouble::usage)?);
         return Ok(());
     }
     let store_file = config.home.join("relay.db");
@@ -95,10 +95,11 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
 }
 
 fn serve(config: &Config, identity: &Identity, store: SqliteStore) -> Result<(), Trouble> {
+    let listen = config.listen().map_err(Trouble::usage)?;
     let bell = Arc::new(Bell::default());
     let ringing = bell.clone();
-    let direct = DirectRelay::bind(config.listen, identity.noise(), Box::new(SystemEntropy), Arc::new(move || ringing.ring()))
-        .map_err(|error| Trouble(1, format!("cannot listen on {}: {error}", config.listen)))?;
+    let direct = DirectRelay::bind(listen, identity.noise(), Box::new(SystemEntropy), Arc::new(move || ringing.ring()))
+        .map_err(|error| Trouble(1, format!("cannot listen on {listen}: {error}")))?;
     let stop = Arc::new(AtomicBool::new(false));
     let (stopping, waking) = (stop.clone(), Arc::new(Bell::default()));
     let wake = waking.clone();

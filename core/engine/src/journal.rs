@@ -323,6 +323,16 @@ pub(crate) struct Writer {
     open: Option<OpenSegment>,
 }
 
+/// Records to be one block.
+pub(crate) struct Batch {
+    /// When: a segment that begins with it says so.
+    pub(crate) stamp: Stamp,
+    /// How many.
+    pub(crate) records: usize,
+    /// Their encoding.
+    pub(crate) plain: Vec<u8>,
+}
+
 struct OpenSegment {
     file: String,
     key: Key,
@@ -355,10 +365,9 @@ impl Writer {
         keys: &mut ProfileKeys,
         entropy: &mut dyn Entropy,
         durable: Durable,
-        created: Stamp,
-        records: usize,
-        plain: Vec<u8>,
+        batch: Batch,
     ) -> Result<(Durable, BlockAt), Unwritten> {
+        let Batch { stamp: created, records, plain } = batch;
         let first = durable.seq.next();
         let count = u64::try_from(records).unwrap_or(u64::MAX);
         let last = Seq(durable.seq.0.saturating_add(count));

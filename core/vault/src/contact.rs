@@ -57,13 +57,20 @@ pub(crate) fn keep(scope: &Scope<'_>, certificate: &Certificate, bytes: &[u8], m
     Ok(())
 }
 
-/// A contact's certificate and the key that mail to them is sealed to.
-pub(crate) fn load(scope: &Scope<'_>, contact: Fingerprint) -> Result<Option<(Certificate, Option<[u8; 32]>)>, Stop> {
+/// A contact as it is kept.
+pub(crate) struct Known {
+    pub(crate) certificate: Certificate,
+    /// What mail to them is sealed to, once they were looked up.
+    pub(crate) mailbox_key: Option<[u8; 32]>,
+}
+
+/// A contact, if there is one.
+pub(crate) fn load(scope: &Scope<'_>, contact: Fingerprint) -> Result<Option<Known>, Stop> {
     let mut find = scope.conn.prepare_cached("SELECT certificate, mailbox_key FROM contact WHERE fingerprint = ?1")?;
     let row = find.query_row([contact.0], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<[u8; 32]>>(1)?))).optional()?;
     let Some((certificate, mailbox_key)) = row else {
         return Ok(None);
     };
     let certificate = Certificate::parse(&certificate).map_err(|_| Stop::Broken(Code::VaultDamaged))?;
-    Ok(Some((certificate, mailbox_key)))
+    Ok(Some(Known { certificate, mailbox_key }))
 }

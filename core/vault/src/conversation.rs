@@ -3,11 +3,12 @@
 //! If both sides begin at once there are two groups. The one whose creator has the smaller fingerprint is the sending group
 //! for both as soon as each knows both; the other stays readable.
 
+use crate::contact::{self, Known};
 use crate::envelope::{self, Unsealed};
 use crate::mls::provider::Provider;
 use crate::mls::{credential, group};
 use crate::request::framed;
-use crate::{Scope, Stop, contact};
+use crate::{Scope, Stop};
 use openmls::group::{GroupId, MlsGroup, StagedWelcome, WelcomeError};
 use openmls::prelude::tls_codec::Deserialize as _;
 use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, ProtocolMessage, Sender, Welcome};
@@ -45,7 +46,7 @@ pub(crate) fn begin(scope: &Scope<'_>, contact: Fingerprint, answer: &[u8]) -> R
     let Some(wire::answer::Said::KeyPackage(answer)) = wire::Answer::decode(answer).ok().and_then(|answer| answer.said) else {
         return Err(bad);
     };
-    let (certificate, _) = contact::load(scope, contact)?.ok_or(Stop::Refused(Code::UnknownContact))?;
+    let Known { certificate, .. } = contact::load(scope, contact)?.ok_or(Stop::Refused(Code::UnknownContact))?;
     let provider = scope.provider();
     let package = group::read_key_package(&provider, &answer.key_package).map_err(Stop::Refused)?;
     let leaf = package.leaf_node();
@@ -76,9 +77,16 @@ fn keep_group(scope: &Scope<'_>, id: &[u8], contact: Fingerprint, creator: Finge
     Ok(())
 }
 
-fn sending_group(scope: &Scope<'_>, contact: Fingerprint) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Stop> {
+/// The group that messages to a contact are encrypted in.
+struct Sending {
+    id: Vec<u8>,
+    /// Its Welcome, until the contact was heard in it.
+    welcome: Option<Vec<u8>>,
+}
+
+fn sending_group(scope: &Scope<'_>, contact: Fingerprint) -> Result<Option<Sending>, Stop> {
     let mut find = scope.conn.prepare_cached("SELECT id, welcome FROM mls_group WHERE contact = ?1 AND sending = 1")?;
-    Ok(find.query_row([contact.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    Ok(find.query_row([contact.0], |row| Ok(Sending { id: row.get(0)?, welcome: row.get(1)? })).optional()?)
 }
 
 pub(crate) fn seal_message(
@@ -123,8 +131,8 @@ pub(crate) fn seal_receipt(
 /// Encrypts content in the sending group and makes the request that puts it. The Welcome goes along until the contact was
 /// heard in the group: whichever envelope reaches them first lets them in.
 fn seal(scope: &Scope<'_>, contact: Fingerprint, mailbox: MailboxId, content: &Content) -> Result<Outcome, Stop> {
-    let (id, welcome) = sending_group(scope, contact)?.ok_or(Stop::Refused(Code::NoConversation))?;
-    let Some((_, Some(mailbox_key))) = contact::load(scope, contact)? else {
+    let Sending { id, welcome } = sending_group(scope, contact)?.ok_or(Stop::Refused(Code::NoConversation))?;
+    let Some(Known { mailbox_key: Some(mailbox_key), .. }) = contact::load(scope, contact)? else {
         return Err(Stop::Refused(Code::UnknownContact));
     };
     let provider = scope.provider();

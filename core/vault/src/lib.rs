@@ -8,7 +8,7 @@
 //! everything back, and every op may be asked for again. Nothing of a group outlives the op in memory.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod account;
 mod admit;

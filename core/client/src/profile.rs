@@ -89,6 +89,24 @@ impl Profile {
         (name.to_owned(), certificate.fingerprint())
     }
 
+    /// Changes the passphrase. After an error the old one still opens the profile.
+    pub fn rekey(&mut self, passphrase: &Secret<Vec<u8>>) -> Result<(), Fault> {
+        let mut entropy = SharedEntropyHandle(self.entropy.clone());
+        self.keys.rekey(&mut OsDisk::new(&self.folder), &mut entropy, passphrase)
+    }
+
+    /// Deletes the profile: its keys first, without which the rest is noise, then all its files. The name stays registered.
+    pub fn delete(self) -> Result<(), Fault> {
+        let failed = |_| Fault::from(Code::DiskFailed);
+        let keys = self.folder.join(thicket_engine::KEYS_FILE);
+        let len = std::fs::metadata(&keys).map_err(failed)?.len();
+        let mut file = OpenOptions::new().write(true).open(&keys).map_err(failed)?;
+        std::io::copy(&mut std::io::Read::take(std::io::repeat(0), len), &mut file).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        std::fs::remove_file(&keys).map_err(failed)?;
+        std::fs::remove_dir_all(&self.folder).map_err(failed)
+    }
+
     /// The identity as an armored OpenPGP secret key, locked by a passphrase.
     pub fn export(&self, passphrase: &Secret<Vec<u8>>) -> Result<String, Fault> {
         Ok(self.vault.export(passphrase)?)

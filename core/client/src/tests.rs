@@ -4,6 +4,7 @@ use crate::pump::Pump;
 use crate::system::{SeededEntropy, share};
 use crate::{Direction, Options, Origin, Profile};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -146,7 +147,14 @@ impl World {
                     let Some(pump) = &mut person.pump else {
                         continue;
                     };
-                    let pumped = pump.pump().expect("a disk that works");
+                    let pumped = match pump.pump() {
+                        Ok(pumped) => pumped,
+                        Err(fault) => {
+                            assert_eq!(fault.code, Code::ProfileClosed, "the disk works; only an observer ends a process");
+                            person.pump = None;
+                            continue;
+                        }
+                    };
                     person.changes.extend(pumped.changes);
                     person.answers.extend(pumped.answers);
                     deadline = deadline.min(pumped.deadline.map_or(end, |deadline| deadline.0));
@@ -402,6 +410,138 @@ fn a_relay_that_does_not_answer_is_said_and_asked_again() {
     assert!(world.pump("alice").view().registered);
 }
 
+#[test]
+fn a_process_may_die_at_every_point_of_a_message_with_the_real_vault() {
+    // Row by row on a transparent vault in tests/crash; here at each point there is, with SQLCipher and MLS.
+    for who in ["alice", "bob"] {
+        let mut died = 0;
+        for point in 0.. {
+            let mut world = two(400, Conditions::default());
+            world.say("alice", "bob", "first");
+            world.run(5_000);
+            let alice = world.people["alice"].own;
+            world.ask("bob", Intent::AcceptContact { contact: alice });
+            world.run(5_000);
+            let (mut left, dead) = (point, Arc::new(AtomicU64::new(0)));
+            let seen = dead.clone();
+            world.pump(who).observe(Box::new(move |_| {
+                if left == 0 {
+                    seen.store(1, Ordering::Relaxed);
+                    return ControlFlow::Break(());
+                }
+                left -= 1;
+                ControlFlow::Continue(())
+            }));
+            world.say("alice", "bob", "second");
+            world.run(5_000);
+            if dead.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            died += 1;
+            assert!(world.people[who].pump.is_none(), "the process is dead at point {point}");
+            world.open(who);
+            world.run(600_000);
+            for person in ["alice", "bob"] {
+                world.verify(person);
+            }
+            assert_eq!(received(&world.texts("bob")), ["first", "second"], "{who} died at point {point}");
+            assert!(all_delivered(&world.texts("alice")), "{who} died at point {point}");
+        }
+        assert!(died > 10, "only {died} points were met for {who}");
+    }
+}
+
+#[test]
+fn safety_numbers_are_equal_on_both_sides_and_differ_between_people() {
+    let mut world = two(20, Conditions::default());
+    world.create("carol");
+    world.register("carol");
+    world.run(5_000);
+    world.ask("bob", Intent::AddContact { name: name("alice") });
+    world.ask("bob", Intent::AddContact { name: name("carol") });
+    world.run(5_000);
+    let number = |world: &mut World, who: &'static str, with: &'static str| {
+        world.kill(who);
+        let profile = Profile::unlock(&world.people[who].folder, &passphrase(), share(Box::new(SeededEntropy::new(0)))).expect("intact");
+        let (_, reader) = profile.look().expect("intact");
+        reader.safety_number(world.people[with].own).expect("intact").expect("a contact")
+    };
+    let (ours, theirs, other) =
+        (number(&mut world, "alice", "bob"), number(&mut world, "bob", "alice"), number(&mut world, "bob", "carol"));
+    assert_eq!(ours, theirs);
+    assert_ne!(ours, other);
+    assert_eq!(ours.split(' ').map(str::len).collect::<Vec<_>>(), [5; 12]);
+}
+
+#[test]
+fn a_blocked_contact_is_dropped_unread_until_unblocked() {
+    let mut world = two(21, Conditions::default());
+    world.say("alice", "bob", "before");
+    world.run(5_000);
+    let alice = world.people["alice"].own;
+    world.ask("bob", Intent::BlockContact { contact: alice, blocked: true });
+    world.say("alice", "bob", "meanwhile");
+    world.run(60_000);
+    let refused = world.say("bob", "alice", "to a blocked one");
+    world.run(1_000);
+    assert_eq!(world.people["bob"].answers.last(), Some(&(IntentId(refused.0), Ok(Answer::Refused(Code::ContactBlocked)))));
+    assert!(world.people["bob"].changes.contains(&Change::Dropped(Code::FromBlocked)));
+    world.ask("bob", Intent::BlockContact { contact: alice, blocked: false });
+    world.say("alice", "bob", "after");
+    world.run(60_000);
+    world.verify("bob");
+    assert_eq!(received(&world.texts("bob")), ["before", "after"]);
+}
+
+#[test]
+fn a_removed_contact_leaves_no_row_and_can_be_written_to_anew() {
+    for (who, with) in [("alice", "bob"), ("bob", "alice")] {
+        let mut world = two(22, Conditions::default());
+        world.say("alice", "bob", "hello");
+        world.run(5_000);
+        let (alice, contact) = (world.people["alice"].own, world.people[with].own);
+        world.ask("bob", Intent::AcceptContact { contact: alice });
+        world.say("bob", "alice", "hello back");
+        world.run(5_000);
+        world.ask(who, Intent::RemoveContact { contact });
+        world.run(5_000);
+        assert!(world.pump(who).view().contacts.is_empty());
+        world.kill(who);
+        assert_eq!(world.texts(who), []);
+        world.open(who);
+        world.ask(who, Intent::AddContact { name: name(with) });
+        world.run(5_000);
+        world.say(who, with, "a new beginning");
+        world.run(5_000);
+        world.say(with, who, "welcome back");
+        world.run(60_000);
+        for person in ["alice", "bob"] {
+            world.verify(person);
+        }
+        assert_eq!(received(&world.texts(who)), ["welcome back"], "{who} removed {with}");
+        assert_eq!(received(&world.texts(with)).last(), Some(&"a new beginning"));
+        assert!(all_delivered(&world.texts(who)) && all_delivered(&world.texts(with)));
+    }
+}
+
+#[test]
+fn a_declined_stranger_is_told_nothing_and_may_ask_again() {
+    let mut world = two(23, Conditions::default());
+    world.say("alice", "bob", "do you know me?");
+    world.run(5_000);
+    let alice = world.people["alice"].own;
+    world.ask("bob", Intent::DeclineContact { contact: alice });
+    world.run(5_000);
+    assert!(world.pump("bob").view().contacts.is_empty());
+    // Not heard, so her Welcome still goes along: she can be read again.
+    world.say("alice", "bob", "please?");
+    world.run(5_000);
+    assert_eq!(world.pump("bob").view().contacts.len(), 1);
+    world.kill("alice");
+    world.verify("bob");
+    assert_eq!(world.texts("alice").iter().filter(|(_, state, _)| *state == MessageState::Delivered).count(), 0);
+}
+
 fn folder_bytes(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
@@ -421,6 +561,30 @@ fn a_wrong_passphrase_is_said_and_changes_no_byte() {
     let unlocked = Profile::unlock(&folder, &wrong, share(Box::new(SeededEntropy::new(0))));
     assert_eq!(unlocked.err().map(|fault| fault.code), Some(Code::WrongPassphrase));
     assert!(before == folder_bytes(&folder));
+}
+
+#[test]
+fn a_changed_passphrase_opens_and_the_old_one_does_not() {
+    let mut world = two(24, Conditions::default());
+    world.kill("alice");
+    let folder = world.people["alice"].folder.clone();
+    let entropy = || share(Box::new(SeededEntropy::new(0)));
+    let other = Secret::new(b"battery staple".to_vec());
+    let mut profile = Profile::unlock(&folder, &passphrase(), entropy()).expect("the old one opens");
+    profile.rekey(&other).expect("room");
+    drop(profile);
+    assert_eq!(Profile::unlock(&folder, &passphrase(), entropy()).err().map(|fault| fault.code), Some(Code::WrongPassphrase));
+    let profile = Profile::unlock(&folder, &other, entropy()).expect("the new one opens");
+    assert_eq!(profile.look().expect("an intact journal").0.contacts.len(), 1);
+}
+
+#[test]
+fn a_deleted_profile_is_gone() {
+    let mut world = two(25, Conditions::default());
+    world.kill("alice");
+    let folder = world.people["alice"].folder.clone();
+    Profile::unlock(&folder, &passphrase(), share(Box::new(SeededEntropy::new(0)))).expect("intact").delete().expect("it can be removed");
+    assert!(!folder.exists());
 }
 
 #[test]

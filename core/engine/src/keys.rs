@@ -57,6 +57,13 @@ impl ProfileKeys {
         Ok(ProfileKeys { keys })
     }
 
+    /// Changes the passphrase: one atomic write, and nothing is encrypted anew. After an error the old one still opens.
+    pub fn rekey(&mut self, disk: &mut dyn Disk, entropy: &mut dyn Entropy, passphrase: &Secret<Vec<u8>>) -> Result<(), Fault> {
+        let front = Front { salt: random(entropy), ..self.keys.front() };
+        self.keys.rekey(front, &derive(passphrase, &front)?, nonce(entropy))?;
+        self.write(disk)
+    }
+
     /// The vault's key.
     pub fn vault_key(&self) -> Result<Key, Fault> {
         Ok(self.keys.vault_key()?)

@@ -27,6 +27,7 @@ impl Contact {
             receipts: Vec::new(),
             receipts_due: false,
             received: 0,
+            verified: false,
         }
     }
 }
@@ -53,6 +54,66 @@ pub(crate) fn accept(state: &mut State, step: &mut Step, contact: Fingerprint) -
     known.receipts_due = !known.receipts.is_empty();
     step.notify(Change::Contact(contact));
     advance(state, step, contact);
+    Answer::Accepted
+}
+
+/// Whoever asked leaves the list; what they wrote goes with them.
+pub(crate) fn decline(state: &mut State, step: &mut Step, contact: Fingerprint) -> Answer {
+    match state.contacts.get(&contact).map(|known| known.standing) {
+        Some(Standing::Asking) => remove(state, step, contact),
+        Some(Standing::Accepted | Standing::Blocked) | None => Answer::Refused(Code::UnknownContact),
+    }
+}
+
+pub(crate) fn block(state: &mut State, step: &mut Step, contact: Fingerprint, blocked: bool) -> Answer {
+    let Some(known) = state.contacts.get_mut(&contact) else {
+        return Answer::Refused(Code::UnknownContact);
+    };
+    known.standing = if blocked { Standing::Blocked } else { Standing::Accepted };
+    if blocked {
+        // They learn nothing more of us, not even what arrived.
+        known.receipts.clear();
+        known.receipts_due = false;
+    }
+    step.notify(Change::Contact(contact));
+    advance(state, step, contact);
+    Answer::Accepted
+}
+
+/// Removes a contact and all messages with them. Not while messages to them are under way: those would be lost.
+pub(crate) fn remove(state: &mut State, step: &mut Step, contact: Fingerprint) -> Answer {
+    if !state.contacts.contains_key(&contact) {
+        return Answer::Refused(Code::UnknownContact);
+    }
+    if state.outbox.values().any(|outgoing| outgoing.contact == contact) {
+        return Answer::Refused(Code::ContactBusy);
+    }
+    state.contacts.remove(&contact);
+    state.early.remove(&contact);
+    step.disarm(state, TimerId::Advance(contact));
+    step.disarm(state, TimerId::Receipts(contact));
+    step.vault(state, Why::File, VaultOp::Forget { contact });
+    step.notify(Change::Contact(contact));
+    Answer::Accepted
+}
+
+pub(crate) fn verify(state: &mut State, step: &mut Step, contact: Fingerprint, verified: bool) -> Answer {
+    let Some(known) = state.contacts.get_mut(&contact) else {
+        return Answer::Refused(Code::UnknownContact);
+    };
+    known.verified = verified;
+    step.notify(Change::Contact(contact));
+    Answer::Accepted
+}
+
+/// The person has seen the warning and goes on with whom the directory shows now.
+pub(crate) fn accept_identity(state: &mut State, step: &mut Step, contact: Fingerprint) -> Answer {
+    let Some(known) = state.contacts.get(&contact).filter(|known| known.held) else {
+        return Answer::Refused(Code::UnknownContact);
+    };
+    let name = known.name.clone();
+    step.vault(state, Why::File, VaultOp::Unpin { contact });
+    look_up(state, step, name);
     Answer::Accepted
 }
 
@@ -160,7 +221,7 @@ pub(crate) fn advance(state: &mut State, step: &mut Step, contact: Fingerprint) 
         return;
     };
     let receipts = known.receipts_due && known.standing == Standing::Accepted && !known.receipts.is_empty();
-    if known.held || (known.queue.is_empty() && !receipts) {
+    if known.held || known.standing == Standing::Blocked || (known.queue.is_empty() && !receipts) {
         return;
     }
     // Requests have a bound: what is beyond waits its turn.

@@ -26,8 +26,11 @@ pub(crate) fn admit(state: &State, arrival: Arrival) -> Option<Arrival> {
             Arrived::Answer { answer }
         }
         Arrived::Envelope { cursor, sender, sealed } => {
+            let blocked = state.contacts.get(&sender).is_some_and(|known| known.standing == Standing::Blocked);
             if state.seen.holds(frame) {
                 Arrived::Repeat { cursor }
+            } else if blocked {
+                Arrived::Unsealable { cursor, cause: Code::FromBlocked }
             } else {
                 Arrived::Envelope { cursor, sender, sealed }
             }
@@ -118,7 +121,7 @@ fn received(state: &mut State, step: &mut Step, contact: Fingerprint, name: &Nam
     }
     if let Some(known) = state.contacts.get_mut(&contact) {
         known.received = known.received.saturating_add(1);
-        if known.receipts.len() < RECEIPTS_HELD_MAX {
+        if known.standing != Standing::Blocked && known.receipts.len() < RECEIPTS_HELD_MAX {
             known.receipts.push(message);
         }
     }

@@ -120,6 +120,11 @@ fn requested(state: &mut State, step: &mut Step, id: IntentId, intent: &Intent) 
         Intent::Connect => session::connect(state, step),
         Intent::AddContact { name } => contact::add(state, step, name),
         Intent::AcceptContact { contact } => contact::accept(state, step, *contact),
+        Intent::DeclineContact { contact } => contact::decline(state, step, *contact),
+        Intent::BlockContact { contact, blocked } => contact::block(state, step, *contact, *blocked),
+        Intent::RemoveContact { contact } => contact::remove(state, step, *contact),
+        Intent::VerifyContact { contact, verified } => contact::verify(state, step, *contact, *verified),
+        Intent::AcceptIdentity { contact } => contact::accept_identity(state, step, *contact),
         Intent::Send { contact, body, len } => outbox::send(state, step, id, *contact, *body, *len),
     };
     // A connect is asked for once an open, by the client itself: nobody repeats it, so it is not remembered.

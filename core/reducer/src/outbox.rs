@@ -29,6 +29,9 @@ pub(crate) fn send(state: &mut State, step: &mut Step, id: IntentId, contact: Fi
     if known.held {
         return Answer::Refused(Code::ContactHeld);
     }
+    if known.standing == Standing::Blocked {
+        return Answer::Refused(Code::ContactBlocked);
+    }
     // Whoever is written to is accepted.
     known.standing = Standing::Accepted;
     let message = MessageId(id.0);

@@ -115,6 +115,8 @@ pub struct Contact {
     pub receipts_due: bool,
     /// Messages received.
     pub received: u64,
+    /// Whether the safety number was compared with them.
+    pub verified: bool,
 }
 
 /// How a contact stands with us.
@@ -124,6 +126,8 @@ pub enum Standing {
     Asking,
     /// We added or accepted them.
     Accepted,
+    /// What they send is dropped unread.
+    Blocked,
 }
 
 /// How far a conversation came.

@@ -1215,12 +1215,20 @@ fn event(book: &mut Book, step: Move) -> Option<Event> {
         }
         Move::Ask { kind, who } => {
             let (contact, text) = person(who);
-            let intent = match kind % 10 {
+            let intent = match kind % 16 {
                 0 | 1 => register(),
                 2 => Intent::Connect,
                 3 | 4 => Intent::AddContact { name: text },
                 5 => Intent::AcceptContact { contact },
-                _ => Intent::Send { contact, body: BodyRef([who; 16]), len: [0, 1, 70_000, 9][usize::from(kind / 10) % 4] },
+                6 => match kind / 16 {
+                    0..=3 => Intent::DeclineContact { contact },
+                    4 => Intent::BlockContact { contact, blocked: true },
+                    5..=8 => Intent::BlockContact { contact, blocked: false },
+                    9 => Intent::RemoveContact { contact },
+                    _ => Intent::VerifyContact { contact, verified: who.is_multiple_of(2) },
+                },
+                7 => Intent::AcceptIdentity { contact },
+                _ => Intent::Send { contact, body: BodyRef([who; 16]), len: [0, 1, 70_000, 9][usize::from(kind / 16) % 4] },
             };
             // Few ids, so that some come twice.
             Event::Requested { id: IntentId([who.wrapping_mul(7) ^ kind; 16]), intent }
@@ -1307,6 +1315,17 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                 (Intent::Send { .. }, Answer::Refused(Code::ContactHeld)) => "send refused: held",
                 (Intent::Send { .. }, Answer::Refused(_)) => "send refused otherwise",
                 (Intent::Send { .. }, _) => "send",
+                (Intent::DeclineContact { .. }, Answer::Refused(_)) => "decline refused",
+                (Intent::DeclineContact { .. }, _) => "decline",
+                (Intent::BlockContact { .. }, Answer::Refused(_)) => "block refused",
+                (Intent::BlockContact { blocked: true, .. }, _) => "block",
+                (Intent::BlockContact { blocked: false, .. }, _) => "unblock",
+                (Intent::RemoveContact { .. }, Answer::Refused(_)) => "remove refused",
+                (Intent::RemoveContact { .. }, _) => "remove",
+                (Intent::VerifyContact { .. }, Answer::Refused(_)) => "verify refused",
+                (Intent::VerifyContact { .. }, _) => "verify",
+                (Intent::AcceptIdentity { .. }, Answer::Refused(_)) => "trust refused",
+                (Intent::AcceptIdentity { .. }, _) => "trust",
             }
         }
         Event::Arrived(Arrival { frame, lane: _, content }) => match content {
@@ -1392,6 +1411,17 @@ const ARMS: &[&str] = &[
     "send refused: too long",
     "send refused: unknown contact",
     "send refused: held",
+    "decline",
+    "decline refused",
+    "block",
+    "block refused",
+    "unblock",
+    "remove",
+    "remove refused",
+    "verify",
+    "verify refused",
+    "trust",
+    "trust refused",
     "envelope",
     "envelope repeated",
     "repeat",

@@ -46,6 +46,10 @@ pub struct ContactView {
     pub name: Name,
     /// Whether we added or accepted them.
     pub accepted: bool,
+    /// Whether what they send is dropped.
+    pub blocked: bool,
+    /// Whether the safety number was compared with them.
+    pub verified: bool,
     /// Whether the directory shows this identity under their name.
     pub proved: bool,
     /// Whether sending is held, since their identity changed.
@@ -66,6 +70,8 @@ pub fn view(state: &State) -> View {
                 fingerprint: *fingerprint,
                 name: contact.name.clone(),
                 accepted: contact.standing == Standing::Accepted,
+                blocked: contact.standing == Standing::Blocked,
+                verified: contact.verified,
                 proved: contact.proved,
                 held: contact.held,
                 received: contact.received,
@@ -85,6 +91,6 @@ pub fn view(state: &State) -> View {
             && state.requests.is_empty()
             && state.outstanding.is_empty()
             && state.unacknowledged.is_empty()
-            && state.contacts.values().all(|contact| contact.receipts.is_empty() || contact.standing == Standing::Asking),
+            && state.contacts.values().all(|contact| contact.receipts.is_empty() || contact.standing != Standing::Accepted),
     }
 }

@@ -80,6 +80,8 @@ errors! {
     115 ContactHeld Peer "this contact's identity is not the one that was pinned; sending is held", "compare safety numbers with them before going on";
     116 ProfileClosed Caller "this profile is closed", "open it again";
     117 TooBusy Caller "too many requests wait for an answer", "wait until the relay answers";
+    118 ContactBlocked Caller "this contact is blocked", "unblock them first";
+    119 ContactBusy Caller "messages to this contact are under way", "try again when they are stored, or have failed";
 
     200 NameTaken Peer "the name is taken", "choose another name";
     201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";
@@ -116,6 +118,7 @@ errors! {
     409 Undecryptable Peer "the message cannot be decrypted", "ask the sender to send it again";
     410 BadKeyPackage Peer "the contact's key package is malformed or not theirs", "try again later";
     411 Repeated Peer "the message was here before", "nothing; it was dropped";
+    412 FromBlocked Peer "a blocked contact sent something", "nothing; it was dropped unread";
 
     500 FoldPanicked Us "the program failed while folding an event; the event was set aside", "send the journal's capsule to the developers";
     501 EffectMismatch Us "the vault was asked twice under one id for two things", "send the journal's capsule to the developers";

@@ -38,6 +38,36 @@ pub enum Intent {
         /// Bytes of the text: 1 to [`crate::limits::BODY_LEN_MAX`].
         len: u32,
     },
+    /// Decline a contact who wrote first: they leave the list, and are told nothing. If they write again, they ask again.
+    DeclineContact {
+        /// Their identity.
+        contact: Fingerprint,
+    },
+    /// Block or unblock a contact: what a blocked one sends is dropped unread.
+    BlockContact {
+        /// Their identity.
+        contact: Fingerprint,
+        /// Whether to block.
+        blocked: bool,
+    },
+    /// Remove a contact and all messages with them. If they write again, they ask to be accepted.
+    RemoveContact {
+        /// Their identity.
+        contact: Fingerprint,
+    },
+    /// Note that the safety number was compared with the contact, or take the note back.
+    VerifyContact {
+        /// Their identity.
+        contact: Fingerprint,
+        /// Whether it was compared.
+        verified: bool,
+    },
+    /// Accept that the directory shows another identity under a contact's name: it is looked up and pinned anew. The old one
+    /// stays as it is, held.
+    AcceptIdentity {
+        /// The identity that was pinned before.
+        contact: Fingerprint,
+    },
 }
 
 /// What an Intent came to at once. What follows from it is told by [`crate::effect::Change`]s.

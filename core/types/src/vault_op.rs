@@ -93,6 +93,16 @@ pub enum VaultOp {
         /// Why, if it failed.
         cause: Option<Code>,
     },
+    /// Delete all messages with a contact, texts included. → `Done`
+    Forget {
+        /// Whom.
+        contact: Fingerprint,
+    },
+    /// Take the pin off a contact's identity, so that another can be pinned under their name. → `Done`
+    Unpin {
+        /// Whose.
+        contact: Fingerprint,
+    },
 }
 
 /// A request without a signature.
@@ -141,6 +151,8 @@ impl VaultOp {
             VaultOp::SealReceipt { .. } => "SealReceipt",
             VaultOp::OpenEnvelope { .. } => "OpenEnvelope",
             VaultOp::File { .. } => "File",
+            VaultOp::Forget { .. } => "Forget",
+            VaultOp::Unpin { .. } => "Unpin",
         }
     }
 
@@ -155,7 +167,9 @@ impl VaultOp {
             | VaultOp::MakeKeyPackages { .. }
             | VaultOp::SealMessage { .. }
             | VaultOp::SealReceipt { .. }
-            | VaultOp::File { .. } => None,
+            | VaultOp::File { .. }
+            | VaultOp::Forget { .. }
+            | VaultOp::Unpin { .. } => None,
         }
     }
 }

@@ -66,6 +66,7 @@ pub(crate) fn create(conn: &Connection, entropy: &SharedEntropy, new: &NewAccoun
         credential::certify(&identity, &identity.certificate(), &signer.public(), created_s).map_err(|_| Code::BadCertificate)?;
     let secret = identity.to_bytes();
     put(conn, "identity", secret.expose())?;
+    put(conn, "certificate", &identity.certificate().to_bytes())?;
     put(conn, "created", &created_s.to_be_bytes())?;
     put(conn, "leaf", signer.secret().as_slice())?;
     put(conn, "credential", &credential)?;

@@ -57,6 +57,12 @@ pub(crate) fn keep(scope: &Scope<'_>, certificate: &Certificate, bytes: &[u8], m
     Ok(())
 }
 
+/// Takes the pin off an identity. The certificate stays: messages from it are still read.
+pub(crate) fn unpin(scope: &Scope<'_>, contact: Fingerprint) -> Result<Outcome, Stop> {
+    scope.conn.prepare_cached("UPDATE contact SET pinned = 0 WHERE fingerprint = ?1")?.execute([contact.0])?;
+    Ok(Outcome::Done)
+}
+
 /// A contact as it is kept.
 pub(crate) struct Known {
     pub(crate) certificate: Certificate,

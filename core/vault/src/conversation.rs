@@ -329,6 +329,16 @@ pub(crate) fn file(scope: &Scope<'_>, filed: &Filed) -> Result<Outcome, Stop> {
     Ok(Outcome::Done)
 }
 
+/// Deletes all messages with a contact, texts included. The groups stay, with the keys of messages that have not come: if the
+/// contact writes again, that can be read, and asks to be accepted anew.
+pub(crate) fn forget(scope: &Scope<'_>, contact: Fingerprint) -> Result<Outcome, Stop> {
+    for delete in ["DELETE FROM body WHERE ref IN (SELECT body FROM message WHERE contact = ?1)", "DELETE FROM message WHERE contact = ?1"]
+    {
+        scope.conn.prepare_cached(delete)?.execute([contact.0])?;
+    }
+    Ok(Outcome::Done)
+}
+
 /// States as numbers in rows: they only grow.
 pub(crate) fn state_number(state: MessageState) -> i64 {
     match state {

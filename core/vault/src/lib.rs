@@ -193,12 +193,19 @@ fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
             let filed = Filed { message: *message, contact: *contact, body: *body, at: *at, state: *state, cause: *cause };
             conversation::file(scope, &filed)
         }
+        VaultOp::Forget { contact } => conversation::forget(scope, *contact),
+        VaultOp::Unpin { contact } => contact::unpin(scope, *contact),
     }
 }
 
 impl Vault for SqlVault {
     fn run(&mut self, durable: Durable, calls: &[VaultCall]) -> Result<(Vec<Outcome>, u64), Code> {
-        self.transaction(|vault| vault.batch(durable, calls))
+        let done = self.transaction(|vault| vault.batch(durable, calls))?;
+        // Deleted means: in none of the files. What was deleted still stands in older pages of the log until it is emptied.
+        if calls.iter().any(|call| matches!(call.op, VaultOp::Forget { .. })) {
+            self.checkpoint()?;
+        }
+        Ok(done)
     }
 
     fn stage(&mut self, body: &[u8]) -> Result<BodyRef, Code> {

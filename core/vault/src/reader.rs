@@ -2,9 +2,9 @@
 
 use crate::conversation::state_of;
 use crate::schema::{self, Mode, fault};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::Path;
-use thicket_journal_format::Key;
+use thicket_journal_format::{Key, digest};
 use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, MessageId};
@@ -51,6 +51,28 @@ impl Reader {
     /// Opens the database for reading.
     pub fn open(path: &Path, key: &Key) -> Result<Reader, Code> {
         Ok(Reader { conn: schema::open(path, key, Mode::Read)? })
+    }
+
+    /// The safety number of a contact: 60 digits in groups of five, equal on both sides if both hold the same two certificates.
+    /// `None` if there is no such contact.
+    ///
+    /// SHA-256 of `thicket.safety-number.v1` and the SHA-256 of both certificates in order, stretched by a counter; each group
+    /// is five bytes of it as a number, modulo 100,000.
+    pub fn safety_number(&self, contact: Fingerprint) -> Result<Option<String>, Code> {
+        let own: Vec<u8> = self.conn.query_row("SELECT value FROM meta WHERE key = 'certificate'", [], |row| row.get(0)).map_err(fault)?;
+        let theirs =
+            self.conn.query_row("SELECT certificate FROM contact WHERE fingerprint = ?1", [contact.0], |row| row.get::<_, Vec<u8>>(0));
+        let Some(theirs) = theirs.optional().map_err(fault)? else {
+            return Ok(None);
+        };
+        let (own, theirs) = (digest(&[&own]), digest(&[&theirs]));
+        let both = [own.min(theirs).0, own.max(theirs).0].concat();
+        let stretched: Vec<u8> = (0..2_u8).flat_map(|counter| digest(&[b"thicket.safety-number.v1", &[counter], &both]).0).collect();
+        let groups = stretched.chunks_exact(5).take(12).map(|chunk| {
+            let number = chunk.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+            format!("{:05}", number % 100_000)
+        });
+        Ok(Some(groups.collect::<Vec<_>>().join(" ")))
     }
 
     /// MLS groups that the conversation with a contact has: more than one, if both sides began at once.

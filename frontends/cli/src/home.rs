@@ -4,7 +4,7 @@ use crate::Global;
 use crate::output::Trouble;
 use etcetera::BaseStrategy as _;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thicket_client::{Client, Profile, SystemEntropy, share};
 use thicket_transport::DirectClient;
 use thicket_types::error::Code;
@@ -25,12 +25,7 @@ pub fn folder(global: &Global) -> Result<PathBuf, Trouble> {
 /// The passphrase: from a file, from the environment, or from the terminal (twice, if it is a new one).
 pub fn passphrase(global: &Global, new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
     let given = match (&global.passphrase_file, std::env::var("THICKET_PASSPHRASE")) {
-        (Some(file), _) => {
-            let mut text = std::fs::read_to_string(file).map_err(|error| Trouble::Usage(format!("{}: {error}", file.display())))?;
-            let line = text.lines().next().unwrap_or_default().as_bytes().to_vec();
-            text.zeroize();
-            Some(Secret::new(line))
-        }
+        (Some(file), _) => Some(first_line(file)?),
         (None, Ok(text)) => Some(Secret::new(text.into_bytes())),
         (None, Err(_)) => None,
     };
@@ -45,6 +40,25 @@ pub fn passphrase(global: &Global, new: bool) -> Result<Secret<Vec<u8>>, Trouble
         return Err(Trouble::Usage("the passphrase is empty".to_owned()));
     }
     Ok(passphrase)
+}
+
+/// A new passphrase in place of the old one: from a file, or from the terminal, twice.
+pub fn new_passphrase(file: Option<&Path>) -> Result<Secret<Vec<u8>>, Trouble> {
+    let passphrase = match file {
+        Some(file) => first_line(file)?,
+        None if !std::io::stdin().is_terminal() => {
+            return Err(Trouble::Usage("no terminal to ask for the new passphrase on; give --new-file FILE".to_owned()));
+        }
+        None => ask(true)?,
+    };
+    if passphrase.expose().is_empty() { Err(Trouble::Usage("the passphrase is empty".to_owned())) } else { Ok(passphrase) }
+}
+
+fn first_line(file: &Path) -> Result<Secret<Vec<u8>>, Trouble> {
+    let mut text = std::fs::read_to_string(file).map_err(|error| Trouble::Usage(format!("{}: {error}", file.display())))?;
+    let line = text.lines().next().unwrap_or_default().as_bytes().to_vec();
+    text.zeroize();
+    Ok(Secret::new(line))
 }
 
 fn ask(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {

@@ -101,6 +101,25 @@ fn the_passphrase_is_read_from_a_file_and_an_empty_one_is_refused() {
 }
 
 #[test]
+fn the_passphrase_is_changed_and_a_profile_deleted() {
+    let folder = made();
+    let home = folder.path().join("p");
+    let file = folder.path().join("new");
+    std::fs::write(&file, "four five six\n").expect("room");
+    assert_eq!(status(&thicket(&home, &["account", "passphrase", "--new-file", file.to_str().expect("UTF-8")])), 0);
+    assert_eq!(status(&thicket(&home, &["account", "show"])), 4);
+    let with_new = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));
+        command.arg("--home").arg(&home).arg("--passphrase-file").arg(&file).args(arguments).output().expect("the program starts")
+    };
+    assert_eq!(status(&with_new(&["account", "show"])), 0);
+    assert_eq!(status(&with_new(&["account", "delete"])), 2, "not without --yes");
+    assert!(home.join("keys").exists());
+    assert_eq!(status(&with_new(&["account", "delete", "--yes"])), 0);
+    assert!(!home.exists());
+}
+
+#[test]
 fn what_cannot_be_asked_has_its_own_status() {
     let folder = made();
     let home = folder.path().join("p");
@@ -147,15 +166,23 @@ fn a_damaged_journal_exits_with_7_and_names_the_place() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 27] = [
         &["demo"],
         &["account", "create"],
         &["account", "show"],
         &["account", "export"],
+        &["account", "passphrase"],
+        &["account", "delete"],
         &["account", "import"],
         &["register"],
         &["contact", "add"],
         &["contact", "accept"],
+        &["contact", "decline"],
+        &["contact", "block"],
+        &["contact", "unblock"],
+        &["contact", "remove"],
+        &["contact", "verify"],
+        &["contact", "trust"],
         &["contact", "list"],
         &["send"],
         &["read"],

@@ -96,6 +96,10 @@ fn two_people_write_to_each_other_through_a_relay_that_restarts() {
     let read = alice.say(&["read", "bob"]);
     assert!(read.contains("me: See you at eight.  (delivered)") && read.contains("bob: I will be there."), "{read}");
     assert!(alice.say(&["conversations"]).contains("I will be there."));
+    let (ours, theirs) = (alice.say(&["contact", "verify", "bob"]), bob.say(&["contact", "verify", "alice"]));
+    assert_eq!(ours.lines().nth(2), theirs.lines().nth(2), "the safety numbers are equal");
+    assert!(ours.contains('█'), "and there is a QR code");
+    assert!(alice.say(&["contact", "verify", "bob", "--done"]).contains("verified"));
     assert!(alice.say(&["status"]).contains("direct gives no anonymity"));
     assert!(alice.say(&["journal", "verify"]).contains("verified  yes"));
     assert!(alice.say(&["journal", "ls"]).contains("Requested Send"));

@@ -259,6 +259,9 @@ impl Data {
                 Ok(framed)
             }
             VaultOp::SealReceipt { contact, mailbox, messages, at: _ } => self.seal(*contact, *mailbox, Content::Receipt(messages.clone())),
+            VaultOp::Forget { contact } => Ok(self.forget(*contact)),
+            // Names and identities are one here: no pin is ever contradicted.
+            VaultOp::Unpin { contact: _ } => Ok(Outcome::Done),
             VaultOp::OpenEnvelope { envelope: _, at: _, last } => self.open(&call.frame, *last).map(Outcome::Opened),
             VaultOp::File { message, contact, body, at: _, state, cause: _ } => {
                 match self.rows.iter_mut().find(|row| row.outgoing && row.message == *message) {
@@ -271,6 +274,11 @@ impl Data {
                 Ok(Outcome::Done)
             }
         }
+    }
+
+    fn forget(&mut self, contact: Fingerprint) -> Outcome {
+        self.rows.retain(|row| row.contact != contact);
+        Outcome::Done
     }
 
     fn pin(&mut self, asked: &Name, answer: &[u8]) -> Result<Outcome, Code> {

@@ -29,6 +29,22 @@ pub enum Command {
     ///
     /// Example: thicket account export > alice.asc
     Export,
+    /// Change the passphrase. The new one is asked for on the terminal, or read from a file.
+    ///
+    /// Example: thicket account passphrase --new-file new.txt
+    Passphrase {
+        /// Read the new passphrase from the first line of this file.
+        #[arg(long, value_name = "FILE")]
+        new_file: Option<PathBuf>,
+    },
+    /// Delete the profile: keys, journal, messages. The name stays registered with its relay.
+    ///
+    /// Example: thicket account delete --yes
+    Delete {
+        /// Really delete it.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Show the account's name and fingerprint.
     ///
     /// Example: thicket account show
@@ -48,6 +64,23 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Export => {
             let passphrase = home::passphrase(global, false)?;
             print!("{}", home::unlock_with(global, &passphrase)?.export(&passphrase)?);
+            return Ok(());
+        }
+        Command::Passphrase { new_file } => {
+            let mut profile = home::unlock(global)?;
+            profile.rekey(&home::new_passphrase(new_file.as_deref())?)?;
+            profile
+        }
+        Command::Delete { yes: false } => return Err(Trouble::Usage("nothing is deleted without --yes: it cannot be undone".to_owned())),
+        Command::Delete { yes: true } => {
+            let profile = home::unlock(global)?;
+            let name = profile.own().0;
+            profile.delete()?;
+            if global.json {
+                println!("{}", serde_json::json!({ "deleted": name }));
+            } else {
+                println!("{name} is deleted from this device.");
+            }
             return Ok(());
         }
         Command::Show => home::unlock(global)?,

@@ -114,6 +114,11 @@ fn words(event: &Event) -> (&'static str, String) {
                 Intent::AddContact { .. } => "AddContact",
                 Intent::AcceptContact { .. } => "AcceptContact",
                 Intent::Send { .. } => "Send",
+                Intent::DeclineContact { .. } => "DeclineContact",
+                Intent::BlockContact { .. } => "BlockContact",
+                Intent::RemoveContact { .. } => "RemoveContact",
+                Intent::VerifyContact { .. } => "VerifyContact",
+                Intent::AcceptIdentity { .. } => "AcceptIdentity",
             };
             ("Requested", what.to_owned())
         }

@@ -452,6 +452,83 @@ fn a_process_may_die_at_every_point_of_a_message_with_the_real_vault() {
 }
 
 #[test]
+fn words_are_found_on_both_sides_until_the_messages_are_deleted() {
+    let mut world = two(26, Conditions::default());
+    for text in ["Meet me at the café tomorrow", "the cafeteria is closed", "nothing to find \" OR *"] {
+        world.say("alice", "bob", text);
+    }
+    world.run(5_000);
+    let search = |world: &mut World, who: &'static str, words: &str| -> Vec<String> {
+        world.kill(who);
+        let profile = Profile::unlock(&world.people[who].folder, &passphrase(), share(Box::new(SeededEntropy::new(0)))).expect("intact");
+        let rows = profile.look().and_then(|(_, reader)| Ok(reader.search(words, 10)?)).expect("a search");
+        rows.into_iter().filter_map(|row| row.text).collect()
+    };
+    for who in ["alice", "bob"] {
+        assert_eq!(search(&mut world, who, "CAFE tom"), ["Meet me at the café tomorrow"]);
+        assert_eq!(search(&mut world, who, "cafe").len(), 2);
+        assert_eq!(search(&mut world, who, "\" OR *").len(), 1, "what is typed is no query syntax");
+        assert_eq!(search(&mut world, who, "absent"), Vec::<String>::new());
+        assert_eq!(search(&mut world, who, "  "), Vec::<String>::new());
+    }
+    world.open("bob");
+    let alice = world.people["alice"].own;
+    world.ask("bob", Intent::RemoveContact { contact: alice });
+    world.run(5_000);
+    assert_eq!(search(&mut world, "bob", "cafe"), Vec::<String>::new());
+}
+
+/// The pages of a vault's file and of its write-ahead log, decrypted, free ones included.
+///
+/// SQLCipher 4 with a raw key (its design document): pages of 4,096 bytes, AES-256-CBC, in each page's last 80 bytes the IV
+/// and an HMAC; the file's first 16 bytes are a salt. A frame of the log is a header of 24 bytes and a page, after one of 32.
+fn raw_pages(folder: &Path) -> Vec<u8> {
+    use aes::cipher::{BlockDecrypt as _, KeyInit as _};
+    let keys = ProfileKeys::unlock(&mut OsDisk::new(folder), &passphrase()).expect("intact keys");
+    let cipher = aes::Aes256::new(keys.vault_key().expect("a key").expose().into());
+    let mut plain = Vec::new();
+    let mut page = |bytes: &[u8], start: usize| {
+        let iv_at = 4096 - 80;
+        let mut before: [u8; 16] = bytes[iv_at..iv_at + 16].try_into().expect("16 bytes");
+        for block in bytes[start..iv_at].as_chunks::<16>().0 {
+            let mut opened = aes::Block::from(*block);
+            cipher.decrypt_block(&mut opened);
+            plain.extend(opened.iter().zip(before).map(|(byte, mask)| byte ^ mask));
+            before = *block;
+        }
+    };
+    let file = std::fs::read(folder.join("vault.db")).expect("a vault");
+    for (at, bytes) in file.chunks_exact(4096).enumerate() {
+        page(bytes, if at == 0 { 16 } else { 0 });
+    }
+    let log = std::fs::read(folder.join("vault.db-wal")).unwrap_or_default();
+    for frame in log.get(32..).unwrap_or_default().chunks_exact(24 + 4096) {
+        page(&frame[24..], 0);
+    }
+    plain
+}
+
+#[test]
+fn deleted_means_in_no_page_of_the_vault_even_with_its_key() {
+    let mut world = two(27, Conditions::default());
+    let words: Vec<String> = (0..40).map(|number| format!("unmistakable{number}")).collect();
+    for word in &words {
+        world.say("alice", "bob", &format!("the word is {word} and {}", "padding ".repeat(60)));
+    }
+    world.run(10_000);
+    let folder = world.people["bob"].folder.clone();
+    let holds = |word: &str| raw_pages(&folder).windows(word.len()).any(|window| window == word.as_bytes());
+    assert!(words.iter().all(|word| holds(word)), "the scanner sees what is there");
+    let alice = world.people["alice"].own;
+    world.ask("bob", Intent::RemoveContact { contact: alice });
+    world.run(5_000);
+    // While the profile is open, and after it was closed.
+    assert_eq!(words.iter().filter(|word| holds(word)).collect::<Vec<_>>(), Vec::<&String>::new());
+    world.kill("bob");
+    assert_eq!(words.iter().filter(|word| holds(word)).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
 fn safety_numbers_are_equal_on_both_sides_and_differ_between_people() {
     let mut world = two(20, Conditions::default());
     world.create("carol");

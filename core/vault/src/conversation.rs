@@ -113,6 +113,7 @@ pub(crate) fn seal_message(
         "INSERT INTO message (contact, outgoing, id, state, body, stamp, claimed, cause) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?5, 0)",
     )?;
     put.execute(params![contact.0, message.0, state_number(MessageState::Queued), body.0, at.0])?;
+    index(scope)?;
     Ok(framed)
 }
 
@@ -274,6 +275,15 @@ fn keep_received(scope: &Scope<'_>, contact: Fingerprint, message: MessageId, te
         "INSERT INTO message (contact, outgoing, id, state, body, stamp, claimed, cause) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, 0)",
     )?;
     put.execute(params![contact.0, message.0, state_number(MessageState::Delivered), body, at.0, claimed])?;
+    index(scope)
+}
+
+/// Puts the row just written into the search index.
+fn index(scope: &Scope<'_>) -> Result<(), Stop> {
+    let mut put = scope
+        .conn
+        .prepare_cached("INSERT INTO search (rowid, text) SELECT number, text FROM message_text WHERE number = last_insert_rowid()")?;
+    put.execute([])?;
     Ok(())
 }
 
@@ -332,8 +342,13 @@ pub(crate) fn file(scope: &Scope<'_>, filed: &Filed) -> Result<Outcome, Stop> {
 /// Deletes all messages with a contact, texts included. The groups stay, with the keys of messages that have not come: if the
 /// contact writes again, that can be read, and asks to be accepted anew.
 pub(crate) fn forget(scope: &Scope<'_>, contact: Fingerprint) -> Result<Outcome, Stop> {
-    for delete in ["DELETE FROM body WHERE ref IN (SELECT body FROM message WHERE contact = ?1)", "DELETE FROM message WHERE contact = ?1"]
-    {
+    for delete in [
+        // The index wants each text once more to forget it, so it goes first.
+        "INSERT INTO search (search, rowid, text)
+         SELECT 'delete', number, text FROM message_text WHERE number IN (SELECT number FROM message WHERE contact = ?1)",
+        "DELETE FROM body WHERE ref IN (SELECT body FROM message WHERE contact = ?1)",
+        "DELETE FROM message WHERE contact = ?1",
+    ] {
         scope.conn.prepare_cached(delete)?.execute([contact.0])?;
     }
     Ok(Outcome::Done)

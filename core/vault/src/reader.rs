@@ -2,7 +2,7 @@
 
 use crate::conversation::state_of;
 use crate::schema::{self, Mode, fault};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use std::path::Path;
 use thicket_journal_format::{Key, digest};
 use thicket_types::effect::MessageState;
@@ -41,6 +41,9 @@ pub struct MessageRow {
     /// Why it can't be read.
     pub cause: Option<Code>,
 }
+
+const ROWS: &str = "SELECT number, contact, outgoing, id, state, bytes, stamp, claimed, cause
+    FROM message LEFT JOIN body ON message.body = body.ref";
 
 /// Reads the vault beside its writer.
 pub struct Reader {
@@ -81,17 +84,27 @@ impl Reader {
         count.query_row([contact.0], |row| row.get(0)).map_err(fault)
     }
 
+    /// Messages that hold all the words, or words that begin so; the newest first, at most `count_max`. Case and diacritics
+    /// do not matter.
+    pub fn search(&self, words: &str, count_max: u32) -> Result<Vec<MessageRow>, Code> {
+        // Each word a quoted prefix: nothing that is typed is taken for query syntax.
+        let quoted: Vec<String> = words.split_whitespace().map(|word| format!("\"{}\"*", word.replace('"', "\"\""))).collect();
+        if quoted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = format!("{ROWS} WHERE number IN (SELECT rowid FROM search WHERE search MATCH ?1) ORDER BY number DESC LIMIT ?2");
+        self.rows(&found, params![quoted.join(" "), count_max])
+    }
+
     /// Messages with a contact (all contacts: `None`) after a number, oldest first, at most `count_max`.
     pub fn messages(&self, contact: Option<Fingerprint>, after: u64, count_max: u32) -> Result<Vec<MessageRow>, Code> {
-        let mut find = self
-            .conn
-            .prepare_cached(
-                "SELECT number, contact, outgoing, id, state, bytes, stamp, claimed, cause
-                 FROM message LEFT JOIN body ON message.body = body.ref
-                 WHERE (?1 IS NULL OR contact = ?1) AND number > ?2 ORDER BY number LIMIT ?3",
-            )
-            .map_err(fault)?;
-        let mut rows = find.query(params![contact.map(|contact| contact.0), after, count_max]).map_err(fault)?;
+        let page = format!("{ROWS} WHERE (?1 IS NULL OR contact = ?1) AND number > ?2 ORDER BY number LIMIT ?3");
+        self.rows(&page, params![contact.map(|contact| contact.0), after, count_max])
+    }
+
+    fn rows(&self, query: &str, params: &[&dyn ToSql]) -> Result<Vec<MessageRow>, Code> {
+        let mut find = self.conn.prepare_cached(query).map_err(fault)?;
+        let mut rows = find.query(params).map_err(fault)?;
         let mut messages = Vec::new();
         while let Some(row) = rows.next().map_err(fault)? {
             let read = || -> rusqlite::Result<MessageRow> {

@@ -60,6 +60,10 @@ CREATE TABLE message (
     UNIQUE (contact, outgoing, id)
 );
 CREATE INDEX message_by_body ON message (body);
+CREATE VIEW message_text AS
+    SELECT message.number AS number, CAST(body.bytes AS TEXT) AS text FROM message JOIN body ON message.body = body.ref;
+CREATE VIRTUAL TABLE search USING fts5(text, content='message_text', content_rowid='number', tokenize='unicode61 remove_diacritics 2');
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
 ";
 
 /// How the database at a path is opened.

@@ -94,6 +94,14 @@ enum Command {
     ///
     /// Example: thicket conversations
     Conversations,
+    /// Find messages by their words, or how words begin; the newest first. Asks no relay.
+    ///
+    /// Example: thicket search eight
+    Search {
+        /// The words.
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
     /// Log in, send what waits, fetch what came, and exit.
     ///
     /// Example: thicket sync
@@ -136,6 +144,7 @@ fn main() -> ExitCode {
         Command::Send { to, text, wait } => commands::message::send(&global, &to, &text, wait),
         Command::Read { with } => commands::message::read(&global, &with),
         Command::Conversations => commands::message::conversations(&global),
+        Command::Search { words } => commands::message::search(&global, &words.join(" ")),
         Command::Sync => commands::sync::run(&global),
         Command::Listen => commands::listen::run(&global),
         Command::Status => commands::status::run(&global),

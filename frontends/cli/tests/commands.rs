@@ -166,7 +166,7 @@ fn a_damaged_journal_exits_with_7_and_names_the_place() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 27] = [
+    let commands: [&[&str]; 28] = [
         &["demo"],
         &["account", "create"],
         &["account", "show"],
@@ -187,6 +187,7 @@ fn every_command_has_help_with_an_example() {
         &["send"],
         &["read"],
         &["conversations"],
+        &["search"],
         &["sync"],
         &["listen"],
         &["status"],

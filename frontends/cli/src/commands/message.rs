@@ -117,6 +117,19 @@ fn line(global: &Global, with: &str, row: &MessageRow) {
     println!("{}  {from}: {text}{state}", time(row.stamp.0));
 }
 
+/// Messages that one search shows.
+const FOUND_MAX: u32 = 100;
+
+pub fn search(global: &Global, words: &str) -> Result<(), Trouble> {
+    let (view, reader) = home::unlock(global)?.look()?;
+    for row in reader.search(words, FOUND_MAX)? {
+        let known = view.contacts.iter().find(|contact| contact.fingerprint == row.contact);
+        let name = known.map_or_else(|| row.contact.hex(), |contact| contact.name.text().to_owned());
+        line(global, &name, &row);
+    }
+    Ok(())
+}
+
 pub fn conversations(global: &Global) -> Result<(), Trouble> {
     let (view, reader) = home::unlock(global)?.look()?;
     let names: BTreeMap<Fingerprint, String> =

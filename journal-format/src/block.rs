@@ -123,7 +123,8 @@ pub fn open(key: &Key, chain: Digest, first: Seq, index: u32, bytes: &[u8]) -> R
     let mut records = Vec::new();
     let mut rest = plain.as_slice();
     while !rest.is_empty() {
-        let (record, after) = Record::take(rest)?;
+        // The seal held: whatever is wrong inside was written so, and is no torn write.
+        let (record, after) = Record::take(rest).map_err(|what| if what == FormatError::Newer { what } else { FormatError::Payload })?;
         records.push(record);
         rest = after;
     }

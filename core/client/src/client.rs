@@ -240,10 +240,25 @@ fn run(mut pump: Pump<SqlVault>, commands: &Receiver<Command>, shared: &(Mutex<S
             }
             next = commands.try_recv().ok();
         }
-        let (moved, fault) = match pump.pump() {
+        let (mut moved, fault) = match pump.pump() {
             Ok(pumped) => (pumped, None),
             Err(fault) => (Pumped::default(), Some(fault)),
         };
+        wait = match (&fault, moved.deadline) {
+            (Some(_), _) => FAULT_WAIT,
+            (None, Some(deadline)) => Duration::from_millis(deadline.since(moved.now).0).min(Duration::from_secs(60)),
+            (None, None) => Duration::from_secs(60),
+        };
+        let mut guard = lock(&shared.0);
+        guard.view = pump.view();
+        guard.changes.extend(std::mem::take(&mut moved.changes));
+        while guard.changes.len() > CHANGES_MAX {
+            guard.changes.pop_front();
+        }
+        guard.fault.clone_from(&fault);
+        shared.1.notify_all();
+        drop(guard);
+        // The view first: whoever has an answer sees what it did.
         for (id, answer) in moved.answers {
             for reply in waiting.remove(&id).unwrap_or_default() {
                 let _ = reply.send(answer.clone());
@@ -254,19 +269,6 @@ fn run(mut pump: Pump<SqlVault>, commands: &Receiver<Command>, shared: &(Mutex<S
                 let _ = reply.send(Err(fault.code));
             }
         }
-        wait = match (&fault, moved.deadline) {
-            (Some(_), _) => FAULT_WAIT,
-            (None, Some(deadline)) => Duration::from_millis(deadline.since(moved.now).0).min(Duration::from_secs(60)),
-            (None, None) => Duration::from_secs(60),
-        };
-        let mut guard = lock(&shared.0);
-        guard.view = pump.view();
-        guard.changes.extend(moved.changes);
-        while guard.changes.len() > CHANGES_MAX {
-            guard.changes.pop_front();
-        }
-        guard.fault = fault;
-        shared.1.notify_all();
     }
     let closed = pump.close().and_then(|mut vault| Ok(vault.checkpoint()?));
     let mut guard = lock(&shared.0);

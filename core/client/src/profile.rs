@@ -98,12 +98,13 @@ impl Profile {
     /// Deletes the profile: its keys first, without which the rest is noise, then all its files. The name stays registered.
     pub fn delete(self) -> Result<(), Fault> {
         let failed = |_| Fault::from(Code::DiskFailed);
-        let keys = self.folder.join(thicket_engine::KEYS_FILE);
+        // Out of its place first: from here on this is no profile, wherever it stops.
+        let keys = self.folder.join("keys.deleted");
+        std::fs::rename(self.folder.join(thicket_engine::KEYS_FILE), &keys).map_err(failed)?;
         let len = std::fs::metadata(&keys).map_err(failed)?.len();
         let mut file = OpenOptions::new().write(true).open(&keys).map_err(failed)?;
         std::io::copy(&mut std::io::Read::take(std::io::repeat(0), len), &mut file).map_err(failed)?;
         file.sync_all().map_err(failed)?;
-        std::fs::remove_file(&keys).map_err(failed)?;
         std::fs::remove_dir_all(&self.folder).map_err(failed)
     }
 

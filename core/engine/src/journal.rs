@@ -187,7 +187,7 @@ fn walk_segment(
         };
         let (head, records, after) = match opened {
             Ok(opened) => opened,
-            Err(what) if *newest && next > *beyond && what != FormatError::Newer && torn(bytes, offset, next) => {
+            Err(what) if *newest && next > *beyond && !written(what) && torn(bytes, offset, next) => {
                 if *cut && index > 0 {
                     disk.truncate(file, u64::try_from(offset).unwrap_or(u64::MAX))?;
                 }
@@ -228,6 +228,11 @@ fn walk_segment(
         disk.remove(file)?;
     }
     Ok(())
+}
+
+/// Whether a failure shows that the block was written whole, by this version or a newer one: it is never cut.
+fn written(what: FormatError) -> bool {
+    matches!(what, FormatError::Newer | FormatError::Payload)
 }
 
 /// Whether what fails at an offset is the torn end of the last write: no intact block follows.

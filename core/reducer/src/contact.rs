@@ -135,10 +135,12 @@ pub(crate) fn pinned(
     name: &Name,
     contradicts: Option<Fingerprint>,
 ) {
+    for known in state.contacts.values_mut().filter(|known| known.name.key() == name.key()) {
+        known.looking = false;
+    }
     if let Some(before) = contradicts {
         if let Some(known) = state.contacts.get_mut(&before) {
             known.held = true;
-            known.looking = false;
         }
         step.notify(Change::IdentityChanged(before));
         return;
@@ -150,14 +152,13 @@ pub(crate) fn pinned(
     let known = state.contacts.entry(contact).or_insert_with(|| Contact::new(name.clone(), Standing::Accepted));
     known.name = name.clone();
     known.mailbox = Some(mailbox);
-    known.looking = false;
     known.proved = true;
+    known.held = false;
     step.notify(Change::Contact(contact));
     // Who wrote first under this name and is someone else is no one the directory knows: nothing is sent to them.
     for (other, known) in &mut state.contacts {
         if *other != contact && known.name.key() == name.key() && !known.held {
             known.held = true;
-            known.looking = false;
             step.notify(Change::IdentityChanged(*other));
         }
     }

@@ -174,6 +174,7 @@ pub(crate) fn lost(state: &mut State, step: &mut Step) {
     if state.session.link == Link::Online {
         // Not at once: a relay that forgets every login must not be asked without end.
         state.session.link = Link::Offline;
+        step.notify(Change::Disconnected(Code::NotLoggedIn));
         step.disarm(state, TimerId::Fetch);
         delivery::drop_session_requests(state, step);
         let span = step.jittered(TURN_AFTER);

@@ -467,7 +467,8 @@ fn a_relay_that_forgot_the_lane_is_logged_in_to_again() {
     // Soon, and not at once: a relay that forgets every login is not asked without end.
     let soon = book.deadline(TimerId::Login);
     assert!(within_a_quarter(soon.0 - book.now, TURN_AFTER));
-    assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), Effect::Arm(TimerId::Login, soon)]);
+    let told = Effect::Notify(Change::Disconnected(Code::NotLoggedIn));
+    assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), told, Effect::Arm(TimerId::Login, soon)]);
     assert_eq!(book.elapse(TimerId::Login), [vault(VaultOp::Compose(Ask::Challenge))]);
     assert_eq!(book.state.session.link, Link::Asking);
 }

@@ -330,12 +330,20 @@ pub(crate) fn file(scope: &Scope<'_>, filed: &Filed) -> Result<Outcome, Stop> {
     let cause = cause.map_or(0, Code::number);
     // Failed is no step forward from what the relay has stored.
     let before = if *state == MessageState::Failed { MessageState::Stored } else { *state };
-    let mut put = scope.conn.prepare_cached(
-        "INSERT INTO message (contact, outgoing, id, state, body, stamp, claimed, cause)
-         VALUES (?1, 1, ?2, ?3, (SELECT ref FROM body WHERE ref = ?4), ?5, ?5, ?6)
-         ON CONFLICT (contact, outgoing, id) DO UPDATE SET state = excluded.state, cause = excluded.cause WHERE state < ?7",
-    )?;
-    put.execute(params![contact.0, message.0, state_number(*state), body.0, at.0, cause, state_number(before)])?;
+    let mut find = scope.conn.prepare_cached("SELECT 1 FROM message WHERE contact = ?1 AND outgoing = 1 AND id = ?2")?;
+    if find.query_row(params![contact.0, message.0], |_| Ok(())).optional()?.is_some() {
+        let mut put = scope
+            .conn
+            .prepare_cached("UPDATE message SET state = ?3, cause = ?4 WHERE contact = ?1 AND outgoing = 1 AND id = ?2 AND state < ?5")?;
+        put.execute(params![contact.0, message.0, state_number(*state), cause, state_number(before)])?;
+    } else {
+        let mut put = scope.conn.prepare_cached(
+            "INSERT INTO message (contact, outgoing, id, state, body, stamp, claimed, cause)
+             VALUES (?1, 1, ?2, ?3, (SELECT ref FROM body WHERE ref = ?4), ?5, ?5, ?6)",
+        )?;
+        put.execute(params![contact.0, message.0, state_number(*state), body.0, at.0, cause])?;
+        index(scope)?;
+    }
     Ok(Outcome::Done)
 }
 

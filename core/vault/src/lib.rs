@@ -49,6 +49,8 @@ pub struct SqlVault {
     conn: Connection,
     entropy: SharedEntropy,
     account: Account,
+    /// Set from a deletion until the write-ahead log is emptied.
+    log_holds_deleted: bool,
 }
 
 /// Why an op did not come to its end.
@@ -104,14 +106,14 @@ impl SqlVault {
         conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
         let account = account::create(&conn, &entropy, new)?;
         conn.execute_batch("COMMIT").map_err(fault)?;
-        Ok(SqlVault { conn, entropy, account })
+        Ok(SqlVault { conn, entropy, account, log_holds_deleted: false })
     }
 
     /// Opens a vault. **Errors:** `VaultDamaged` also for a key that does not fit, `ProfileNewer`, the disk's.
     pub fn open(path: &Path, key: &Key, entropy: SharedEntropy) -> Result<SqlVault, Code> {
         let conn = schema::open(path, key, Mode::Write)?;
         let account = account::load(&conn)?;
-        Ok(SqlVault { conn, entropy, account })
+        Ok(SqlVault { conn, entropy, account, log_holds_deleted: false })
     }
 
     /// The account's name and certificate.
@@ -126,8 +128,11 @@ impl SqlVault {
     }
 
     /// Moves what the write-ahead log holds into the database and empties it: called on close and after sweeps.
+    /// A reader in the middle of a query holds it up; then the next transaction tries again.
     pub fn checkpoint(&mut self) -> Result<(), Code> {
-        self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(fault)
+        let busy: bool = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(fault)?;
+        self.log_holds_deleted &= busy;
+        Ok(())
     }
 
     fn call(&self, call: &VaultCall) -> Result<Outcome, Code> {
@@ -202,7 +207,8 @@ impl Vault for SqlVault {
     fn run(&mut self, durable: Durable, calls: &[VaultCall]) -> Result<(Vec<Outcome>, u64), Code> {
         let done = self.transaction(|vault| vault.batch(durable, calls))?;
         // Deleted means: in none of the files. What was deleted still stands in older pages of the log until it is emptied.
-        if calls.iter().any(|call| matches!(call.op, VaultOp::Forget { .. })) {
+        self.log_holds_deleted |= calls.iter().any(|call| matches!(call.op, VaultOp::Forget { .. }));
+        if self.log_holds_deleted {
             self.checkpoint()?;
         }
         Ok(done)
@@ -239,6 +245,7 @@ impl Vault for SqlVault {
             Ok(swept)
         })?;
         if swept > 0 {
+            self.log_holds_deleted = true;
             self.checkpoint()?;
         }
         Ok(swept)

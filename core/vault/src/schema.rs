@@ -48,7 +48,7 @@ CREATE TABLE mls_group (
 CREATE INDEX mls_group_by_contact ON mls_group (contact);
 CREATE TABLE welcome (hash BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE message (
-    number INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     contact BLOB NOT NULL,
     outgoing INTEGER NOT NULL,
     id BLOB NOT NULL,

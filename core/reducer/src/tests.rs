@@ -1558,7 +1558,8 @@ fn live(start: u8, steps: &[Move], reached: &RefCell<BTreeMap<&'static str, u64>
 #[test]
 fn reduce_never_panics_and_keeps_its_bounds() {
     // The same cases each time: PROPTEST_CASES asks for more, PROPTEST_RNG_SEED for others.
-    let config = Config::default();
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    let config = if asked { Config::default() } else { Config::with_cases(10_000) };
     let rng_seed = match config.rng_seed {
         RngSeed::Random => RngSeed::Fixed(1),
         RngSeed::Fixed(seed) => RngSeed::Fixed(seed),

@@ -51,7 +51,9 @@ pub(crate) fn keep(scope: &Scope<'_>, certificate: &Certificate, bytes: &[u8], m
     let mut put = scope.conn.prepare_cached(
         "INSERT INTO contact (fingerprint, name, name_key, certificate, mailbox_key, pinned) VALUES (?1, ?2, ?3, ?4, ?5, ?5 IS NOT NULL)
          ON CONFLICT (fingerprint) DO UPDATE
-         SET mailbox_key = coalesce(excluded.mailbox_key, mailbox_key), pinned = max(pinned, excluded.pinned)",
+         SET mailbox_key = coalesce(excluded.mailbox_key, mailbox_key), pinned = max(pinned, excluded.pinned),
+             name = iif(excluded.pinned, excluded.name, name), name_key = iif(excluded.pinned, excluded.name_key, name_key),
+             certificate = iif(excluded.pinned, excluded.certificate, certificate)",
     )?;
     put.execute(params![certificate.fingerprint().0, certificate.name(), certificate.name().to_ascii_lowercase(), bytes, mailbox_key])?;
     Ok(())

@@ -181,6 +181,7 @@ pub(crate) fn open(scope: &Scope<'_>, sealed: &[u8], at: Stamp, last: bool) -> R
 
 fn read_opening(scope: &Scope<'_>, certificate: &Certificate, bytes: &[u8], opening: &Opening, at: Stamp) -> Result<Opened, Stop> {
     let malformed = Stop::Refused(Code::MalformedEnvelope);
+    Name::parse(certificate.name()).map_err(|_| malformed)?;
     let hash = digest(&[&opening.welcome]).0;
     let known = scope.conn.prepare_cached("SELECT 1 FROM welcome WHERE hash = ?1")?.query_row([hash], |_| Ok(())).optional()?;
     if known.is_none() {
@@ -354,7 +355,8 @@ pub(crate) fn forget(scope: &Scope<'_>, contact: Fingerprint) -> Result<Outcome,
         // The index wants each text once more to forget it, so it goes first.
         "INSERT INTO search (search, rowid, text)
          SELECT 'delete', number, text FROM message_text WHERE number IN (SELECT number FROM message WHERE contact = ?1)",
-        "DELETE FROM body WHERE ref IN (SELECT body FROM message WHERE contact = ?1)",
+        "DELETE FROM body WHERE ref IN (SELECT body FROM message WHERE contact = ?1)
+         AND ref NOT IN (SELECT body FROM message WHERE contact <> ?1 AND body IS NOT NULL)",
         "DELETE FROM message WHERE contact = ?1",
     ] {
         scope.conn.prepare_cached(delete)?.execute([contact.0])?;

@@ -113,7 +113,8 @@ impl SqlVault {
     pub fn open(path: &Path, key: &Key, entropy: SharedEntropy) -> Result<SqlVault, Code> {
         let conn = schema::open(path, key, Mode::Write)?;
         let account = account::load(&conn)?;
-        Ok(SqlVault { conn, entropy, account, log_holds_deleted: false })
+        // The last process may have died between a deletion and emptying the log.
+        Ok(SqlVault { conn, entropy, account, log_holds_deleted: true })
     }
 
     /// The account's name and certificate.

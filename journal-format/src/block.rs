@@ -129,7 +129,7 @@ pub fn open(key: &Key, chain: Digest, first: Seq, index: u32, bytes: &[u8]) -> R
         rest = after;
     }
     if u32::try_from(records.len()) != Ok(head.records) {
-        return Err(FormatError::Field);
+        return Err(FormatError::Payload);
     }
     Ok((head, records, after))
 }

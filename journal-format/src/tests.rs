@@ -382,7 +382,7 @@ fn blocks_that_changed_places_are_refused() {
 fn a_block_of_another_number_of_records_than_it_says_is_refused() {
     let records = kinds().map(|(_, record)| record);
     let (block, _) = block::seal(&key(), NONCES[0], Digest([0; 32]), Seq(1), 0, 2, encoded(&records[..1])).expect("a small record");
-    assert_eq!(block::open(&key(), Digest([0; 32]), Seq(1), 0, &block), Err(FormatError::Field));
+    assert_eq!(block::open(&key(), Digest([0; 32]), Seq(1), 0, &block), Err(FormatError::Payload));
 }
 
 #[test]

@@ -1390,3 +1390,25 @@ fn young_segments_stay() {
     assert_eq!(world.disk.names("journal").len(), 4);
     assert_eq!(world.disk.names("snapshots").len(), 2, "the newest two are kept");
 }
+
+#[test]
+fn a_block_whose_seal_opens_is_never_cut() {
+    use thicket_journal_format::{Nonce, block, header::Header, keys::Kind};
+    // Given a last block that was written whole: by a newer version, or with a record that nobody can read.
+    let newer = [vec![99, 0, 1, 0, 0, 0, 0, 0], vec![0; 8]].concat();
+    let unreadable = [vec![1, 0, 1, 0, 1, 0, 0, 0], vec![0; 8], vec![0xff]].concat();
+    for (plain, code) in [(newer, Code::ProfileNewer), (unreadable, Code::JournalDamaged)] {
+        let world = World::new();
+        turn(&mut world.open(), [intent(1)]);
+        let file = world.disk.newest("journal");
+        let head = world.disk.bytes(&file)[..HEADER_LEN].to_vec();
+        let (header, chain) = Header::parse(&head).expect("an intact header");
+        let key = world.keys().key(Kind::Segment, header.segment.0).expect("an intact keys file").expect("a key");
+        let (sealed, _) = block::seal(&key, Nonce([9; 12]), chain, header.first, 0, 1, plain).expect("one record");
+        let bytes = [head, sealed].concat();
+        world.disk.put(&file, bytes.clone());
+        // When it is opened, then that is said and not a byte is gone.
+        assert_eq!(world.refused(FORGETFUL).code, code);
+        assert_eq!(world.disk.bytes(&file), bytes);
+    }
+}

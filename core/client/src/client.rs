@@ -17,7 +17,7 @@ use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::name::Name;
 use thicket_types::ports::{Entropy as _, Transport};
-use thicket_vault::{MessageRow, Reader, SqlVault};
+use thicket_vault::{Direction, MessageRow, Reader, SqlVault};
 
 /// Makes the transport once the profile's thread can be woken: the argument wakes it.
 pub type TransportFactory = Box<dyn FnOnce(Arc<dyn Fn() + Send + Sync>) -> Box<dyn Transport + Send>>;
@@ -27,7 +27,8 @@ const CHANGES_MAX: usize = 16_384;
 /// The wait after a fault before the profile's thread goes on by itself.
 const FAULT_WAIT: Duration = Duration::from_secs(1);
 
-enum Command {
+/// What other threads want of the profile's thread.
+enum Errand {
     Submit(IntentId, Intent, Sender<Result<Answer, Code>>),
     Stage(Vec<u8>, Sender<Result<BodyRef, Code>>),
     Wake,
@@ -44,7 +45,7 @@ struct Shared {
 
 /// An open profile. Dropping it closes it.
 pub struct Client {
-    inbox: Sender<Command>,
+    inbox: Sender<Errand>,
     shared: Arc<(Mutex<Shared>, Condvar)>,
     reader: Mutex<Reader>,
     own: (String, Fingerprint),
@@ -63,11 +64,11 @@ impl Client {
 
     /// Opens as [`Client::open`], with an observer that every point is told to: what it holds up, the profile waits for.
     pub fn open_observed(profile: Profile, transport: TransportFactory, observer: Option<Observer>) -> Result<Client, Fault> {
-        let (inbox, commands) = channel();
+        let (inbox, errands) = channel();
         let wake = inbox.clone();
         let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
             // A profile that is closed has nothing to wake for.
-            let _ = wake.send(Command::Wake);
+            let _ = wake.send(Errand::Wake);
         });
         let own = profile.own();
         let reader = Mutex::new(profile.reader()?);
@@ -79,7 +80,7 @@ impl Client {
         let sharing = shared.clone();
         let thread = std::thread::Builder::new()
             .name("thicket-profile".to_owned())
-            .spawn(move || run(pump, &commands, &sharing))
+            .spawn(move || run(pump, &errands, &sharing))
             .map_err(|_| Fault::from(Code::DiskFailed))?;
         let client = Client { inbox, shared, reader, own, thread: Some(thread) };
         // Refused if there is no relay yet, which is as it should be.
@@ -104,7 +105,7 @@ impl Client {
     /// **Errors:** it may or may not be durable: ask again with the same id. **Repeat:** the first answer, within 24 hours.
     pub fn submit(&self, id: IntentId, intent: Intent) -> Result<Answer, Code> {
         let (reply, answer) = channel();
-        self.inbox.send(Command::Submit(id, intent, reply)).map_err(|_| Code::ProfileClosed)?;
+        self.inbox.send(Errand::Submit(id, intent, reply)).map_err(|_| Code::ProfileClosed)?;
         answer.recv().map_err(|_| Code::ProfileClosed)?
     }
 
@@ -117,7 +118,7 @@ impl Client {
             return Err(Code::MessageTooLong);
         }
         let (reply, answer) = channel();
-        self.inbox.send(Command::Stage(body.as_bytes().to_vec(), reply)).map_err(|_| Code::ProfileClosed)?;
+        self.inbox.send(Errand::Stage(body.as_bytes().to_vec(), reply)).map_err(|_| Code::ProfileClosed)?;
         answer.recv().map_err(|_| Code::ProfileClosed)?
     }
 
@@ -182,6 +183,16 @@ impl Client {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner).messages(contact, after, count_max)
     }
 
+    /// One message of a contact; `None` if it has no row (yet).
+    pub fn message(&self, contact: Fingerprint, direction: Direction, message: MessageId) -> Result<Option<MessageRow>, Code> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner).message(contact, direction, message)
+    }
+
+    /// The number of the newest message's row; 0 if there is none.
+    pub fn newest(&self) -> Result<u64, Code> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner).newest()
+    }
+
     /// MLS groups that the conversation with a contact has: more than one, if both sides began at once.
     pub fn groups(&self, contact: Fingerprint) -> Result<u32, Code> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner).groups(contact)
@@ -199,7 +210,7 @@ impl Client {
 
     fn end(&mut self) -> Result<(), Fault> {
         // A thread that has ended has closed already.
-        let _ = self.inbox.send(Command::Close);
+        let _ = self.inbox.send(Errand::Close);
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(ended)) => ended,
             Some(Err(_)) => Err(Fault::from(Code::FoldPanicked)),
@@ -215,30 +226,30 @@ impl Drop for Client {
     }
 }
 
-fn run(mut pump: Pump<SqlVault>, commands: &Receiver<Command>, shared: &(Mutex<Shared>, Condvar)) -> Result<(), Fault> {
+fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Shared>, Condvar)) -> Result<(), Fault> {
     let mut waiting: BTreeMap<IntentId, Vec<Sender<Result<Answer, Code>>>> = BTreeMap::new();
     let mut wait = Duration::ZERO;
     let mut open = true;
     while open {
-        let mut next = match commands.recv_timeout(wait) {
-            Ok(command) => Some(command),
+        let mut next = match errands.recv_timeout(wait) {
+            Ok(errand) => Some(errand),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        while let Some(command) = next {
-            match command {
-                Command::Submit(id, intent, reply) => {
+        while let Some(errand) = next {
+            match errand {
+                Errand::Submit(id, intent, reply) => {
                     waiting.entry(id).or_default().push(reply);
                     pump.submit(id, intent);
                 }
-                Command::Stage(body, reply) => {
+                Errand::Stage(body, reply) => {
                     // A caller that is gone does not need the answer; the body is swept at the next open.
                     let _ = reply.send(pump.stage(&body));
                 }
-                Command::Wake => {}
-                Command::Close => open = false,
+                Errand::Wake => {}
+                Errand::Close => open = false,
             }
-            next = commands.try_recv().ok();
+            next = errands.try_recv().ok();
         }
         let (mut moved, fault) = match pump.pump() {
             Ok(pumped) => (pumped, None),
@@ -250,7 +261,10 @@ fn run(mut pump: Pump<SqlVault>, commands: &Receiver<Command>, shared: &(Mutex<S
             (None, None) => Duration::from_secs(60),
         };
         let mut guard = lock(&shared.0);
-        guard.view = pump.view();
+        // After a fault too: what was folded before it may be durable.
+        if moved.records > 0 || fault.is_some() {
+            guard.view = pump.view();
+        }
         guard.changes.extend(std::mem::take(&mut moved.changes));
         while guard.changes.len() > CHANGES_MAX {
             guard.changes.pop_front();

@@ -26,6 +26,8 @@ pub struct Pumped {
     pub answers: Vec<(IntentId, Result<Answer, Code>)>,
     /// Everything else that a frontend is told.
     pub changes: Vec<Change>,
+    /// Records made durable: without any, the view is as it was.
+    pub records: usize,
     /// When to pump again at the latest.
     pub deadline: Option<Deadline>,
     /// The journal's time when the pump ended: what the deadline is measured by.
@@ -147,6 +149,7 @@ impl<V: Vault> Pump<V> {
             self.take_deadlines();
             let turn = self.engine.turn()?;
             let folded = turn.records > 0;
+            pumped.records += turn.records;
             if folded {
                 self.at(Point::Appended { records: turn.records })?;
             }

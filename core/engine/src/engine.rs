@@ -1,7 +1,7 @@
 //! The engine: one profile's journal and state, turned one group commit at a time.
 
 use crate::frames::{Frames, frame_of};
-use crate::journal::{self, Batch, BlockAt, Unwritten, Writer};
+use crate::journal::{self, BlockAt, NextBlock, Unwritten, Writer};
 use crate::keys::ProfileKeys;
 use crate::{Fault, snapshots};
 use std::collections::{BTreeSet, VecDeque};
@@ -216,8 +216,8 @@ impl<R: Reducer> Engine<R> {
 
     fn append(&mut self, taken: &[(Seq, Record)], plain: Vec<u8>) -> Result<(), Fault> {
         let stamp = taken.last().map_or(self.stamp, |(_, record)| record.stamp);
-        let batch = Batch { stamp, records: taken.len(), plain };
-        let appended = self.writer.append(self.disk.as_mut(), &mut self.keys, self.entropy.as_mut(), self.durable, batch);
+        let next = NextBlock { stamp, records: taken.len(), plain };
+        let appended = self.writer.append(self.disk.as_mut(), &mut self.keys, self.entropy.as_mut(), self.durable, next);
         let (durable, block) = match appended {
             Ok(appended) => appended,
             Err(Unwritten { fault, cut }) => {

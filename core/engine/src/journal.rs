@@ -329,7 +329,7 @@ pub(crate) struct Writer {
 }
 
 /// Records to be one block.
-pub(crate) struct Batch {
+pub(crate) struct NextBlock {
     /// When: a segment that begins with it says so.
     pub(crate) stamp: Stamp,
     /// How many.
@@ -370,9 +370,9 @@ impl Writer {
         keys: &mut ProfileKeys,
         entropy: &mut dyn Entropy,
         durable: Durable,
-        batch: Batch,
+        next: NextBlock,
     ) -> Result<(Durable, BlockAt), Unwritten> {
-        let Batch { stamp: created, records, plain } = batch;
+        let NextBlock { stamp: created, records, plain } = next;
         let first = durable.seq.next();
         let count = u64::try_from(records).unwrap_or(u64::MAX);
         let last = Seq(durable.seq.0.saturating_add(count));

@@ -120,9 +120,9 @@ errors! {
     411 Repeated Peer "the message was here before", "nothing; it was dropped";
     412 FromBlocked Peer "a blocked contact sent something", "nothing; it was dropped unread";
 
-    500 FoldPanicked Us "the program failed while folding an event; the event was set aside", "send the journal's capsule to the developers";
-    501 EffectMismatch Us "the vault was asked twice under one id for two things", "send the journal's capsule to the developers";
-    502 Inconsistent Us "the program met a state that it holds impossible", "send the journal's capsule to the developers";
+    500 FoldPanicked Us "the program failed while folding an event; the event was set aside", "report it, with the place of the record that thicket journal ls shows";
+    501 EffectMismatch Us "the vault was asked twice under one id for two things", "report it, with the place of the record that thicket journal ls shows";
+    502 Inconsistent Us "the program met a state that it holds impossible", "report it, with the place of the record that thicket journal ls shows";
 }
 
 /// As its number: an error that is added later moves none that stands in a journal.

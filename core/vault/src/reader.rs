@@ -84,6 +84,22 @@ impl Reader {
         count.query_row([contact.0], |row| row.get(0)).map_err(fault)
     }
 
+    /// One message of a contact; `None` if there is no such row.
+    pub fn message(&self, contact: Fingerprint, direction: Direction, message: MessageId) -> Result<Option<MessageRow>, Code> {
+        let one = format!("{ROWS} WHERE contact = ?1 AND outgoing = ?2 AND id = ?3");
+        Ok(self.rows(&one, params![contact.0, direction == Direction::Sent, message.0])?.pop())
+    }
+
+    /// The last message with each contact, the newest first.
+    pub fn latest(&self) -> Result<Vec<MessageRow>, Code> {
+        self.rows(&format!("{ROWS} WHERE number IN (SELECT max(number) FROM message GROUP BY contact) ORDER BY number DESC"), params![])
+    }
+
+    /// The number of the newest row; 0 if there is none.
+    pub fn newest(&self) -> Result<u64, Code> {
+        self.conn.query_row("SELECT coalesce(max(number), 0) FROM message", [], |row| row.get(0)).map_err(fault)
+    }
+
     /// Messages that hold all the words, or words that begin so; the newest first, at most `count_max`. Case and diacritics
     /// do not matter.
     pub fn search(&self, words: &str, count_max: u32) -> Result<Vec<MessageRow>, Code> {

@@ -59,6 +59,7 @@ CREATE TABLE message (
     cause INTEGER NOT NULL,
     UNIQUE (contact, outgoing, id)
 );
+CREATE INDEX message_by_contact ON message (contact, number);
 CREATE INDEX message_by_body ON message (body);
 CREATE VIEW message_text AS
     SELECT message.number AS number, CAST(body.bytes AS TEXT) AS text FROM message JOIN body ON message.body = body.ref;

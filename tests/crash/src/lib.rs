@@ -35,6 +35,18 @@ pub fn restart(world: &mut World) {
     world.ask(ALICE, Intent::Connect);
 }
 
+/// Messages that bob has received.
+pub fn received(world: &World) -> usize {
+    world.people[BOB].vault.data().rows.iter().filter(|row| !row.outgoing).count()
+}
+
+/// Alice asks again for what she saw no Ok for; then nothing is lost or doubled.
+pub fn goes_on(world: &mut World) {
+    world.ask_again(ALICE);
+    world.run(10_000);
+    whole(world);
+}
+
 /// Nothing is lost, nothing doubled, and both journals fold to the same.
 pub fn whole(world: &World) {
     assert_eq!(world.wrongs(), Vec::<String>::new());

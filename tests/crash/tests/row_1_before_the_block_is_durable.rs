@@ -1,7 +1,7 @@
 //! Row 1: the process dies before the block is durable. The torn tail is cut, nothing was dispatched, only that input is lost,
 //! and its caller never got an Ok.
 
-use thicket_crash::{ALICE, BOB, acquainted, restart, whole};
+use thicket_crash::{ALICE, BOB, acquainted, goes_on, received, restart};
 use thicket_sim::disk::Failure;
 
 #[test]
@@ -15,17 +15,14 @@ fn a_torn_block_is_cut_and_only_its_input_is_lost() {
         assert!(world.people[ALICE].disk.fired(), "the fault point fired");
         assert!(world.people[ALICE].pump.is_none(), "the process is dead");
         assert!(!world.people[ALICE].said.last().expect("something was said").acknowledged, "no Ok was given");
-        let sent = world.people[BOB].vault.data().rows.iter().filter(|row| !row.outgoing).count();
-        assert_eq!(sent, 1, "nothing was dispatched");
+        assert_eq!(received(&world), 1, "nothing was dispatched");
 
         restart(&mut world);
         let after = world.people[ALICE].disk.image();
         for (path, bytes) in before.iter().filter(|(path, _)| path.starts_with("journal/")) {
             assert_eq!(Some(bytes), after.get(path), "{path} is as it was: the tail is cut");
         }
-        world.ask_again(ALICE);
-        world.run(10_000);
-        whole(&world);
+        goes_on(&mut world);
     }
 }
 
@@ -39,9 +36,6 @@ fn a_block_that_reached_the_disk_whole_counts_though_nobody_was_told() {
     restart(&mut world);
     // Not asked again: the journal alone brings it about.
     world.run(10_000);
-    let received = world.people[BOB].vault.data().rows.iter().filter(|row| !row.outgoing).count();
-    assert_eq!(received, 2);
-    world.ask_again(ALICE);
-    world.run(10_000);
-    whole(&world);
+    assert_eq!(received(&world), 2);
+    goes_on(&mut world);
 }

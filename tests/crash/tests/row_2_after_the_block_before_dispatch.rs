@@ -1,6 +1,6 @@
 //! Row 2: the process dies after the block, before dispatch. The fold yields the same effects; they are dispatched.
 
-use thicket_crash::{ALICE, BOB, acquainted, restart, whole};
+use thicket_crash::{ALICE, BOB, acquainted, goes_on, received, restart};
 
 #[test]
 fn what_the_block_asks_for_is_dispatched_after_the_restart() {
@@ -16,9 +16,6 @@ fn what_the_block_asks_for_is_dispatched_after_the_restart() {
     restart(&mut world);
     // Not asked again: the outstanding effect is in the state that the journal folds to.
     world.run(10_000);
-    let received = world.people[BOB].vault.data().rows.iter().filter(|row| !row.outgoing).count();
-    assert_eq!(received, 2);
-    world.ask_again(ALICE);
-    world.run(10_000);
-    whole(&world);
+    assert_eq!(received(&world), 2);
+    goes_on(&mut world);
 }

@@ -1,6 +1,6 @@
 //! Row 3: the process dies inside a vault transaction. It never happened; the op is dispatched again.
 
-use thicket_crash::{ALICE, BOB, acquainted, restart, whole};
+use thicket_crash::{ALICE, BOB, acquainted, goes_on, restart, whole};
 
 #[test]
 fn a_transaction_that_was_cut_short_never_happened() {
@@ -14,9 +14,7 @@ fn a_transaction_that_was_cut_short_never_happened() {
 
     restart(&mut world);
     world.run(10_000);
-    world.ask_again(ALICE);
-    world.run(10_000);
-    whole(&world);
+    goes_on(&mut world);
 }
 
 #[test]

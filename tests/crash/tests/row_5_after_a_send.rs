@@ -1,6 +1,6 @@
 //! Row 5: the process dies after a send, before `Resolved`. It is sent again; the receiver drops the repeated FrameId.
 
-use thicket_crash::{ALICE, BOB, acquainted, restart, whole};
+use thicket_crash::{ALICE, BOB, acquainted, received, restart, whole};
 
 #[test]
 fn the_same_bytes_go_again_and_are_dropped() {
@@ -10,7 +10,6 @@ fn the_same_bytes_go_again_and_are_dropped() {
     world.say(ALICE, BOB);
     world.run(5_000);
     assert_eq!(world.people[ALICE].deaths, 1, "the fault point fired");
-    let received = |world: &thicket_sim::world::World| world.people[BOB].vault.data().rows.iter().filter(|row| !row.outgoing).count();
     assert_eq!(received(&world), 2, "the frame was on its way, and bob has it");
 
     restart(&mut world);

@@ -68,9 +68,7 @@ fn told(client: &Client, change: &Change) -> Result<Option<Value>, Trouble> {
             json!({ "change": "identity_changed", "name": name_of(client, *contact), "fingerprint": contact.hex() })
         }
         Change::Received { contact, message } => {
-            let rows = client.messages(Some(*contact), 0, u32::MAX)?;
-            let row = rows.into_iter().rfind(|row| row.direction == Direction::Received && row.message == *message);
-            let text = row.and_then(|row| row.text);
+            let text = client.message(*contact, Direction::Received, *message)?.and_then(|row| row.text);
             json!({ "change": "received", "from": name_of(client, *contact), "message": message.hex(), "text": text })
         }
         Change::Unreadable { contact, cause } => {

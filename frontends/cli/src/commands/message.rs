@@ -62,8 +62,7 @@ fn state(client: &Client, contact: Fingerprint, message: MessageId) -> Result<Me
     if let Some((_, state, _, _)) = client.view().unsettled.get(&message) {
         return Ok(*state);
     }
-    let rows = client.messages(Some(contact), 0, u32::MAX)?;
-    let row = rows.iter().rfind(|row| row.direction == Direction::Sent && row.message == message);
+    let row = client.message(contact, Direction::Sent, message)?;
     // Between the two it is stored, and the row is about to say so.
     Ok(row.map_or(MessageState::Sent, |row| row.state.max(MessageState::Sent)))
 }
@@ -134,13 +133,7 @@ pub fn conversations(global: &Global) -> Result<(), Trouble> {
     let (view, reader) = home::unlock(global)?.look()?;
     let names: BTreeMap<Fingerprint, String> =
         view.contacts.into_iter().map(|contact| (contact.fingerprint, contact.name.text().to_owned())).collect();
-    let mut last: BTreeMap<Fingerprint, MessageRow> = BTreeMap::new();
-    for row in reader.messages(None, 0, u32::MAX)? {
-        last.insert(row.contact, row);
-    }
-    let mut rows: Vec<MessageRow> = last.into_values().collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.number));
-    for row in rows {
+    for row in reader.latest()? {
         let name = names.get(&row.contact).cloned().unwrap_or_else(|| row.contact.hex());
         if global.json {
             let json =

@@ -9,7 +9,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     if !client.view().registered {
         return Err(Code::NotRegistered.into());
     }
-    let before = client.messages(None, 0, u32::MAX)?.last().map_or(0, |row| row.number);
+    let before = client.newest()?;
     let rest = client.wait_for(global.patience(), |view| view.at_rest.then_some(()));
     let new = client.messages(None, before, u32::MAX)?;
     let came = new.iter().filter(|row| row.direction == thicket_client::Direction::Received).count();

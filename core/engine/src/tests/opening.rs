@@ -1,0 +1,83 @@
+//! Opening again.
+
+use super::*;
+
+#[test]
+fn a_profile_without_a_journal_is_fresh() {
+    let world = World::new();
+    let (engine, opened) = world.open_with(FORGETFUL).expect("a new profile");
+    assert_eq!(*engine.state(), Count::default());
+    assert_eq!(engine.durable(), Durable { seq: Seq::ZERO, chain: Digest([0; 32]) });
+    assert!(opened.outstanding.is_empty() && opened.timers.is_empty() && opened.folded == 0);
+}
+
+#[test]
+fn an_open_that_appends_nothing_leaves_the_disk_as_it_was() {
+    let (world, state, durable) = three_blocks();
+    let seen = || {
+        let files = world.disk.files();
+        (files.files.clone(), files.ops.len())
+    };
+    let before = seen();
+    let engine = world.open();
+    assert_eq!((engine.state(), engine.durable()), (&state, durable));
+    assert_eq!(seen(), before);
+}
+
+#[test]
+fn a_reopened_journal_comes_to_the_same_state_and_the_same_open_effects() {
+    // Given a life over three processes, with effects open and a timer armed.
+    let world = World::new();
+    let mut last = None;
+    for number in 1..=3 {
+        let mut engine = world.open();
+        let asked = dispatched(&turn(&mut engine, [intent(number), arrival(number)]));
+        turn(&mut engine, [framed(asked[0], number)]);
+        last = Some((engine.state().clone(), engine.durable()));
+    }
+    // When it is opened again.
+    let (engine, opened) = world.open_with(FORGETFUL).expect("an intact journal");
+    // Then it is the same, and what is open has the ids that it always had.
+    let (state, durable) = last.expect("three processes");
+    assert_eq!((engine.state(), engine.durable()), (&state, durable));
+    assert_eq!(opened.outstanding, Counting::outstanding(&state));
+    assert_eq!(opened.outstanding.len(), 6);
+    assert_eq!(opened.timers, Counting::timers(&state));
+    assert_eq!(opened.folded, 9);
+    assert_eq!(world.disk.names("journal").len(), 3);
+}
+
+#[test]
+fn a_frame_is_found_in_memory_on_disk_and_before_a_snapshot() {
+    let world = World::new();
+    let mut engine = world.open();
+    let asked = dispatched(&turn(&mut engine, [intent(1), arrival(7)]));
+    turn(&mut engine, [framed(asked[0], 8)]);
+    let found = |engine: &mut Engine<Counting>, seq| engine.frame(Seq(seq)).map_err(|fault| fault.code);
+    for _ in 0..2 {
+        assert_eq!(found(&mut engine, 2), Ok(vec![7; 40]));
+        assert_eq!(found(&mut engine, 3), Ok(vec![8; 30]));
+        // A record without a frame, and none at all.
+        assert_eq!(found(&mut engine, 1), Err(Code::Inconsistent));
+        assert_eq!(found(&mut engine, 4), Err(Code::Inconsistent));
+        engine.snapshot().expect("a disk that works");
+        engine = world.open();
+    }
+    // Two segments on, the first is still found.
+    turn(&mut engine, [arrival(9)]);
+    engine.snapshot().expect("a disk that works");
+    let mut engine = world.open();
+    assert_eq!(found(&mut engine, 4), Ok(vec![9; 40]));
+    assert_eq!(found(&mut engine, 2), Ok(vec![7; 40]));
+}
+
+#[test]
+fn what_does_not_fit_one_block_waits_for_the_next_turn() {
+    let world = World::new();
+    let mut engine = world.open();
+    let taken = turn(&mut engine, (0..BLOCK_RECORDS_MAX + 88).map(|_| intent(1)));
+    assert_eq!(taken.records, BLOCK_RECORDS_MAX);
+    assert!(engine.has_inputs());
+    assert_eq!(turn(&mut engine, []).records, 88);
+    assert_eq!(world.open().state(), engine.state());
+}

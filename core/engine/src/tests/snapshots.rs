@@ -1,0 +1,90 @@
+//! Snapshots.
+
+use super::*;
+
+/// A profile with two snapshots and a tail behind them.
+fn two_snapshots() -> (World, Count) {
+    let world = World::new();
+    let mut engine = world.open();
+    for number in 1..=5 {
+        let asked = dispatched(&turn(&mut engine, [intent(number), arrival(number)]));
+        turn(&mut engine, [framed(asked[0], number)]);
+        if number == 2 || number == 4 {
+            engine.snapshot().expect("a disk that works");
+        }
+    }
+    let state = engine.state().clone();
+    (world, state)
+}
+
+#[test]
+fn a_snapshot_and_its_tail_come_to_what_a_full_replay_comes_to() {
+    let (world, state) = two_snapshots();
+    let (engine, opened) = world.open_with(FORGETFUL).expect("an intact profile");
+    assert_eq!(*engine.state(), state);
+    assert_eq!(opened.folded, 3);
+    assert_eq!(opened.outstanding, Counting::outstanding(&state));
+    assert_eq!(world.replayed(), state);
+}
+
+#[test]
+fn a_damaged_snapshot_is_passed_over_for_the_one_before() {
+    let (world, state) = two_snapshots();
+    let newest = world.disk.newest("snapshots");
+    for at in 0..world.disk.bytes(&newest).len() {
+        let copy = world.copy();
+        copy.disk.flip(&newest, at);
+        let (engine, opened) = copy.open_with(FORGETFUL).expect("an older snapshot");
+        assert_eq!((engine.state(), opened.folded), (&state, 9), "byte {at}");
+    }
+    // With both damaged, everything is folded.
+    let copy = world.copy();
+    copy.disk.names("snapshots").iter().for_each(|path| copy.disk.flip(path, 200));
+    let (engine, opened) = copy.open_with(FORGETFUL).expect("a whole journal");
+    assert_eq!((engine.state(), opened.folded), (&state, 15));
+}
+
+#[test]
+fn a_cut_snapshot_is_passed_over_for_the_one_before() {
+    let (world, state) = two_snapshots();
+    let newest = world.disk.newest("snapshots");
+    for len in 0..world.disk.bytes(&newest).len() {
+        let copy = world.copy();
+        copy.disk.cut(&newest, len);
+        assert_eq!(*copy.open().state(), state, "cut at {len}");
+    }
+}
+
+#[test]
+fn the_newest_two_snapshots_are_kept_and_the_others_lose_their_keys() {
+    let world = World::new();
+    let mut engine = world.open();
+    let mut covered = Vec::new();
+    for number in 1..=4 {
+        turn(&mut engine, [intent(number)]);
+        covered.push(engine.snapshot().expect("a disk that works").map(|(seq, _)| seq));
+        assert_eq!(engine.snapshot(), Ok(None), "nothing new since the last");
+    }
+    // Each tells what the one before it covers.
+    assert_eq!(covered, [None, Some(Seq(1)), Some(Seq(2)), Some(Seq(3))]);
+    let names = world.disk.names("snapshots");
+    assert_eq!(names.len(), 2);
+    assert!(names[0].ends_with(&format!("{:016x}.snap", 3)) && names[1].ends_with(&format!("{:016x}.snap", 4)));
+    // One segment and two snapshots: each has 80 bytes between the keys file's front (120) and its MAC (32).
+    assert_eq!(world.disk.bytes(KEYS_FILE).len(), 120 + 3 * 80 + 32);
+}
+
+#[test]
+fn a_snapshot_is_due_after_so_many_records() {
+    let world = World::new();
+    let mut engine = world.open();
+    let mut records = 0;
+    while !engine.snapshot_due() {
+        assert!(records < SNAPSHOT_EVERY);
+        records += turn(&mut engine, (0..BLOCK_RECORDS_MAX).map(|_| intent(1))).records as u64;
+    }
+    assert_eq!(records, SNAPSHOT_EVERY);
+    engine.snapshot().expect("a disk that works");
+    assert!(!engine.snapshot_due());
+    assert!(!world.open().snapshot_due());
+}

@@ -1,0 +1,195 @@
+//! The inbox.
+
+use super::*;
+
+#[test]
+fn an_envelope_is_opened_once_and_acknowledged_each_time() {
+    let mut book = Book::registered();
+    let effects = book.envelope(1);
+    let open = VaultOp::OpenEnvelope { envelope: Seq(book.seq), at: book.stamp(), last: false };
+    let deadline = book.stamp().after(ACKNOWLEDGE_AFTER);
+    let soon = book.deadline(TimerId::Fetch);
+    assert!(within_a_quarter(soon.0 - book.now, FETCH_SOON), "what else a lost push left behind is asked for soon");
+    assert_eq!(effects, [Effect::Arm(TimerId::Acknowledge, deadline), Effect::Arm(TimerId::Fetch, soon), vault(open)]);
+    // The same again, in the same block, before admission could know.
+    assert_eq!(book.envelope(1), []);
+    // Admission shrinks a later one to its place.
+    let content = Arrived::Envelope { cursor: 8, sender: BOB, sealed: Bytes(vec![1; 8]) };
+    let arrival = Arrival { frame: FrameId([1; 32]), lane: Lane::Named, content };
+    let repeat = Arrival { content: Arrived::Repeat { cursor: 8 }, ..arrival.clone() };
+    assert_eq!(ClientRules::admit(&book.state, arrival), Some(repeat));
+    assert_eq!(book.arrive(FrameId([1; 32]), Arrived::Repeat { cursor: 8 }), []);
+    assert_eq!(book.state.unacknowledged, BTreeSet::from([1, 8]));
+}
+
+#[test]
+fn frames_are_forgotten_when_they_are_too_old_or_too_many() {
+    let place = |seq, stamp| Place { segment: SEGMENT, seq: Seq(seq), stamp: Stamp(stamp) };
+    let mut seen = Seen::default();
+    assert!(seen.note(frame_id(1), place(1, START)));
+    assert!(!seen.note(frame_id(1), place(2, START)));
+    assert!(seen.note(frame_id(2), place(3, START + SEEN_FRAMES_FOR.0)));
+    assert!(seen.holds(frame_id(1)));
+    assert!(seen.note(frame_id(3), place(4, START + SEEN_FRAMES_FOR.0 + 1)));
+    assert!(!seen.holds(frame_id(1)) && seen.holds(frame_id(2)));
+    for number in 0..SEEN_FRAMES_MAX as u64 {
+        assert!(seen.note(frame_id(10 + number), place(10 + number, START + SEEN_FRAMES_FOR.0 + 1)));
+    }
+    assert!(!seen.holds(frame_id(3)) && seen.holds(frame_id(10)));
+}
+
+#[test]
+fn acknowledgements_are_gathered() {
+    // Given three items within the wait, one of them not for us.
+    let mut book = Book::registered();
+    book.envelope(3);
+    assert_eq!(
+        book.arrive(FrameId([9; 32]), Arrived::Unsealable { cursor: 1, cause: Code::Unsealable }),
+        [Effect::Notify(Change::Dropped(Code::Unsealable))]
+    );
+    book.envelope(2);
+    // When it is over, one request names all.
+    let acknowledge = |cursors: &[u64]| vault(VaultOp::Compose(Ask::Acknowledge { cursors: cursors.to_vec() }));
+    assert_eq!(book.elapse(TimerId::Acknowledge), [acknowledge(&[1, 2, 3])]);
+    // What comes meanwhile waits for its answer.
+    book.envelope(4);
+    assert_eq!(book.elapse(TimerId::Acknowledge), []);
+    let frame = book.transmit(&Why::Acknowledge(vec![1, 2, 3]));
+    let effects = book.answer(frame, Said::Acknowledged(wire::Acknowledged {}));
+    assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), acknowledge(&[4])]);
+    assert_eq!(book.state.unacknowledged, BTreeSet::from([4]));
+}
+
+#[test]
+fn one_acknowledgement_names_so_many_and_the_next_the_rest() {
+    let mut book = Book::registered();
+    for cursor in 0..ACKNOWLEDGE_MAX as u64 * 5 {
+        book.arrive(frame_id(5_000 + cursor), Arrived::Unsealable { cursor, cause: Code::Unsealable });
+    }
+    assert_eq!(book.state.unacknowledged.len(), ACKNOWLEDGE_MAX * 4);
+    let cursors: Vec<u64> = (0..ACKNOWLEDGE_MAX as u64).collect();
+    assert_eq!(book.elapse(TimerId::Acknowledge), [vault(VaultOp::Compose(Ask::Acknowledge { cursors: cursors.clone() }))]);
+    book.settle(&Why::Acknowledge(cursors), Said::Acknowledged(wire::Acknowledged {}));
+    let next: Vec<u64> = (ACKNOWLEDGE_MAX as u64..ACKNOWLEDGE_MAX as u64 * 2).collect();
+    assert_eq!(book.under_way(), [Why::Acknowledge(next)]);
+}
+
+#[test]
+fn early_envelopes_are_held_and_opened_again_when_the_conversation_begins() {
+    // Given two messages that came before the one that begins their conversation.
+    let mut book = Book::registered();
+    let early = Outcome::Opened(Opened::Early { contact: BOB });
+    assert_eq!(book.receive(1, early.clone()), []);
+    let first = Seq(book.seq - 1);
+    book.receive(2, early);
+    let second = Seq(book.seq - 1);
+    assert_eq!(book.state.early, BTreeMap::from([(BOB, vec![first, second])]));
+    // When that one comes.
+    let effects = book.receive(3, opened_message(BOB, 3, true));
+    // Then both are opened again, oldest first.
+    let open = |envelope| vault(VaultOp::OpenEnvelope { envelope, at: book.stamp(), last: false });
+    let expected = [
+        Effect::Notify(Change::Contact(BOB)),
+        Effect::Notify(Change::Received { contact: BOB, message: message(3) }),
+        Effect::Arm(TimerId::Receipts(BOB), book.stamp().after(RECEIPTS_AFTER)),
+        open(first),
+        open(second),
+    ];
+    assert_eq!(effects, expected);
+    assert!(book.state.early.is_empty());
+    assert_eq!(book.bob().conversation, Conversation::Open);
+    // And what they hold is received.
+    let effects = book.resolve(&Why::Open(first), opened_message(BOB, 1, false));
+    assert_eq!(effects, [Effect::Notify(Change::Received { contact: BOB, message: message(1) })]);
+}
+
+#[test]
+fn early_envelopes_are_bounded_and_the_oldest_is_given_up() {
+    let mut book = Book::registered();
+    let early = |contact| Outcome::Opened(Opened::Early { contact });
+    let mut seqs = Vec::new();
+    for number in 0..=HELD_FRAMES_MAX as u64 {
+        let content = Arrived::Envelope { cursor: number, sender: BOB, sealed: Bytes(vec![0; 4]) };
+        book.arrive(frame_id(7_000 + number), content);
+        seqs.push(Seq(book.seq));
+        let effects = book.resolve(&Why::Open(Seq(book.seq)), early(BOB));
+        if number == HELD_FRAMES_MAX as u64 {
+            assert_eq!(effects, [vault(VaultOp::OpenEnvelope { envelope: seqs[0], at: book.stamp(), last: true })]);
+        } else {
+            assert_eq!(effects, []);
+        }
+    }
+    assert_eq!(book.state.early[&BOB], seqs[1..]);
+    // So are the senders that they are held for: of one more, nothing is.
+    for number in 1..HELD_FRAMES_MAX as u64 {
+        let mut id = [0; 20];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        book.state.early.insert(Fingerprint(id), vec![Seq(1)]);
+    }
+    book.envelope(250);
+    let last = Seq(book.seq);
+    let effects = book.resolve(&Why::Open(last), early(CAROL));
+    assert_eq!(effects, [vault(VaultOp::OpenEnvelope { envelope: last, at: book.stamp(), last: true })]);
+    assert!(!book.state.early.contains_key(&CAROL));
+}
+
+#[test]
+fn an_envelope_that_can_never_be_read_is_told_unless_it_was_here_before() {
+    let mut book = Book::registered();
+    let unreadable = |cause| Outcome::Opened(Opened::Unreadable { contact: BOB, cause });
+    let effects = book.receive(1, unreadable(Code::TooOld));
+    assert_eq!(effects, [Effect::Notify(Change::Unreadable { contact: BOB, cause: Code::TooOld })]);
+    assert_eq!(book.receive(2, unreadable(Code::Repeated)), []);
+    assert!(book.state.contacts.is_empty());
+}
+
+#[test]
+fn a_stranger_gets_no_receipt_until_accepted() {
+    // Given a message of somebody who wrote first.
+    let mut book = Book::registered();
+    book.receive(1, opened_message(BOB, 1, true));
+    assert_eq!(book.bob().standing, Standing::Asking);
+    // When the receipts have gathered, none goes.
+    assert_eq!(book.elapse(TimerId::Receipts(BOB)), []);
+    assert_eq!(book.under_way(), []);
+    // When they are accepted, their mailbox is looked up first.
+    let effects = book.ask(2, Intent::AcceptContact { contact: BOB });
+    let look_up = vault(VaultOp::Compose(Ask::Lookup(name("bob"))));
+    assert_eq!(effects, [Effect::Notify(Change::Contact(BOB)), look_up, answered(2, Answer::Accepted)]);
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let effects = book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
+    // Then what was delivered is told.
+    let receipt = VaultOp::SealReceipt { contact: BOB, mailbox: MAILBOX, messages: vec![message(1)], at: book.stamp() };
+    assert_eq!(effects, [Effect::Notify(Change::Contact(BOB)), vault(receipt)]);
+    assert!(book.bob().receipts.is_empty() && !book.bob().receipts_due);
+}
+
+#[test]
+fn nobody_unknown_is_accepted() {
+    let mut book = Book::registered();
+    let refused = [answered(1, Answer::Refused(Code::UnknownContact))];
+    assert_eq!(book.ask(1, Intent::AcceptContact { contact: BOB }), refused);
+}
+
+#[test]
+fn receipts_are_gathered_and_bounded() {
+    let mut book = Book::talking();
+    for number in 0..=RECEIPTS_MAX as u64 {
+        let content = Arrived::Envelope { cursor: number, sender: BOB, sealed: Bytes(vec![0; 4]) };
+        book.arrive(frame_id(8_000 + number), content);
+        let why = Why::Open(Seq(book.seq));
+        book.resolve(&why, opened_message(BOB, u8::try_from(number % 256).expect("a byte"), false));
+    }
+    let effects = book.elapse(TimerId::Receipts(BOB));
+    let [Effect::Vault(VaultOp::SealReceipt { messages, .. }), Effect::Arm(TimerId::Receipts(BOB), _)] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(messages.len(), RECEIPTS_MAX);
+    let effects = book.elapse(TimerId::Receipts(BOB));
+    let [Effect::Vault(VaultOp::SealReceipt { messages, .. })] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(messages.len(), 1);
+    // A receipt is not acknowledged by the contact, and needs nothing once it is stored.
+    assert!(book.bob().receipts.is_empty());
+}

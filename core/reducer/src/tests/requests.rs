@@ -1,0 +1,133 @@
+//! Requests: retries, backoff, answers.
+
+use super::*;
+
+#[test]
+fn the_wait_doubles_and_is_bounded() {
+    let waits = [4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000];
+    for (tries, wait) in (1..).zip(waits) {
+        assert_eq!(backoff(tries), Duration(wait));
+    }
+    assert_eq!(backoff(0), RETRY_FIRST);
+    for tries in [8, 9, 64, 65, u32::MAX] {
+        assert_eq!(backoff(tries), RETRY_MAX);
+    }
+}
+
+#[test]
+fn a_request_is_sent_again_with_the_same_bytes_until_it_is_answered() {
+    let mut book = Book::registered();
+    book.ask(1, Intent::AddContact { name: name("bob") });
+    let frame = book.transmit(&Why::Lookup(name("bob")));
+    let (timer, record) = (TimerId::Retry(frame), book.state.requests[&frame].frame);
+    for (tries, wait) in (1..).zip([4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000]) {
+        assert_eq!(book.state.requests[&frame].tries, tries);
+        let span = book.deadline(timer).0 - book.now;
+        assert!(within_a_quarter(span, Duration(wait)), "try {tries} waits {span}");
+        let effects = book.elapse(timer);
+        let sent = Send { to: address(RELAY), lane: Lane::Anonymous, frame: record };
+        assert_eq!(effects, [Effect::Send(sent), Effect::Arm(timer, book.deadline(timer))]);
+        book.resolve(&Why::Handing(frame), Outcome::Unreachable);
+    }
+    let effects = book.answer(frame, Said::Entry(wire::Entry::default()));
+    let pin = VaultOp::PinContact { name: name("bob"), answer: Seq(book.seq), at: book.stamp() };
+    assert_eq!(effects, [Effect::Disarm(timer), vault(pin)]);
+    assert!(book.state.requests.is_empty());
+}
+
+#[test]
+fn a_timer_before_its_deadline_or_without_one_changes_nothing() {
+    let mut book = Book::registered();
+    let before = book.state.clone();
+    assert_eq!(book.fold(&Event::Elapsed { timer: TimerId::Fetch, fault: false }), []);
+    assert_eq!(book.fold(&Event::Elapsed { timer: TimerId::Login, fault: false }), []);
+    assert_eq!(book.state, before);
+}
+
+#[test]
+fn a_timer_whose_fold_panicked_is_dropped() {
+    let mut book = Book::registered();
+    book.now = book.deadline(TimerId::Fetch).0;
+    assert_eq!(book.fold(&Event::Elapsed { timer: TimerId::Fetch, fault: true }), []);
+    assert!(book.state.timers.is_empty());
+}
+
+#[test]
+fn a_second_outcome_for_an_effect_changes_nothing_but_the_count() {
+    let mut book = Book::registered();
+    book.ask(1, Intent::AddContact { name: name("bob") });
+    let effect = book.open(&Why::Lookup(name("bob")));
+    let (frame, _) = book.frame(&Why::Lookup(name("bob")));
+    let mut before = book.state.clone();
+    let outcome = Outcome::Framed { frame, bytes: Bytes(vec![1; 8]) };
+    assert_eq!(book.fold(&Event::Resolved { effect, outcome, vault_count: 7 }), []);
+    assert_eq!(ClientRules::vault_count(&book.state), 7);
+    before.vault_count = 7;
+    assert_eq!(book.state, before);
+}
+
+#[test]
+fn an_answer_to_a_request_that_does_not_wait_is_not_admitted_and_changes_nothing() {
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    let frame = book.transmit(&Why::Message(message(1)));
+    let arrival =
+        |to| Arrival { frame: frame_id(900), lane: Lane::Anonymous, content: Arrived::Answer { answer: answer_bytes(to, stored()) } };
+    assert_eq!(ClientRules::admit(&book.state, arrival(frame)), Some(arrival(frame)));
+    assert_eq!(ClientRules::admit(&book.state, arrival(frame_id(901))), None);
+    let garbage = Arrival { content: Arrived::Answer { answer: Bytes(vec![0xff; 9]) }, ..arrival(frame) };
+    assert_eq!(ClientRules::admit(&book.state, garbage.clone()), None);
+    // Nor does it do anything if it is folded all the same.
+    let before = book.state.clone();
+    assert_eq!(book.fold(&Event::Arrived(arrival(frame_id(901)))), []);
+    assert_eq!(book.fold(&Event::Arrived(garbage)), []);
+    assert_eq!(book.state, before);
+    // And one that was answered waits no more.
+    book.fold(&Event::Arrived(arrival(frame)));
+    assert_eq!(ClientRules::admit(&book.state, arrival(frame)), None);
+}
+
+#[test]
+fn an_answer_to_another_question_is_a_refusal() {
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    book.settle(&Why::Message(message(1)), fetched(3));
+    assert!(book.state.outbox.is_empty());
+    assert_eq!(book.under_way(), [Why::File]);
+    assert_eq!(book.state.session.waiting, 0);
+}
+
+#[test]
+fn requests_are_bounded() {
+    // Given as many requests without an answer as there may be, a login among them.
+    let mut book = Book::talking();
+    book.ask(1, Intent::Connect);
+    book.transmit(&Why::Challenge);
+    book.ask(2, send_to(BOB, 2));
+    for number in 0..REQUESTS_MAX as u64 - 1 {
+        let waiting = InFlight { why: Why::Message(message(9)), to: address(RELAY), lane: Lane::Anonymous, frame: Seq(1), tries: 1 };
+        book.state.requests.insert(frame_id(1_000_000 + number), waiting);
+    }
+    // When the vault made one more.
+    book.frame(&Why::Message(message(2)));
+    // Then there are no more than may be, and neither the login nor the message is lost.
+    // The session's own are few, and beyond the bound.
+    assert!(book.state.requests.len() <= REQUESTS_MAX + 8, "{} requests", book.state.requests.len());
+    let login = book.under_way().contains(&Why::Challenge) || book.state.timers.contains_key(&TimerId::Login);
+    assert!(login || book.state.session.link != Link::Asking, "nothing leads the login on");
+    assert!(book.state.outbox.contains_key(&message(2)));
+}
+
+#[test]
+fn requests_that_all_carry_messages_are_bounded() {
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    for number in 0..REQUESTS_MAX as u64 {
+        let waiting = InFlight { why: Why::Message(message(9)), to: address(RELAY), lane: Lane::Anonymous, frame: Seq(1), tries: 1 };
+        book.state.requests.insert(frame_id(1_000_000 + number), waiting);
+    }
+    book.frame(&Why::Message(message(1)));
+    // The session's own are few, and beyond the bound.
+    assert!(book.state.requests.len() <= REQUESTS_MAX + 8, "{} requests", book.state.requests.len());
+    assert!(book.state.outbox.contains_key(&message(1)));
+}

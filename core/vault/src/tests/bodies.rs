@@ -1,0 +1,76 @@
+//! Bodies and files.
+
+use super::*;
+
+#[test]
+fn a_body_is_from_one_byte_to_the_bound() {
+    let mut alice = Person::new("alice", 1);
+    assert_eq!(alice.vault.stage(b""), Err(Code::EmptyMessage));
+    assert_eq!(alice.vault.stage(&vec![b'x'; BODY_LEN_MAX + 1]), Err(Code::MessageTooLong));
+    assert_eq!(alice.count("body"), 0);
+    for len in [1, BODY_LEN_MAX] {
+        assert!(alice.vault.stage(&vec![b'x'; len]).is_ok(), "{len}");
+    }
+    assert_eq!(alice.count("body"), 2);
+}
+
+#[test]
+fn a_sweep_drops_what_nobody_names_also_from_the_pages() {
+    const TEXTS: [&str; 3] = ["the text of a message row", "the text that an intent names", "the text that nobody names"];
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    say(&mut alice, &bob, TEXTS[0]);
+    let [named, loose] = [TEXTS[1], TEXTS[2]].map(|text| alice.vault.stage(text.as_bytes()).expect("room"));
+    alice.vault.checkpoint().expect("a vault that works");
+    let before = pages(&alice);
+    assert_eq!(TEXTS.map(|text| contains(&before, text.as_bytes())), [true, true, true]);
+    assert_eq!(alice.vault.sweep(&[named]), Ok(1));
+    let after = pages(&alice);
+    assert_eq!(TEXTS.map(|text| contains(&after, text.as_bytes())), [true, true, false]);
+    assert_eq!(fs::metadata(alice.folder.path().join("vault.db-wal")).map_or(0, |file| file.len()), 0);
+    assert_eq!(alice.vault.sweep(&[named]), Ok(0));
+
+    let (contact, mailbox) = (bob.own(), bob.mailbox());
+    let seal = |body: BodyRef| VaultOp::SealMessage { contact, mailbox, message: message_of(TEXTS[1]), body, at: NOW };
+    assert_eq!(alice.ask(seal(loose), &[]), Outcome::Refused(Code::UnknownBody));
+    let sealed = put(&alice.ask(seal(named), &[])).envelope;
+    hears(&mut bob, &alice, &sealed, TEXTS[1]);
+    assert_eq!(alice.vault.sweep(&[]), Ok(0));
+    assert_eq!(bob.vault.sweep(&[]), Ok(0));
+    assert_eq!(bob.heard(), [TEXTS[1]]);
+    assert_eq!(alice.rows().into_iter().filter_map(|row| row.text).collect::<Vec<_>>(), [TEXTS[0], TEXTS[1]]);
+}
+
+#[test]
+fn no_text_and_no_name_stands_in_the_files_in_clear() {
+    let (mut alice, mut bob) = (Person::new("alice-in-the-clear", 1), Person::new("bob-in-the-clear", 2));
+    begin(&mut alice, &mut bob);
+    say(&mut alice, &bob, "a text that is sealed");
+    alice.vault.stage(b"a text that is staged").expect("room");
+    for checkpointed in [false, true] {
+        if checkpointed {
+            alice.vault.checkpoint().expect("a vault that works");
+            assert!(contains(&pages(&alice), b"a text that is staged"));
+        }
+        for file in fs::read_dir(alice.folder.path()).expect("a folder") {
+            let path = file.expect("a file").path();
+            let bytes = fs::read(&path).expect("a file");
+            for clear in ["alice-in-the-clear", "bob-in-the-clear", "a text that is", "SQLite format 3", "CREATE TABLE"] {
+                assert!(!contains(&bytes, clear.as_bytes()), "{clear}: {}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_vault_opens_under_its_own_key_alone_and_none_is_made_over_it() {
+    let alice = Person::new("alice", 1);
+    let other = Key::new([8; 32]);
+    assert_eq!(SqlVault::open(&alice.path(), &other, seeded(1)).err(), Some(Code::VaultDamaged));
+    assert_eq!(Reader::open(&alice.path(), &other).err(), Some(Code::VaultDamaged));
+    let new = NewAccount { origin: Origin::New(name("eve")), at: NOW };
+    assert_eq!(SqlVault::create(&alice.path(), &key(), seeded(1), &new).err(), Some(Code::ProfileExists));
+    let own = alice.own();
+    let alice = alice.reopened();
+    assert_eq!((alice.vault.own().0, alice.own()), ("alice", own));
+}

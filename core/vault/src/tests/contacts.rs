@@ -1,0 +1,104 @@
+//! Search, deletion, pins and safety numbers.
+
+use super::*;
+
+/// The texts of what a search finds.
+fn found(by: &Person, words: &str, count_max: u32) -> Vec<String> {
+    by.reader().search(words, count_max).expect("an intact vault").into_iter().filter_map(|row| row.text).collect()
+}
+
+#[test]
+fn a_search_finds_what_holds_all_the_words_or_words_that_begin_so() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    for text in ["Grüße from Zoë", "a letter from Zanzibar", "\"quoted\" OR not"] {
+        let sealed = say(&mut alice, &bob, text);
+        hears(&mut bob, &alice, &sealed, text);
+    }
+    for person in [&alice, &bob] {
+        assert_eq!(found(person, "from", 10), ["a letter from Zanzibar", "Grüße from Zoë"]);
+        assert_eq!(found(person, "from", 1), ["a letter from Zanzibar"]);
+        assert_eq!(found(person, "zoe GRU", 10), ["Grüße from Zoë"]);
+        assert_eq!(found(person, "from zanz letter", 10), ["a letter from Zanzibar"]);
+        assert_eq!(found(person, "\"quoted\"", 10), ["\"quoted\" OR not"]);
+        let syntax = ["letter OR zoe", "from NOT zanzibar", "text:from", "NEAR(from zoe)", "(", "\"", "*", "- +", "anzibar", "", " \t"];
+        for words in syntax {
+            assert!(found(person, words, 10).is_empty(), "{words}");
+        }
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_in_no_row_no_index_and_no_page() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    begin(&mut alice, &mut bob);
+    begin(&mut alice, &mut carol);
+    let sealed = say(&mut alice, &bob, "zanzibar to bob");
+    hears(&mut bob, &alice, &sealed, "zanzibar to bob");
+    pin(&mut bob, &mut alice);
+    let sealed = say(&mut bob, &alice, "quagga from bob");
+    hears(&mut alice, &bob, &sealed, "quagga from bob");
+    say(&mut alice, &carol, "walrus to carol");
+    alice.vault.checkpoint().expect("a vault that works");
+    let held = |pages: &[u8]| ["zanzibar", "quagga", "walrus"].map(|word| contains(pages, word.as_bytes()));
+    assert_eq!(held(&pages(&alice)), [true, true, true]);
+    assert_eq!(alice.ask(VaultOp::Forget { contact: bob.own() }, &[]), Outcome::Done);
+    assert_eq!(held(&pages(&alice)), [false, false, true]);
+    assert_eq!(["zanzibar", "quagga", "walrus"].map(|word| found(&alice, word, 10).len()), [0, 0, 1]);
+    assert_eq!(alice.rows().iter().map(|row| row.number).collect::<Vec<_>>(), [3]);
+    // The keys stay: what comes after is read, what came before is known, and no number is used again.
+    assert_eq!(read(&mut alice, &sealed), unreadable(&bob, Code::Repeated));
+    let again = say(&mut bob, &alice, "again");
+    hears(&mut alice, &bob, &again, "again");
+    assert_eq!(alice.rows().iter().map(|row| row.number).collect::<Vec<_>>(), [3, 4]);
+}
+
+#[test]
+fn forgetting_a_contact_leaves_the_same_body_with_another() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    begin(&mut alice, &mut bob);
+    begin(&mut alice, &mut carol);
+    let body = alice.vault.stage(b"to both").expect("room");
+    for (to, message) in [(&bob, message_of("to bob")), (&carol, message_of("to carol"))] {
+        let op = VaultOp::SealMessage { contact: to.own(), mailbox: to.mailbox(), message, body, at: NOW };
+        asked(&alice.ask(op, &[]));
+    }
+    assert_eq!(alice.ask(VaultOp::Forget { contact: bob.own() }, &[]), Outcome::Done);
+    let texts: Vec<_> = alice.rows().into_iter().map(|row| (row.contact, row.text)).collect();
+    assert_eq!(texts, [(carol.own(), Some("to both".to_owned()))]);
+    assert_eq!(found(&alice, "both", 10), ["to both"]);
+}
+
+#[test]
+fn an_identity_that_is_unpinned_makes_room_for_another_and_is_still_read() {
+    let (mut alice, mut bob) = two();
+    let mut other = Person::new("bob", 9);
+    begin(&mut alice, &mut bob);
+    let sealed = say(&mut alice, &bob, "hello");
+    hears(&mut bob, &alice, &sealed, "hello");
+    pin(&mut bob, &mut alice);
+    assert_eq!(alice.ask(VaultOp::Unpin { contact: bob.own() }, &[]), Outcome::Done);
+    pin(&mut alice, &mut other);
+    let of_bob = entry(&mut bob);
+    let pinned = pin_as(&mut alice, "bob", of_bob);
+    assert!(matches!(pinned, Outcome::Pinned { contradicts: Some(new), .. } if new == other.own()), "{pinned:?}");
+    let sealed = say(&mut bob, &alice, "still here");
+    hears(&mut alice, &bob, &sealed, "still here");
+}
+
+#[test]
+fn both_sides_see_one_safety_number() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    begin(&mut alice, &mut bob);
+    let sealed = say(&mut alice, &bob, "hello");
+    hears(&mut bob, &alice, &sealed, "hello");
+    pin(&mut alice, &mut carol);
+    let number = |of: &Person, contact: Fingerprint| of.reader().safety_number(contact).expect("an intact vault");
+    let with_bob = number(&alice, bob.own()).expect("a contact");
+    assert_eq!(number(&bob, alice.own()), Some(with_bob.clone()));
+    assert_ne!(number(&alice, carol.own()), Some(with_bob.clone()));
+    assert_eq!(number(&alice, Fingerprint([9; 20])), None);
+    let groups: Vec<&str> = with_bob.split(' ').collect();
+    assert_eq!(groups.len(), 12);
+    assert!(groups.iter().all(|group| group.len() == 5 && group.bytes().all(|digit| digit.is_ascii_digit())), "{with_bob}");
+}

@@ -1,0 +1,242 @@
+//! Conversations.
+
+use super::*;
+
+#[test]
+fn a_message_goes_each_way_and_both_keep_it() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    let hello = say(&mut alice, &bob, "hello bob");
+    let conversation = conversation_id(alice.own(), bob.own());
+    assert_eq!(conversation, conversation_id(bob.own(), alice.own()));
+    let expected = Opened::Message {
+        contact: alice.own(),
+        name: name("alice"),
+        conversation,
+        message: message_of("hello bob"),
+        claimed: ClaimedTime(NOW.0),
+        begins: true,
+    };
+    assert_eq!(read(&mut bob, &hello), expected);
+
+    // A stranger's mailbox key is not known before the directory was asked.
+    let op = seal_op(&mut bob, &alice, "hello alice");
+    assert_eq!(bob.ask(op, &[]), Outcome::Refused(Code::UnknownContact));
+    pin(&mut bob, &mut alice);
+    let hello = say(&mut bob, &alice, "hello alice");
+    let expected = Opened::Message {
+        contact: bob.own(),
+        name: name("bob"),
+        conversation,
+        message: message_of("hello alice"),
+        claimed: ClaimedTime(NOW.0),
+        begins: false,
+    };
+    assert_eq!(read(&mut alice, &hello), expected);
+
+    let row = |number: u64, contact: &Person, direction: Direction, text: &str| MessageRow {
+        number,
+        contact: contact.own(),
+        direction,
+        message: message_of(text),
+        state: if direction == Direction::Sent { MessageState::Queued } else { MessageState::Delivered },
+        text: Some(text.to_owned()),
+        stamp: if direction == Direction::Sent { NOW } else { LATER },
+        claimed: ClaimedTime(NOW.0),
+        cause: None,
+    };
+    assert_eq!(alice.rows(), [row(1, &bob, Direction::Sent, "hello bob"), row(2, &bob, Direction::Received, "hello alice")]);
+    assert_eq!(bob.rows(), [row(1, &alice, Direction::Received, "hello bob"), row(2, &alice, Direction::Sent, "hello alice")]);
+
+    // Who was let in need not begin.
+    let package = package(&mut alice);
+    assert_eq!(begin_with(&mut bob, alice.own(), package), Outcome::Begun);
+    assert_eq!((alice.groups(&bob), bob.groups(&alice)), (1, 1));
+}
+
+#[test]
+fn the_welcome_travels_until_the_peer_was_heard_and_any_envelope_lets_them_in() {
+    for arrives in [0, 1] {
+        let (mut alice, mut bob) = two();
+        begin(&mut alice, &mut bob);
+        let said = ["first", "second"].map(|text| (say(&mut alice, &bob, text), text));
+        assert!(said.iter().all(|(sealed, _)| matches!(inside(&bob, sealed), Inside::Opening(_))));
+        let (sealed, text) = &said[arrives];
+        hears(&mut bob, &alice, sealed, text);
+        pin(&mut bob, &mut alice);
+        let reply = say(&mut bob, &alice, "reply");
+        assert!(matches!(inside(&alice, &reply), Inside::MlsMessage(_)));
+        hears(&mut alice, &bob, &reply, "reply");
+        let third = say(&mut alice, &bob, "third");
+        assert!(matches!(inside(&bob, &third), Inside::MlsMessage(_)));
+        hears(&mut bob, &alice, &third, "third");
+        assert_eq!(bob.heard(), [*text, "third"]);
+        assert_eq!(bob.groups(&alice), 1);
+    }
+}
+
+#[test]
+fn what_arrives_in_reverse_is_read() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    let said = ["first", "second", "third"].map(|text| (say(&mut alice, &bob, text), text));
+    for (sealed, text) in said.iter().rev() {
+        hears(&mut bob, &alice, sealed, text);
+    }
+    assert_eq!(bob.heard(), ["third", "second", "first"]);
+    assert_eq!(bob.groups(&alice), 1);
+}
+
+#[test]
+fn what_arrives_twice_is_kept_once() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    pin(&mut bob, &mut alice);
+    let opening = say(&mut alice, &bob, "opening");
+    hears(&mut bob, &alice, &opening, "opening");
+    assert_eq!(read(&mut bob, &opening), unreadable(&alice, Code::Repeated));
+    // The same Welcome and message under another seal are no other message.
+    let again = forge(&bob, &alice, inside(&bob, &opening));
+    assert_eq!(read(&mut bob, &again), unreadable(&alice, Code::Repeated));
+
+    let reply = say(&mut bob, &alice, "reply");
+    hears(&mut alice, &bob, &reply, "reply");
+    let plain = say(&mut alice, &bob, "plain");
+    hears(&mut bob, &alice, &plain, "plain");
+    assert_eq!(read(&mut bob, &plain), unreadable(&alice, Code::Repeated));
+
+    // A sender who encrypts one MessageId twice.
+    alice.vault.conn.execute("DELETE FROM message", []).expect("a table");
+    let twice = say(&mut alice, &bob, "plain");
+    assert_eq!(read(&mut bob, &twice), unreadable(&alice, Code::Repeated));
+    assert_eq!(bob.heard(), ["opening", "plain"]);
+    assert_eq!(bob.rows().len(), 3);
+}
+
+#[test]
+fn a_message_before_its_conversation_is_early_and_in_the_end_unreadable() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    begin(&mut alice, &mut bob);
+    let (first, second) = (say(&mut alice, &bob, "first"), say(&mut alice, &bob, "second"));
+    let to_bob = forge(&bob, &alice, alone(&bob, &second));
+    let to_carol = forge(&carol, &alice, alone(&bob, &second));
+    let early = Opened::Early { contact: alice.own() };
+    let given_up = Outcome::Opened(unreadable(&alice, Code::NoConversation));
+
+    // From a stranger there is no row, ...
+    assert_eq!(read(&mut bob, &to_bob), early);
+    assert_eq!(deliver(&mut bob, &to_bob, true), given_up);
+    assert!(bob.rows().is_empty());
+    // ... from a contact there is one.
+    pin(&mut carol, &mut alice);
+    assert_eq!(read(&mut carol, &to_carol), early);
+    assert!(carol.rows().is_empty());
+    for _ in 0..2 {
+        assert_eq!(deliver(&mut carol, &to_carol, true), given_up);
+        let rows = carol.rows();
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].contact, rows[0].direction, rows[0].state), (alice.own(), Direction::Received, MessageState::Unreadable));
+        assert_eq!((&rows[0].text, rows[0].stamp, rows[0].cause), (&None, LATER, Some(Code::NoConversation)));
+    }
+    // Once the conversation has begun it is read.
+    hears(&mut bob, &alice, &first, "first");
+    hears(&mut bob, &alice, &to_bob, "second");
+}
+
+#[test]
+fn both_who_begin_at_once_read_all_and_end_in_one_group() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    begin(&mut bob, &mut alice);
+    let of_alice = ["alice 1", "alice 2"].map(|text| (say(&mut alice, &bob, text), text));
+    let of_bob = ["bob 1", "bob 2"].map(|text| (say(&mut bob, &alice, text), text));
+    assert_ne!(group_of(&bob, &of_alice[0].0), group_of(&alice, &of_bob[0].0));
+    for (sealed, text) in &of_alice {
+        hears(&mut bob, &alice, sealed, text);
+    }
+    for (sealed, text) in &of_bob {
+        hears(&mut alice, &bob, sealed, text);
+    }
+    let chosen = if alice.own() < bob.own() { group_of(&bob, &of_alice[0].0) } else { group_of(&alice, &of_bob[0].0) };
+    for (from_alice, from_bob) in [("alice 3", "bob 3"), ("alice 4", "bob 4")] {
+        let (to_bob, to_alice) = (say(&mut alice, &bob, from_alice), say(&mut bob, &alice, from_bob));
+        assert_eq!((group_of(&bob, &to_bob), group_of(&alice, &to_alice)), (chosen.clone(), chosen.clone()));
+        hears(&mut bob, &alice, &to_bob, from_alice);
+        hears(&mut alice, &bob, &to_alice, from_bob);
+    }
+    assert_eq!((alice.groups(&bob), bob.groups(&alice)), (2, 2));
+    let (to_bob, to_alice) = (say(&mut alice, &bob, "alice 5"), say(&mut bob, &alice, "bob 5"));
+    assert!(matches!(inside(&bob, &to_bob), Inside::MlsMessage(_)));
+    assert!(matches!(inside(&alice, &to_alice), Inside::MlsMessage(_)));
+}
+
+#[test]
+fn a_receipt_marks_what_was_sent_and_marks_it_once() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    let sealed = say(&mut alice, &bob, "hello");
+    hears(&mut bob, &alice, &sealed, "hello");
+    pin(&mut bob, &mut alice);
+    let messages = vec![message_of("never sent"), message_of("hello")];
+    let op = VaultOp::SealReceipt { contact: alice.own(), mailbox: alice.mailbox(), messages, at: NOW };
+    let (first, second) = (put(&bob.ask(op.clone(), &[])).envelope, put(&bob.ask(op, &[])).envelope);
+    let receipt = |delivered: Vec<MessageId>| Opened::Receipt { contact: bob.own(), delivered };
+    let (marked, nothing) = (receipt(vec![message_of("hello")]), receipt(Vec::new()));
+    assert_eq!(read(&mut alice, &first), marked);
+    assert_eq!(read(&mut alice, &second), nothing);
+    assert_eq!(read(&mut alice, &first), unreadable(&bob, Code::Repeated));
+    let rows = alice.rows();
+    assert_eq!((rows.len(), rows[0].state), (1, MessageState::Delivered));
+}
+
+#[test]
+fn a_state_never_moves_back() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    let sealed = seal_op(&mut alice, &bob, "sealed");
+    let never = seal_op(&mut alice, &bob, "never sealed");
+    asked(&alice.ask(sealed.clone(), &[]));
+    let file = |of: &VaultOp, state: MessageState, cause: Option<Code>| {
+        let VaultOp::SealMessage { contact, message, body, .. } = *of else {
+            panic!("no message");
+        };
+        VaultOp::File { message, contact, body, at: NOW, state, cause }
+    };
+    let steps = [
+        (MessageState::Sent, None, MessageState::Sent),
+        (MessageState::Queued, None, MessageState::Sent),
+        (MessageState::Stored, None, MessageState::Stored),
+        (MessageState::Sent, None, MessageState::Stored),
+        (MessageState::Failed, Some(Code::MailboxFull), MessageState::Stored),
+        (MessageState::Delivered, None, MessageState::Delivered),
+        (MessageState::Stored, None, MessageState::Delivered),
+        (MessageState::Failed, Some(Code::MailboxFull), MessageState::Delivered),
+    ];
+    for (state, cause, expected) in steps {
+        assert_eq!(alice.ask(file(&sealed, state, cause), &[]), Outcome::Done);
+        let rows = alice.rows();
+        assert_eq!((rows.len(), rows[0].state, rows[0].cause), (1, expected, None), "{state:?}");
+    }
+    // One that was never sealed gets its row with its text.
+    for state in [MessageState::Failed, MessageState::Sent] {
+        assert_eq!(alice.ask(file(&never, state, Some(Code::UnknownName)), &[]), Outcome::Done);
+        let row = alice.rows().remove(1);
+        assert_eq!((row.state, row.cause), (MessageState::Failed, Some(Code::UnknownName)));
+        assert_eq!(row.text.as_deref(), Some("never sealed"));
+    }
+    assert_eq!(alice.ask(never, &[]), Outcome::Refused(Code::Repeated));
+}
+
+#[test]
+fn the_longest_body_goes_through_and_its_reply_is_given_again() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    let text = "x".repeat(BODY_LEN_MAX);
+    let calls = [call(1, seal_op(&mut alice, &bob, &text))];
+    let first = alice.run(&calls);
+    assert_eq!(alice.run(&calls), first);
+    let sealed = put(&first[0]).envelope;
+    assert!(matches!(inside(&bob, &sealed), Inside::Opening(_)));
+    assert!(item(u64::MAX, &sealed).len() <= FRAME_LEN_MAX);
+    hears(&mut bob, &alice, &sealed, &text);
+}

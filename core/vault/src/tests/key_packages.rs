@@ -1,0 +1,70 @@
+//! Key packages.
+
+use super::*;
+
+#[test]
+fn a_one_time_key_package_lets_one_person_in() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    let package = package(&mut bob);
+    for by in [&mut alice, &mut carol] {
+        pin(by, &mut bob);
+        assert_eq!(begin_with(by, bob.own(), package.clone()), Outcome::Begun);
+    }
+    let (first, second) = (say(&mut alice, &bob, "first"), say(&mut carol, &bob, "second"));
+    hears(&mut bob, &alice, &first, "first");
+    assert_eq!(read(&mut bob, &second), unreadable(&carol, Code::NoMatchingKeyPackage));
+    assert_eq!((bob.rows().len(), bob.groups(&carol), bob.count("contact")), (1, 0, 1));
+    // A contact's gets a row that says so.
+    pin(&mut bob, &mut carol);
+    let third = say(&mut carol, &bob, "third");
+    assert_eq!(read(&mut bob, &third), unreadable(&carol, Code::NoMatchingKeyPackage));
+    let row = bob.rows().remove(1);
+    assert_eq!((row.contact, row.state), (carol.own(), MessageState::Unreadable));
+    assert_eq!((row.text, row.cause), (None, Some(Code::NoMatchingKeyPackage)));
+}
+
+#[test]
+fn a_last_resort_key_package_lets_everybody_in() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    let made = packages(&mut bob, 0, true);
+    assert!(made.one_time.is_empty());
+    for (by, text) in [(&mut alice, "from alice"), (&mut carol, "from carol")] {
+        pin(by, &mut bob);
+        assert_eq!(begin_with(by, bob.own(), made.last_resort.clone()), Outcome::Begun);
+        let sealed = say(by, &bob, text);
+        hears(&mut bob, by, &sealed, text);
+    }
+}
+
+#[test]
+fn no_more_key_packages_are_made_at_once_than_the_pool_holds() {
+    let made = packages(&mut Person::new("alice", 1), u32::MAX, false);
+    assert_eq!(u32::try_from(made.one_time.len()), Ok(KEY_PACKAGES));
+    assert!(made.last_resort.is_empty());
+}
+
+#[test]
+fn a_key_package_that_is_malformed_or_anothers_begins_nothing() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    pin(&mut alice, &mut bob);
+    let of_carol = package(&mut carol);
+    assert_eq!(begin_with(&mut alice, bob.own(), of_carol), Outcome::Refused(Code::ForgedLeaf));
+    let package = package(&mut bob);
+    for bad in [Vec::new(), vec![7; 100], package[1..].to_vec(), [package.clone(), vec![0]].concat(), vec![0; KEY_PACKAGE_LEN_MAX + 1]] {
+        assert_eq!(begin_with(&mut alice, bob.own(), bad), Outcome::Refused(Code::BadKeyPackage));
+    }
+    for place in sample(package.len(), 30) {
+        let mut flipped = package.clone();
+        flipped[place] ^= 1;
+        let begun = begin_with(&mut alice, bob.own(), flipped);
+        assert!(matches!(begun, Outcome::Refused(Code::BadKeyPackage | Code::ForgedLeaf)), "{place}: {begun:?}");
+    }
+    let op = VaultOp::BeginConversation { contact: bob.own(), answer: Seq(2), at: NOW };
+    for frame in [Vec::new(), vec![255; 40], answer(Said::Stored(wire::Stored {}))] {
+        assert_eq!(alice.ask(op.clone(), &frame), Outcome::Refused(Code::BadKeyPackage));
+    }
+    assert_eq!((alice.count("mls_group"), alice.count("mls")), (0, 0));
+    let op = seal_op(&mut alice, &bob, "hello");
+    assert_eq!(alice.ask(op, &[]), Outcome::Refused(Code::NoConversation));
+    assert_eq!(begin_with(&mut alice, bob.own(), package), Outcome::Begun);
+}

@@ -19,7 +19,7 @@ use thicket_types::ids::{
 };
 use thicket_types::intent::Intent;
 use thicket_types::limits::{BLOCK_RECORDS_MAX, RECORD_LEN_MAX};
-use thicket_types::name::{Name, RelayAddress};
+use thicket_types::name::{Name, RegistrationToken, RelayAddress};
 use thicket_types::time::{ClaimedTime, Stamp};
 
 const CREATED: Stamp = Stamp(1_790_000_000_000);
@@ -77,12 +77,33 @@ fn every_variant() -> Vec<Record> {
     let contact = Fingerprint([13; 20]);
     let message = MessageId([19; 16]);
     let events = vec![
-        requested(Intent::Register { relay: RelayAddress::parse("loopback:test").expect("an address"), key: Some(RelayKey([3; 32])) }),
-        requested(Intent::Register { relay: RelayAddress::parse("x").expect("an address"), key: None }),
+        requested(Intent::Register {
+            relay: RelayAddress::parse("loopback:test").expect("an address"),
+            key: Some(RelayKey([3; 32])),
+            token: None,
+        }),
+        requested(Intent::Register {
+            relay: RelayAddress::parse("x").expect("an address"),
+            key: None,
+            token: RegistrationToken::parse("let-me-in"),
+        }),
         requested(Intent::Connect),
         requested(Intent::AddContact { name: name() }),
         requested(Intent::AcceptContact { contact }),
         requested(Intent::Send { contact, body: BodyRef([14; 16]), len: 1 }),
+        requested(Intent::DeclineContact { contact }),
+        requested(Intent::BlockContact { contact, blocked: true }),
+        requested(Intent::RemoveContact { contact }),
+        requested(Intent::VerifyContact { contact, verified: false }),
+        requested(Intent::AcceptIdentity { contact }),
+        requested(Intent::UpdateKeys { contact }),
+        requested(Intent::MarkRead { contact, message }),
+        requested(Intent::SetReadMarks { on: true }),
+        requested(Intent::RetryMessage { contact, message }),
+        requested(Intent::CancelMessage { message }),
+        requested(Intent::ForgetMessage { contact, message, sent: true }),
+        requested(Intent::ChangeRelay { relay: RelayAddress::parse("y").expect("an address"), key: None, token: None }),
+        requested(Intent::TakeOver),
         arrived(Arrived::Answer { answer: Bytes(vec![1, 2, 3]) }),
         arrived(Arrived::Envelope { cursor: u64::MAX, sender: contact, sealed: Bytes(vec![4; 300]) }),
         arrived(Arrived::Repeat { cursor: 0 }),
@@ -93,24 +114,31 @@ fn every_variant() -> Vec<Record> {
         Event::Elapsed { timer: TimerId::Acknowledge, fault: false },
         Event::Elapsed { timer: TimerId::Receipts(contact), fault: false },
         Event::Elapsed { timer: TimerId::Advance(contact), fault: true },
+        Event::Elapsed { timer: TimerId::Tidy, fault: false },
+        Event::Elapsed { timer: TimerId::Grant, fault: false },
+        Event::Elapsed { timer: TimerId::Resume, fault: false },
         resolved(Outcome::Handed),
         resolved(Outcome::Unreachable),
         resolved(Outcome::Framed { frame: FrameId([16; 32]), bytes: Bytes(Vec::new()) }),
         resolved(Outcome::Done),
         resolved(Outcome::Pinned { contact, mailbox: MailboxId([20; 16]), name: name(), contradicts: None }),
         resolved(Outcome::Pinned { contact, mailbox: MailboxId([20; 16]), name: name(), contradicts: Some(Fingerprint([5; 20])) }),
-        resolved(Outcome::Begun),
+        resolved(Outcome::Begun { again: vec![message] }),
         resolved(Outcome::Opened(Opened::Message {
             contact,
             name: name(),
             conversation: ConversationId([23; 32]),
             message,
             claimed: ClaimedTime(1),
-            begins: true,
+            moved: true,
         })),
-        resolved(Outcome::Opened(Opened::Receipt { contact, delivered: vec![message, message] })),
+        resolved(Outcome::Opened(Opened::Receipt { contact, delivered: vec![message, message], moved: false })),
         resolved(Outcome::Opened(Opened::Early { contact })),
         resolved(Outcome::Opened(Opened::Unreadable { contact, cause: Code::TooOld })),
+        resolved(Outcome::Opened(Opened::ReadMark { contact, moved: true })),
+        resolved(Outcome::Opened(Opened::Committed { contact, owed: true, moved: false })),
+        resolved(Outcome::Opened(Opened::Known { contact, message, moved: true })),
+        resolved(Outcome::Opened(Opened::Offer { contact, name: name(), anew: true })),
         resolved(Outcome::Refused(Code::NoConversation)),
         resolved(Outcome::Fault(Code::FoldPanicked)),
     ];
@@ -790,5 +818,5 @@ const GOLDEN: &[(&str, &str)] = &[
         "snapshot",
         "544849434b534e5001000100010000000800000000000000006c50c4a001000004040404040404040404040404040404040404040404040404040404040404042121212121212121212121212121212108080808080808080808080817000000f179563e4647e872cfbad21423cf5efbaee759194818188dc10cd27012bc8a955d602dea964f83a34f8f799cc07377bf8487ac7c44f9c0",
     ),
-    ("SHA-256 of every variant", "197acfe99f155e7fa6318f2b90a9c0d0a197e04750ae72efd7d0983e5418aa2b"),
+    ("SHA-256 of every variant", "b312df408fbbaa51c7ee7278f86ee8f331f9ee9cbd445a5dbaa286e27ddd96e0"),
 ];

@@ -12,11 +12,12 @@ use thicket_engine::Fault;
 use thicket_reducer::{ContactView, View};
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
+use thicket_types::event::Lane;
 use thicket_types::ids::{BodyRef, Fingerprint, IntentId, MessageId};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::name::Name;
-use thicket_types::ports::{Entropy as _, Transport};
+use thicket_types::ports::{Entropy as _, Transport, Unreachable};
 use thicket_vault::{Direction, MessageRow, Reader, SqlVault};
 
 /// Makes the transport once the profile's thread can be woken: the argument wakes it.
@@ -26,6 +27,21 @@ pub type TransportFactory = Box<dyn FnOnce(Arc<dyn Fn() + Send + Sync>) -> Box<d
 const CHANGES_MAX: usize = 16_384;
 /// The wait after a fault before the profile's thread goes on by itself.
 const FAULT_WAIT: Duration = Duration::from_secs(1);
+
+/// A transport that leads nowhere.
+struct Nowhere;
+
+impl Transport for Nowhere {
+    fn send(&mut self, _: &str, _: Lane, _: &[u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn poll(&mut self) -> Option<(Lane, Vec<u8>)> {
+        None
+    }
+
+    fn renew(&mut self, _: Lane) {}
+}
 
 /// What other threads want of the profile's thread.
 enum Errand {
@@ -39,6 +55,8 @@ enum Errand {
 struct Shared {
     view: View,
     changes: VecDeque<Change>,
+    /// Counts how often the profile's thread looked: who waits sees that something may have moved.
+    moves: u64,
     fault: Option<Fault>,
     closed: bool,
 }
@@ -62,6 +80,12 @@ impl Client {
         Client::open_observed(profile, transport, None)
     }
 
+    /// Opens an unlocked profile without a way to any relay: what this device can do alone is done, and the rest waits for the
+    /// next [`Client::open`].
+    pub fn open_offline(profile: Profile) -> Result<Client, Fault> {
+        Client::open(profile, Box::new(|_| Box::new(Nowhere)))
+    }
+
     /// Opens as [`Client::open`], with an observer that every point is told to: what it holds up, the profile waits for.
     pub fn open_observed(profile: Profile, transport: TransportFactory, observer: Option<Observer>) -> Result<Client, Fault> {
         let (inbox, errands) = channel();
@@ -78,13 +102,16 @@ impl Client {
         }
         let shared = Arc::new((Mutex::new(Shared { view: pump.view(), ..Shared::default() }), Condvar::new()));
         let sharing = shared.clone();
+        // Before the thread begins: nothing may leave that the last process had under way, until this one is logged in.
+        let (reply, connected) = channel();
+        inbox.send(Errand::Submit(Client::intent_id(), Intent::Connect, reply)).map_err(|_| Code::ProfileClosed)?;
         let thread = std::thread::Builder::new()
             .name("thicket-profile".to_owned())
             .spawn(move || run(pump, &errands, &sharing))
             .map_err(|_| Fault::from(Code::DiskFailed))?;
         let client = Client { inbox, shared, reader, own, thread: Some(thread) };
         // Refused if there is no relay yet, which is as it should be.
-        client.submit(Client::intent_id(), Intent::Connect)?;
+        connected.recv().map_err(|_| Code::ProfileClosed)??;
         Ok(client)
     }
 
@@ -172,6 +199,18 @@ impl Client {
         }
     }
 
+    /// A count that grows whenever something may have moved; for [`Client::wait_moved`].
+    pub fn moves(&self) -> u64 {
+        lock(&self.shared.0).moves
+    }
+
+    /// Waits until something may have moved since a count was taken, or the time is up.
+    pub fn wait_moved(&self, since: u64, wait: Duration) {
+        let (shared, moved) = &*self.shared;
+        let guard = lock(shared);
+        drop(moved.wait_timeout_while(guard, wait, |shared| shared.moves == since && !shared.closed));
+    }
+
     /// The contact of a name: of several who call themselves so, the one whom the directory knows.
     pub fn contact(&self, name: &Name) -> Option<ContactView> {
         self.view().contact(name).cloned()
@@ -186,6 +225,16 @@ impl Client {
     /// One message of a contact; `None` if it has no row (yet).
     pub fn message(&self, contact: Fingerprint, direction: Direction, message: MessageId) -> Result<Option<MessageRow>, Code> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner).message(contact, direction, message)
+    }
+
+    /// Messages of an id, in any conversation and either way.
+    pub fn find(&self, message: MessageId) -> Result<Vec<MessageRow>, Code> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner).find(message)
+    }
+
+    /// Messages received since the person read last, a contact.
+    pub fn unread(&self) -> Result<BTreeMap<Fingerprint, u64>, Code> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner).unread()
     }
 
     /// The number of the newest message's row; 0 if there is none.
@@ -270,6 +319,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
             guard.changes.pop_front();
         }
         guard.fault.clone_from(&fault);
+        guard.moves = guard.moves.wrapping_add(1);
         shared.1.notify_all();
         drop(guard);
         // The view first: whoever has an answer sees what it did.

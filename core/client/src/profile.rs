@@ -1,7 +1,7 @@
 //! A profile's folder: its lock, and how it is made and opened.
 
 use crate::pump::Pump;
-use crate::system::SharedEntropyHandle;
+use crate::system::{SharedEntropyHandle, SystemEntropy, share};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use thicket_engine::{Engine, Fault, OsDisk, ProfileKeys};
@@ -14,6 +14,8 @@ use thicket_vault::{NewAccount, Origin, Reader, SharedEntropy, SqlVault};
 
 const VAULT_FILE: &str = "vault.db";
 const LOCK_FILE: &str = "lock";
+/// How often a profile that another process writes is looked at before what is found counts as damage.
+const LOOKS_MAX: usize = 3;
 
 /// What a profile is opened with beside its passphrase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,6 +126,17 @@ impl Profile {
         Ok((view(&state), self.reader()?))
     }
 
+    /// Looks at the profile of a folder as [`Profile::look`], also while another process has it open.
+    ///
+    /// **Errors:** as [`Profile::unlock`], but not `ProfileInUse`.
+    pub fn look_at(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Reader), Fault> {
+        match Profile::unlock(folder, passphrase, share(Box::new(SystemEntropy))) {
+            Ok(profile) => profile.look(),
+            Err(fault) if fault.code == Code::ProfileInUse => look_beside(folder, passphrase),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Folds the journal and wires everything together. What was outstanding is dispatched at the first pump.
     ///
     /// **Errors:** `JournalDamaged` with its place, `RolledBack`, `ProfileNewer`, the disk's.
@@ -136,6 +149,25 @@ impl Profile {
         vault.sweep(&named)?;
         Ok(Pump::new(engine, opened, vault, transport, Some(lock)))
     }
+}
+
+/// Looks at a profile while another process writes it. What that process does between two reads of ours (a new segment with
+/// a new key, an old snapshot removed) looks like damage once, and is gone at the next look.
+fn look_beside(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Reader), Fault> {
+    let look = || {
+        let mut disk = OsDisk::new(folder);
+        let keys = ProfileKeys::unlock(&mut disk, passphrase)?;
+        let state = thicket_engine::look::<ClientRules>(&mut disk, &keys)?;
+        Ok((view(&state), Reader::open(&folder.join(VAULT_FILE), &keys.vault_key()?)?))
+    };
+    let mut looked = look();
+    for _ in 1..LOOKS_MAX {
+        match &looked {
+            Err(Fault { code: Code::JournalDamaged | Code::RolledBack | Code::DiskFailed, .. }) => looked = look(),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    looked
 }
 
 fn private_folder(folder: &Path) -> Result<(), Fault> {

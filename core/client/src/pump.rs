@@ -10,14 +10,10 @@ use thicket_types::error::Code;
 use thicket_types::event::{Lane, Outcome, TimerId};
 use thicket_types::ids::{BodyRef, EffectId, IntentId};
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::ports::{Reducer as _, Transport, Vault, VaultCall};
-use thicket_types::time::{Deadline, Duration, Stamp};
+use thicket_types::limits::{FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, VAULT_BATCH_MAX, VAULT_RETRY_AFTER};
+use thicket_types::ports::{Admission, Reducer as _, Transport, Vault, VaultCall};
+use thicket_types::time::{Deadline, Stamp};
 use thicket_types::vault_op::VaultOp;
-
-/// Ops that one vault transaction takes.
-const VAULT_BATCH: usize = 64;
-/// The wait before a vault that failed is asked again.
-const VAULT_RETRY: Duration = Duration::seconds(1);
 
 /// What a pump brought.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -70,13 +66,17 @@ pub struct Pump<V> {
     vault_again: Option<Stamp>,
     sends: VecDeque<(EffectId, Send)>,
     observer: Option<Observer>,
+    /// Frames left at the relay since the profile was opened: a stranger's budget was used up.
+    left: u64,
+    /// When the anonymous lane gives way to another.
+    renew_at: Stamp,
     /// Held open for as long as the profile is: other processes stay out.
     _lock: Option<File>,
 }
 
 /// Bodies that the state names: staged, and not yet in a message's row.
 pub(crate) fn named_bodies(state: &State) -> Vec<BodyRef> {
-    state.outbox.values().map(|outgoing| outgoing.body).collect()
+    state.outbox.values().filter_map(|outgoing| outgoing.body).collect()
 }
 
 impl<V: Vault> Pump<V> {
@@ -88,6 +88,8 @@ impl<V: Vault> Pump<V> {
         transport: Box<dyn Transport + std::marker::Send>,
         lock: Option<File>,
     ) -> Pump<V> {
+        let mut engine = engine;
+        let renew_at = engine.now().after(LANE_EVERY);
         let mut pump = Pump {
             engine,
             vault,
@@ -97,6 +99,8 @@ impl<V: Vault> Pump<V> {
             vault_again: None,
             sends: VecDeque::new(),
             observer: None,
+            left: 0,
+            renew_at,
             _lock: lock,
         };
         let mut none = Pumped::default();
@@ -130,7 +134,7 @@ impl<V: Vault> Pump<V> {
 
     /// The durable state, as a frontend sees it.
     pub fn view(&self) -> View {
-        view(self.engine.state())
+        View { left: self.left, ..view(self.engine.state()) }
     }
 
     /// The durable state.
@@ -144,8 +148,10 @@ impl<V: Vault> Pump<V> {
     /// answer. A later pump goes on from what is durable.
     pub fn pump(&mut self) -> Result<Pumped, Fault> {
         let mut pumped = Pumped::default();
+        self.renew_lane();
         loop {
-            self.take_frames()?;
+            // What was taken and is not folded yet counts for no budget: the next frames wait for it.
+            let taken = !self.engine.has_inputs() && self.take_frames()?;
             self.take_deadlines();
             let turn = self.engine.turn()?;
             let folded = turn.records > 0;
@@ -158,27 +164,54 @@ impl<V: Vault> Pump<V> {
                 self.take(id, effect, &mut pumped);
             }
             let dispatched = self.dispatch(&mut pumped)?;
-            if !folded && !dispatched && !self.engine.has_inputs() {
+            if !folded && !dispatched && !taken && !self.engine.has_inputs() {
                 break;
             }
             if self.engine.snapshot_due() {
                 self.snapshot()?;
             }
         }
-        pumped.deadline = self.timers.values().copied().chain(self.vault_again).min();
+        pumped.deadline = self.timers.values().copied().chain(self.vault_again).chain([self.renew_at]).min();
         pumped.now = self.engine.now();
         Ok(pumped)
     }
 
-    fn take_frames(&mut self) -> Result<(), Fault> {
-        while let Some((lane, frame)) = self.transport.poll() {
+    /// Gives the relay another anonymous lane at least daily, and never near a login: one would show whose the other is.
+    fn renew_lane(&mut self) {
+        let now = self.engine.now();
+        if now < self.renew_at {
+            return;
+        }
+        let away = self.engine.state().session.since.after(LANE_AWAY_FROM_LOGIN);
+        if now < away {
+            self.renew_at = away;
+            return;
+        }
+        self.transport.renew(Lane::Anonymous);
+        self.renew_at = now.after(LANE_EVERY);
+    }
+
+    /// Takes so many frames as are judged by one state: what they add to a budget counts for the next. Returns whether there was
+    /// one.
+    fn take_frames(&mut self) -> Result<bool, Fault> {
+        let mut taken = false;
+        for _ in 0..FRAMES_TURN_MAX {
+            let Some((lane, frame)) = self.transport.poll() else {
+                break;
+            };
+            taken = true;
+            let now = self.engine.now();
             let state = self.engine.state();
-            let arrival = self.vault.admit(&frame, lane, ClientRules::relay(state))?;
-            if let Some(arrival) = arrival.and_then(|arrival| ClientRules::admit(state, arrival)) {
-                self.engine.push(Input::Arrival(arrival));
+            let Some(arrival) = self.vault.admit(&frame, lane, ClientRules::relay(state))? else {
+                continue;
+            };
+            match ClientRules::admit(state, now, arrival) {
+                Admission::Taken(arrival) => self.engine.push(Input::Arrival(arrival)),
+                Admission::Left => self.left = self.left.saturating_add(1),
+                Admission::Dropped => {}
             }
         }
-        Ok(())
+        Ok(taken)
     }
 
     fn take_deadlines(&mut self) {
@@ -228,7 +261,7 @@ impl<V: Vault> Pump<V> {
         }
         self.vault_again = None;
         while !self.ops.is_empty() {
-            let batch: Vec<(EffectId, VaultOp)> = self.ops.iter().take(VAULT_BATCH).cloned().collect();
+            let batch: Vec<(EffectId, VaultOp)> = self.ops.iter().take(VAULT_BATCH_MAX).cloned().collect();
             match self.run(&batch) {
                 Ok((outcomes, count)) => {
                     self.at(Point::Committed { ops: batch.iter().map(|(_, op)| op.word()).collect() })?;
@@ -241,7 +274,7 @@ impl<V: Vault> Pump<V> {
                 Err(fault) => {
                     // Nothing was done: the same ops are asked for again. A full disk may have room by then.
                     pumped.changes.push(Change::Disconnected(fault.code));
-                    self.vault_again = Some(self.engine.now().after(VAULT_RETRY));
+                    self.vault_again = Some(self.engine.now().after(VAULT_RETRY_AFTER));
                     break;
                 }
             }

@@ -1,25 +1,30 @@
 //! Whole profiles, driven by one thread, one seed and one clock: real journal, real vault, real relay.
 
+mod keys;
+mod lanes;
+mod moving;
+
 use crate::pump::Pump;
 use crate::system::{SeededEntropy, share};
 use crate::{Direction, Options, Origin, Profile};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use thicket_engine::{OsDisk, ProfileKeys};
 use thicket_journal_format::keys::Cost;
 use thicket_relay::Relay;
 use thicket_store::MemoryStore;
-use thicket_transport::{Conditions, Loopback, LoopbackRelay};
+use thicket_transport::{Conditions, Loopback, LoopbackClient, LoopbackRelay};
 use thicket_types::effect::{Change, MessageState};
 use thicket_types::error::Code;
-use thicket_types::ids::{Fingerprint, IntentId, MessageId};
+use thicket_types::event::Lane;
+use thicket_types::ids::{Fingerprint, IntentId, LaneTag, MessageId};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::name::{Name, RelayAddress};
-use thicket_types::ports::Clock;
+use thicket_types::ports::{Clock, Received, RelayTransport, ReplyPath, Transport, Unreachable};
 use thicket_types::secret::Secret;
 use thicket_types::time::Stamp;
 use thicket_vault::SqlVault;
@@ -40,7 +45,11 @@ impl Clock for ManualClock {
 struct World {
     clock: ManualClock,
     meeting: Loopback,
-    relay: Relay<MemoryStore, LoopbackRelay>,
+    relay: Relay<MemoryStore, Watched>,
+    /// What came to the relay, in order.
+    seen: Seen,
+    /// Another relay, in tests that move.
+    other: Option<(Loopback, Relay<MemoryStore, LoopbackRelay>)>,
     people: BTreeMap<&'static str, Person>,
     folder: TempDir,
     seed: u64,
@@ -53,6 +62,45 @@ struct Person {
     pump: Option<Pump<SqlVault>>,
     changes: Vec<Change>,
     answers: Vec<(IntentId, Result<Answer, Code>)>,
+}
+
+/// What the relay got: by which lane, and the bytes.
+type Seen = Arc<Mutex<Vec<(LaneTag, Vec<u8>)>>>;
+
+/// The relay's end of a loopback, which notes what comes.
+struct Watched {
+    end: LoopbackRelay,
+    seen: Seen,
+}
+
+impl RelayTransport for Watched {
+    fn poll(&mut self) -> Option<Received> {
+        let received = self.end.poll()?;
+        self.seen.lock().expect("no thread panics").push((received.tag, received.frame.clone()));
+        Some(received)
+    }
+
+    fn reply(&mut self, path: ReplyPath, frame: &[u8]) -> Result<(), Unreachable> {
+        self.end.reply(path, frame)
+    }
+}
+
+/// A client's ends of one loopback or two: the address tells which.
+struct Ways(Vec<(String, LoopbackClient)>);
+
+impl Transport for Ways {
+    fn send(&mut self, to: &str, lane: Lane, frame: &[u8]) -> Result<(), Unreachable> {
+        let way = self.0.iter_mut().find(|(address, _)| address == to).ok_or(Unreachable)?;
+        way.1.send(to, lane, frame)
+    }
+
+    fn poll(&mut self) -> Option<(Lane, Vec<u8>)> {
+        self.0.iter_mut().find_map(|(_, end)| end.poll())
+    }
+
+    fn renew(&mut self, lane: Lane) {
+        self.0.iter_mut().for_each(|(_, end)| end.renew(lane));
+    }
 }
 
 fn passphrase() -> Secret<Vec<u8>> {
@@ -75,9 +123,12 @@ impl World {
             entropy: Box::new(SeededEntropy::new(seed ^ 1)),
             clock: Box::new(clock.clone()),
             verify: Box::new(thicket_openpgp::Verifier),
+            policy: thicket_relay::Policy::default(),
         };
-        let relay = Relay::new(MemoryStore::new(), end, &[9; 32], ports);
-        World { clock, meeting, relay, people: BTreeMap::new(), folder: TempDir::new().expect("a folder"), seed, intents: 0 }
+        let seen = Seen::default();
+        let relay = Relay::new(MemoryStore::new(), Watched { end, seen: seen.clone() }, &[9; 32], ports);
+        let folder = TempDir::new().expect("a folder");
+        World { clock, meeting, relay, seen, other: None, people: BTreeMap::new(), folder, seed, intents: 0 }
     }
 
     fn create(&mut self, who: &'static str) {
@@ -92,8 +143,10 @@ impl World {
 
     fn wire(&mut self, who: &'static str, profile: Profile) {
         self.seed += 1;
-        let transport = self.meeting.client(&mut SeededEntropy::new(self.seed), None);
-        let pump = profile.open(Box::new(transport), Box::new(self.clock.clone())).expect("an intact profile");
+        let mut entropy = SeededEntropy::new(self.seed);
+        let meetings = [Some(&self.meeting), self.other.as_ref().map(|(meeting, _)| meeting)];
+        let ways = meetings.into_iter().flatten().map(|meeting| (meeting.address().to_owned(), meeting.client(&mut entropy, None)));
+        let pump = profile.open(Box::new(Ways(ways.collect())), Box::new(self.clock.clone())).expect("an intact profile");
         self.people.get_mut(who).expect("a person").pump = Some(pump);
     }
 
@@ -127,7 +180,7 @@ impl World {
 
     fn register(&mut self, who: &'static str) {
         let relay = address(&self.meeting);
-        self.ask(who, Intent::Register { relay, key: None });
+        self.ask(who, Intent::Register { relay, key: None, token: None });
     }
 
     fn say(&mut self, who: &'static str, to: &'static str, text: &str) -> MessageId {
@@ -159,7 +212,8 @@ impl World {
                     person.answers.extend(pumped.answers);
                     deadline = deadline.min(pumped.deadline.map_or(end, |deadline| deadline.0));
                 }
-                if self.relay.turn().expect("a store that works") == 0 {
+                let elsewhere = self.other.as_mut().map_or(0, |(_, relay)| relay.turn().expect("a store that works"));
+                if self.relay.turn().expect("a store that works") + elsewhere == 0 {
                     break;
                 }
                 deadline = end;
@@ -203,6 +257,18 @@ fn two(seed: u64, conditions: Conditions) -> World {
     world.ask("alice", Intent::AddContact { name: name("bob") });
     world.run(60_000);
     assert_eq!(world.pump("alice").view().contacts.len(), 1);
+    world
+}
+
+/// Two who have accepted each other and talked.
+fn friends(seed: u64, conditions: Conditions) -> World {
+    let mut world = two(seed, conditions);
+    world.say("alice", "bob", "hello");
+    world.run(60_000);
+    let alice = world.people["alice"].own;
+    world.ask("bob", Intent::AcceptContact { contact: alice });
+    world.say("bob", "alice", "hello back");
+    world.run(60_000);
     world
 }
 
@@ -375,7 +441,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     refused(&mut world, Intent::Send { contact: nobody, body, len: 0 }, Code::EmptyMessage);
     refused(&mut world, Intent::Send { contact: nobody, body, len: 65_537 }, Code::MessageTooLong);
     let relay = address(&world.meeting);
-    refused(&mut world, Intent::Register { relay, key: None }, Code::AlreadyRegistered);
+    refused(&mut world, Intent::Register { relay, key: None, token: None }, Code::AlreadyRegistered);
     world.ask("alice", Intent::AddContact { name: name("nobody") });
     world.run(1_000);
     assert!(world.people["alice"].changes.contains(&Change::LookupFailed(Code::UnknownName)));

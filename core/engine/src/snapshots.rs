@@ -8,11 +8,11 @@ use thicket_journal_format::keys::Kind;
 use thicket_journal_format::snapshot::{self, SnapshotHead};
 use thicket_types::error::Code;
 use thicket_types::ids::RulesVersion;
+use thicket_types::limits::SNAPSHOTS_KEPT;
 use thicket_types::ports::{Disk, Durable, Entropy, Reducer};
 use thicket_types::time::Stamp;
 
 const FOLDER: &str = "snapshots";
-const KEPT: usize = 2;
 
 /// The newest snapshot that can be read.
 pub struct Newest<S> {
@@ -85,7 +85,7 @@ pub(crate) fn write<R: Reducer>(
     for stray in names.iter().filter(|name| !name.ends_with(".snap")) {
         disk.remove(&format!("{FOLDER}/{stray}"))?;
     }
-    for name in names.iter().rev().filter(|name| name.ends_with(".snap")).skip(KEPT) {
+    for name in names.iter().rev().filter(|name| name.ends_with(".snap")).skip(SNAPSHOTS_KEPT) {
         disk.remove(&format!("{FOLDER}/{name}"))?;
     }
     let mut kept = BTreeSet::new();

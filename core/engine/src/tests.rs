@@ -27,7 +27,7 @@ use thicket_types::ids::{Digest, EffectId, Fingerprint, FrameId, IntentId, Relay
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{BLOCK_RECORDS_MAX, RECORD_LEN_MAX, SNAPSHOT_EVERY};
 use thicket_types::name::RelayAddress;
-use thicket_types::ports::{Clock, Disk, DiskError, Durable, Entropy, Place, Reducer, Remembered};
+use thicket_types::ports::{Admission, Clock, Disk, DiskError, Durable, Entropy, Place, Reducer, Remembered};
 use thicket_types::secret::Secret;
 use thicket_types::time::{Deadline, Duration, Stamp};
 use thicket_types::vault_op::{Ask, VaultOp};
@@ -131,8 +131,8 @@ impl Reducer for Counting {
         None
     }
 
-    fn admit(_state: &Count, arrival: Arrival) -> Option<Arrival> {
-        Some(arrival)
+    fn admit(_state: &Count, _now: Stamp, arrival: Arrival) -> Admission {
+        Admission::Taken(arrival)
     }
 
     fn oldest_named(_state: &Count) -> Option<Seq> {

@@ -3,14 +3,17 @@
 use crate::session::backoff;
 use crate::state::{Contact, Conversation, Phase, Standing, State, Why};
 use crate::step::Step;
+use crate::{grants, inbox, marks, offers, outbox, upkeep};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::event::TimerId;
 use thicket_types::ids::{Fingerprint, MailboxId, MessageId};
 use thicket_types::intent::Answer;
-use thicket_types::limits::{CONTACTS_MAX, RECEIPTS_AFTER, RECEIPTS_MAX, REQUESTS_MAX, TURN_AFTER};
+use thicket_types::limits::{CONTACTS_MAX, LOOKUP_BELIEVED_FOR, LOOKUP_EVERY, RECEIPTS_AFTER, RECEIPTS_MAX, REQUESTS_MAX, TURN_AFTER};
 use thicket_types::name::Name;
+use thicket_types::time::Stamp;
 use thicket_types::vault_op::{Ask, VaultOp};
 
 impl Contact {
@@ -28,6 +31,16 @@ impl Contact {
             receipts_due: false,
             received: 0,
             verified: false,
+            looked: None,
+            updated: Stamp(0),
+            acknowledge: false,
+            mark: None,
+            granted: None,
+            offered: false,
+            offer: None,
+            offer_at: None,
+            anew: false,
+            update: false,
         }
     }
 }
@@ -39,7 +52,7 @@ pub(crate) fn add(state: &mut State, step: &mut Step, name: &Name) -> Answer {
     if state.contacts.len() >= CONTACTS_MAX {
         return Answer::Refused(Code::TooManyContacts);
     }
-    if state.requests.len().saturating_add(state.outstanding.len()) >= REQUESTS_MAX {
+    if state.busy() {
         return Answer::Refused(Code::TooBusy);
     }
     look_up(state, step, name.clone());
@@ -51,8 +64,10 @@ pub(crate) fn accept(state: &mut State, step: &mut Step, contact: Fingerprint) -
         return Answer::Refused(Code::UnknownContact);
     };
     known.standing = Standing::Accepted;
-    known.receipts_due = !known.receipts.is_empty();
+    known.receipts_due = !known.receipts.is_empty() || known.acknowledge;
     step.notify(Change::Contact(contact));
+    grants::soon(state, step);
+    offers::begin(state, step, contact);
     advance(state, step, contact);
     Answer::Accepted
 }
@@ -74,6 +89,10 @@ pub(crate) fn block(state: &mut State, step: &mut Step, contact: Fingerprint, bl
         // They learn nothing more of us, not even what arrived.
         known.receipts.clear();
         known.receipts_due = false;
+        known.mark = None;
+        grants::revoke(state, step, contact);
+    } else {
+        grants::soon(state, step);
     }
     step.notify(Change::Contact(contact));
     advance(state, step, contact);
@@ -88,7 +107,10 @@ pub(crate) fn remove(state: &mut State, step: &mut Step, contact: Fingerprint) -
     if state.outbox.values().any(|outgoing| outgoing.contact == contact) {
         return Answer::Refused(Code::ContactBusy);
     }
-    state.contacts.remove(&contact);
+    // Whoever only asked was never given anything to write with.
+    if state.contacts.remove(&contact).is_some_and(|known| known.standing != Standing::Asking) {
+        grants::revoke(state, step, contact);
+    }
     state.early.remove(&contact);
     step.disarm(state, TimerId::Advance(contact));
     step.disarm(state, TimerId::Receipts(contact));
@@ -119,6 +141,13 @@ pub(crate) fn accept_identity(state: &mut State, step: &mut Step, contact: Finge
 
 fn look_up(state: &mut State, step: &mut Step, name: Name) {
     step.vault(state, Why::Lookup(name.clone()), VaultOp::Compose(Ask::Lookup(name)));
+}
+
+/// Looks a name up, unless one of its contacts is being looked up.
+pub(crate) fn look_up_once(state: &mut State, step: &mut Step, name: &Name) {
+    if !state.contacts.values().any(|known| known.looking && known.name.key() == name.key()) {
+        look_up(state, step, name.clone());
+    }
 }
 
 /// The directory's entry is here: the vault verifies it and keeps the identity.
@@ -154,6 +183,8 @@ pub(crate) fn pinned(
     known.mailbox = Some(mailbox);
     known.proved = true;
     known.held = false;
+    known.looked = Some(step.now());
+    grants::soon(state, step);
     step.notify(Change::Contact(contact));
     // Who wrote first under this name and is someone else is no one the directory knows: nothing is sent to them.
     for (other, known) in &mut state.contacts {
@@ -184,18 +215,58 @@ pub(crate) fn key_package(state: &mut State, step: &mut Step, contact: Fingerpri
     step.vault(state, Why::Begin(contact), op);
 }
 
-pub(crate) fn begun(state: &mut State, step: &mut Step, why: &Why) {
-    if let Why::Begin(contact) = why {
-        open(state, step, *contact);
+pub(crate) fn begun(state: &mut State, step: &mut Step, why: &Why, again: &[MessageId]) {
+    let Why::Begin(contact) = why else {
+        return;
+    };
+    for message in again {
+        outbox::once_more(state, step, *contact, *message);
     }
+    if let Some(known) = state.contacts.get_mut(contact) {
+        // They were asked for before what waits, in this order.
+        let order: BTreeMap<MessageId, usize> = again.iter().copied().zip(0..).collect();
+        known.queue.sort_by_key(|message| order.get(message).copied().unwrap_or(usize::MAX));
+        // Whoever asked us to begin waits for the Welcome: an empty receipt carries it, if there is nothing else.
+        if known.queue.is_empty() {
+            known.acknowledge = true;
+            known.receipts_due = true;
+        }
+    }
+    open(state, step, *contact);
 }
 
 /// Messages to this contact can be encrypted from now on.
 pub(crate) fn open(state: &mut State, step: &mut Step, contact: Fingerprint) {
     if let Some(known) = state.contacts.get_mut(&contact) {
-        known.conversation = Conversation::Open;
+        if known.conversation != Conversation::Open {
+            known.conversation = Conversation::Open;
+            known.updated = step.now();
+        }
+        // They have begun: nobody needs to be asked to.
+        known.offer = None;
+        known.anew = false;
         advance(state, step, contact);
     }
+}
+
+/// The conversation moved: a group began, or its epoch did. What came early may be readable now.
+pub(crate) fn moved(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    if state.contacts.get(&contact).is_some_and(|known| known.conversation == Conversation::Open) {
+        step.notify(Change::KeysUpdated(contact));
+    }
+    inbox::read_early(state, step, contact);
+    open(state, step, contact);
+}
+
+/// The relay knows no such mailbox: the contact is looked up again, unless that was just done.
+pub(crate) fn lose_mailbox(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    let now = step.now();
+    if let Some(known) = state.contacts.get_mut(&contact)
+        && known.looked.is_none_or(|at| now.since(at) >= LOOKUP_BELIEVED_FOR)
+    {
+        known.mailbox = None;
+    }
+    advance(state, step, contact);
 }
 
 /// There is no conversation (any more): begins one when it is due.
@@ -215,30 +286,41 @@ fn later(state: &mut State, step: &mut Step, contact: Fingerprint) {
 
 /// Does the next step that this contact's queue needs: look up, begin, encrypt. Nothing if none is due.
 pub(crate) fn advance(state: &mut State, step: &mut Step, contact: Fingerprint) {
-    if state.session.phase != Phase::Registered {
+    if state.session.phase != Phase::Registered || state.session.copied {
         return;
     }
+    let (busy, now) = (state.busy(), step.now());
     let Some(known) = state.contacts.get_mut(&contact) else {
         return;
     };
-    let receipts = known.receipts_due && known.standing == Standing::Accepted && !known.receipts.is_empty();
-    if known.held || known.standing == Standing::Blocked || (known.queue.is_empty() && !receipts) {
+    let receipts = known.owes();
+    let offers = known.offer.is_some() && known.standing == Standing::Accepted;
+    let updates = known.update && known.can_write();
+    let due = !known.queue.is_empty() || receipts || known.mark.is_some() || offers || updates;
+    if known.held || known.standing == Standing::Blocked || !due {
         return;
     }
     // Requests have a bound: what is beyond waits its turn.
-    if state.requests.len().saturating_add(state.outstanding.len()) >= REQUESTS_MAX {
+    if busy {
         return step.arm(state, TimerId::Advance(contact), TURN_AFTER);
     }
-    let Some(mailbox) = known.mailbox else {
+    if !known.is_fresh(now) {
         if !known.looking {
             known.looking = true;
             let name = known.name.clone();
             look_up(state, step, name);
         }
         return;
+    }
+    if offers {
+        offers::make(state, step, contact);
+    }
+    let Some(known) = state.contacts.get_mut(&contact) else {
+        return;
     };
     match known.conversation {
         Conversation::Beginning => {}
+        Conversation::None if known.offered => offers::begin(state, step, contact),
         Conversation::None => {
             if known.queue.is_empty() {
                 return;
@@ -248,29 +330,68 @@ pub(crate) fn advance(state: &mut State, step: &mut Step, contact: Fingerprint) 
             step.vault(state, Why::KeyPackage(contact), VaultOp::Compose(Ask::KeyPackage(name)));
         }
         Conversation::Open => {
-            let room = REQUESTS_MAX.saturating_sub(state.requests.len().saturating_add(state.outstanding.len()));
-            let rest = known.queue.split_off(known.queue.len().min(room));
-            let queue = core::mem::replace(&mut known.queue, rest);
-            let crowded = !known.queue.is_empty();
-            let due = if receipts { take_receipts(known) } else { Vec::new() };
-            let more = known.receipts_due && !known.receipts.is_empty();
-            if !due.is_empty() {
-                let op = VaultOp::SealReceipt { contact, mailbox, messages: due, at: step.now() };
-                step.vault(state, Why::Receipt(contact), op);
+            if known.receipts_due {
+                marks::tell(state, step, contact);
+                send_receipts(state, step, contact);
             }
-            if more {
-                step.arm(state, TimerId::Receipts(contact), RECEIPTS_AFTER);
-            }
-            if crowded {
-                step.arm(state, TimerId::Advance(contact), TURN_AFTER);
-            }
-            for message in queue {
-                if let Some(outgoing) = state.outbox.get(&message) {
-                    let op = VaultOp::SealMessage { contact, mailbox, message, body: outgoing.body, at: outgoing.at };
-                    step.vault(state, Why::Message(message), op);
-                }
-            }
+            send_queue(state, step, contact);
+            upkeep::make(state, step, contact);
         }
+    }
+}
+
+fn send_receipts(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    let Some(known) = state.contacts.get_mut(&contact) else {
+        return;
+    };
+    let (Some(mailbox), true) = (known.mailbox, known.owes()) else {
+        known.receipts_due = false;
+        return;
+    };
+    let due = take_receipts(known);
+    let more = known.receipts_due;
+    let op = VaultOp::SealReceipt { contact, mailbox, messages: due.clone(), at: step.now() };
+    step.vault(state, Why::Receipt(contact, due), op);
+    if more {
+        step.arm(state, TimerId::Receipts(contact), RECEIPTS_AFTER);
+    }
+}
+
+fn send_queue(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    let room = REQUESTS_MAX.saturating_sub(state.requests.len().saturating_add(state.outstanding.len()));
+    let Some(known) = state.contacts.get_mut(&contact) else {
+        return;
+    };
+    let Some(mailbox) = known.mailbox else {
+        return;
+    };
+    let rest = known.queue.split_off(known.queue.len().min(room));
+    let queue = core::mem::replace(&mut known.queue, rest);
+    let crowded = !known.queue.is_empty();
+    if crowded {
+        step.arm(state, TimerId::Advance(contact), TURN_AFTER);
+    }
+    for message in queue {
+        if let Some(outgoing) = state.outbox.get(&message) {
+            let op = match outgoing.body {
+                Some(body) if !outgoing.again => VaultOp::SealMessage { contact, mailbox, message, body, at: outgoing.at },
+                _ => VaultOp::SealAgain { contact, mailbox, message },
+            };
+            step.vault(state, Why::Message(message), op);
+        }
+    }
+}
+
+impl Contact {
+    /// Whether what the directory says of them is known, and so new that mail sealed by it is opened however long it waits: a
+    /// mailbox key is replaced weekly, and opens for the relay's retention and a week after that.
+    pub(crate) fn is_fresh(&self, now: Stamp) -> bool {
+        self.mailbox.is_some() && self.looked.is_some_and(|at| now.since(at) < LOOKUP_EVERY)
+    }
+
+    /// Whether they are owed a receipt, or a word that we followed their commit, and it is time for it.
+    fn owes(&self) -> bool {
+        self.receipts_due && self.standing == Standing::Accepted && (!self.receipts.is_empty() || self.acknowledge)
     }
 }
 
@@ -278,5 +399,6 @@ fn take_receipts(known: &mut Contact) -> Vec<MessageId> {
     let rest = known.receipts.split_off(known.receipts.len().min(RECEIPTS_MAX));
     let due = core::mem::replace(&mut known.receipts, rest);
     known.receipts_due = !known.receipts.is_empty();
+    known.acknowledge = false;
     due
 }

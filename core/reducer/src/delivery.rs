@@ -1,45 +1,100 @@
 //! Requests on their way: sent, sent again with the same bytes, answered or refused.
 
 use crate::session::{self, backoff};
-use crate::state::{InFlight, State, Why};
+use crate::state::{InFlight, Link, State, Why};
 use crate::step::Step;
-use crate::{contact, inbox, outbox};
+use crate::{contact, grants, inbox, offers, outbox, upkeep};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use prost::Message as _;
 use thicket_types::bytes::Bytes;
+use thicket_types::effect::{Effect, MessageState};
 use thicket_types::error::Code;
 use thicket_types::event::{Lane, TimerId};
-use thicket_types::ids::FrameId;
-use thicket_types::limits::RESEND_AFTER;
+use thicket_types::ids::{FrameId, Seq};
+use thicket_types::limits::{LOOKUP_EVERY, RESEND_AFTER, SESSION_TRIES_MAX, STAMP_BITS_AHEAD, STAMP_BITS_MAX, STAMPS_IN_A_ROW_MAX};
+use thicket_types::vault_op::VaultOp;
 use thicket_types::wire::relay as wire;
 use wire::answer::Said;
-
-/// Tries after which a login is begun anew rather than sent again: its challenge is too old by then.
-const SESSION_TRIES_MAX: u32 = 4;
 
 /// The vault made a frame, in the record being folded: it goes out, and waits for its answer.
 pub(crate) fn framed(state: &mut State, step: &mut Step, why: Why, frame: FrameId) {
     if why == Why::Abandoned {
         return;
     }
+    let (why, stamps, at) = match why {
+        Why::Stamp(why, stamps, at) => (*why, stamps, at),
+        why => (why, 0, step.now()),
+    };
     let Some(to) = state.session.relay.as_ref().map(|relay| relay.address.clone()) else {
         return;
     };
     let lane = lane(&why);
-    state.requests.insert(frame, InFlight { why, to, lane, frame: step.seq(), tries: 0 });
+    state.requests.insert(frame, InFlight { why, to, lane, frame: step.seq(), at, tries: 0, stamps });
     transmit(state, step, frame);
 }
 
 /// Sends a request's frame, once more or for the first time, and waits for its answer.
+///
+/// On the anonymous lane only while logged in: until the relay has seen this device's generation nothing is sent, since
+/// another copy of the profile may have used the same keys; and not at the moment of the login, which would link the lanes.
 fn transmit(state: &mut State, step: &mut Step, id: FrameId) {
+    let (link, from) = (state.session.link, state.session.since.after(RESEND_AFTER));
     let Some(request) = state.requests.get_mut(&id) else {
         return;
     };
+    if request.lane == Lane::Anonymous {
+        if link != Link::Online {
+            // The next login sends it.
+            return;
+        }
+        if is_sealed(&request.why) && step.now().since(request.at) >= LOOKUP_EVERY {
+            return seal_anew(state, step, id);
+        }
+        if step.now() < from || state.timers.contains_key(&TimerId::Resume) {
+            return resume_soon(state, step);
+        }
+    }
     request.tries = request.tries.saturating_add(1);
     let (to, lane, frame, tries) = (request.to.clone(), request.lane, request.frame, request.tries);
     step.send(state, Why::Handing(id), to, lane, frame);
     let span = step.jittered(backoff(tries));
     step.arm(state, TimerId::Retry(id), span);
+}
+
+/// What was sealed so long ago may be sealed to a key that is destroyed before it is fetched: it is sealed anew.
+fn seal_anew(state: &mut State, step: &mut Step, id: FrameId) {
+    let Some(InFlight { why, .. }) = state.requests.remove(&id) else {
+        return;
+    };
+    step.disarm(state, TimerId::Retry(id));
+    let contact = match plain(why) {
+        Why::Message(message) => {
+            outbox::seal_again(state, message);
+            state.outbox.get(&message).map(|outgoing| outgoing.contact)
+        }
+        Why::Receipt(contact, of) => {
+            inbox::owe_again(state, contact, of);
+            Some(contact)
+        }
+        Why::Update(contact) => {
+            if let Some(known) = state.contacts.get_mut(&contact) {
+                known.update = true;
+            }
+            Some(contact)
+        }
+        Why::Offer(contact) => {
+            if let Some(known) = state.contacts.get_mut(&contact) {
+                known.offer = Some(known.anew);
+            }
+            Some(contact)
+        }
+        // The next mark says more.
+        _ => None,
+    };
+    if let Some(contact) = contact {
+        contact::advance(state, step, contact);
+    }
 }
 
 /// No answer came in time.
@@ -69,12 +124,34 @@ pub(crate) fn unreachable(state: &mut State, step: &mut Step, why: &Why) {
 /// Asks soon for all that is open again, but what belongs to the login itself.
 pub(crate) fn resend_soon(state: &mut State, step: &mut Step) {
     let open: Vec<FrameId> = state.requests.iter().filter(|(_, request)| !is_session(&request.why)).map(|(id, _)| *id).collect();
+    if open.is_empty() {
+        return;
+    }
     for id in open {
         if let Some(request) = state.requests.get_mut(&id) {
             request.tries = 0;
         }
-        let span = step.jittered(RESEND_AFTER);
-        step.arm(state, TimerId::Retry(id), span);
+        step.disarm(state, TimerId::Retry(id));
+    }
+    resume_soon(state, step);
+}
+
+/// What waits for the anonymous lane goes when the moment of the login is past.
+fn resume_soon(state: &mut State, step: &mut Step) {
+    if !state.timers.contains_key(&TimerId::Resume) {
+        let left = state.session.since.after(RESEND_AFTER).since(step.now());
+        let span = step.jittered(left);
+        step.arm(state, TimerId::Resume, span);
+    }
+}
+
+/// The moment of the login is past: what waits goes, in the order in which it was made.
+pub(crate) fn resume(state: &mut State, step: &mut Step) {
+    let waits = state.requests.iter().filter(|(_, request)| request.lane == Lane::Anonymous && request.tries == 0);
+    let mut waits: Vec<(Seq, FrameId)> = waits.map(|(id, request)| (request.frame, *id)).collect();
+    waits.sort();
+    for (_, id) in waits {
+        transmit(state, step, id);
     }
 }
 
@@ -94,12 +171,18 @@ pub(crate) fn drop_session_requests(state: &mut State, step: &mut Step) {
 /// An answer came. One to a request that does not wait changes nothing.
 pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
     // Admission decoded it; what does not decode here is no answer.
-    let Ok(wire::Answer { version: _, to, clock_ms: _, said }) = wire::Answer::decode(answer.0.as_slice()) else {
+    let Ok(wire::Answer { version: _, to, clock_ms, said }) = wire::Answer::decode(answer.0.as_slice()) else {
         return;
     };
     let (Some(id), Some(said)) = (FrameId::parse(&to), said) else {
         return;
     };
+    state.session.skew_ms = i64::try_from(clock_ms).ok().and_then(|theirs| theirs.checked_sub_unsigned(step.now().0));
+    if let Said::Refusal(refusal) = &said
+        && refusal.code == Code::StampNeeded.number()
+    {
+        return stamp_needed(state, step, id, refusal.stamp_bits, clock_ms / 3_600_000);
+    }
     if let Said::Refusal(refusal) = &said
         && let Some(request) = state.requests.get(&id)
         && is_passing(refusal.code)
@@ -123,12 +206,14 @@ pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
         (Said::Challenge(challenge), Why::Challenge) => session::challenged(state, step, &challenge),
         (Said::Registered(_), Why::Register) => session::registered(state, step),
         (Said::LoggedIn(said), Why::Login) => session::logged_in(state, step, said.key_packages, said.last_resort),
-        (Said::Published(_), Why::Publish) => {}
+        (Said::Published(_), Why::Publish) => session::published(state, step),
         (Said::Entry(_), Why::Lookup(name)) => contact::found(state, step, &name),
         (Said::KeyPackage(_), Why::KeyPackage(contact)) => contact::key_package(state, step, contact),
         (Said::Stored(_), Why::Message(message)) => outbox::stored(state, step, message),
-        (Said::Stored(_), Why::Receipt(_)) => {}
-        (Said::Fetched(said), Why::Fetch) => session::fetched(state, step, said.waiting),
+        (Said::Stored(_), Why::Receipt(..) | Why::Update(_) | Why::ReadMark(_) | Why::Offer(_)) => {}
+        (Said::MailboxKeyPublished(_), Why::MailboxKey) => upkeep::mailbox_key_taken(state, step),
+        (Said::CapabilitiesSet(_), Why::Grant(granted, revoked)) => grants::settled(state, step, &granted, &revoked),
+        (Said::Fetched(said), Why::Fetch) => session::fetched(state, step, &said),
         (Said::Acknowledged(_), Why::Acknowledge(cursors)) => inbox::acknowledged(state, step, &cursors),
         // A relay that answers something else than was asked is treated as one that refused.
         (
@@ -140,9 +225,32 @@ pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
             | Said::KeyPackage(_)
             | Said::Stored(_)
             | Said::Fetched(_)
+            | Said::MailboxKeyPublished(_)
+            | Said::CapabilitiesSet(_)
             | Said::Acknowledged(_),
             why,
         ) => refused(state, step, why, Code::MalformedRequest),
+    }
+}
+
+/// The relay asks for work: it is done, and the same request goes with it. Asked again and again, the request waits.
+fn stamp_needed(state: &mut State, step: &mut Step, id: FrameId, bits: u32, hour: u64) {
+    let Some(relay) = state.session.relay.as_ref().and_then(|relay| relay.key) else {
+        return;
+    };
+    let Some(request) = state.requests.get_mut(&id) else {
+        return;
+    };
+    if request.lane == Lane::Named || bits > STAMP_BITS_MAX || request.stamps >= STAMPS_IN_A_ROW_MAX {
+        request.stamps = 0;
+        let span = step.jittered(backoff(request.tries.max(4)));
+        return step.arm(state, TimerId::Retry(id), span);
+    }
+    if let Some(InFlight { why, frame, at, stamps, .. }) = state.requests.remove(&id) {
+        step.disarm(state, TimerId::Retry(id));
+        let bits = bits.saturating_add(STAMP_BITS_AHEAD).min(STAMP_BITS_MAX);
+        let op = VaultOp::Stamp { request: frame, relay, bits, hour };
+        step.vault(state, Why::Stamp(Box::new(why), stamps.saturating_add(1), at), op);
     }
 }
 
@@ -150,30 +258,108 @@ pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
 pub(crate) fn refused(state: &mut State, step: &mut Step, why: Why, code: Code) {
     match why {
         Why::Challenge | Why::Register | Why::Login => session::fail(state, step, code),
-        Why::Publish | Why::Fetch | Why::Acknowledge(_) if code == Code::NotLoggedIn => session::lost(state, step),
+        why if is_session(&why) && code == Code::NotLoggedIn => session::lost(state, step),
         Why::Fetch => session::fetch_later(state, step),
-        Why::Publish | Why::Acknowledge(_) => {}
+        // The next login, or the daily round, asks again.
+        Why::Publish => session::refill_later(state, step),
+        Why::Acknowledge(_) | Why::MailboxKey | Why::Grant(..) => {}
         Why::Lookup(name) | Why::Pin(name) => contact::not_found(state, step, &name, code),
-        Why::KeyPackage(contact) | Why::Begin(contact) => contact::not_begun(state, step, contact),
-        Why::Message(message) => {
-            if code == Code::NoConversation {
-                outbox::again(state, step, message);
-            } else {
-                outbox::failed(state, step, message, code);
+        Why::KeyPackage(contact) | Why::Begin(contact) => {
+            contact::not_begun(state, step, contact);
+            if code == Code::NoKeyPackage {
+                offers::due(state, step, contact, false);
             }
         }
-        Why::Receipt(_) | Why::Open(_) | Why::File | Why::Handing(_) | Why::Abandoned => {}
+        Why::Message(message) => match code {
+            Code::NoConversation => outbox::again(state, step, message),
+            Code::UnknownMailbox => outbox::astray(state, step, message),
+            Code::UnknownMessage => outbox::rowless(state, step, message),
+            code => outbox::failed(state, step, message, code),
+        },
+        Why::Stamp(why, ..) => refused(state, step, *why, code),
+        // What it told is told by another, once there is a conversation or a mailbox.
+        Why::Receipt(contact, of) if matches!(code, Code::NoConversation | Code::UnknownMailbox) => {
+            inbox::owe_again(state, contact, of);
+            if code == Code::UnknownMailbox {
+                contact::lose_mailbox(state, step, contact);
+            }
+        }
+        Why::Receipt(..)
+        | Why::Open(_)
+        | Why::File
+        | Why::Handing(_)
+        | Why::Abandoned
+        | Why::Update(_)
+        | Why::ReadMark(_)
+        | Why::Offer(_)
+        | Why::Tidy => {}
     }
+}
+
+/// What the vault works for goes nowhere any more. Returns whether there was such work.
+pub(crate) fn abandon_work(state: &mut State, of: &Why) -> bool {
+    let mut found = false;
+    for outstanding in state.outstanding.values_mut() {
+        if matches!(&outstanding.why, Why::Stamp(why, ..) if **why == *of) {
+            outstanding.why = Why::Abandoned;
+            found = true;
+        }
+    }
+    found
+}
+
+/// What a purpose is, without the work that is done for it.
+pub(crate) fn plain(why: Why) -> Why {
+    match why {
+        Why::Stamp(why, ..) => *why,
+        why => why,
+    }
+}
+
+/// Whether a purpose ends in an envelope for a contact.
+pub(crate) fn is_sealed(why: &Why) -> bool {
+    match why {
+        Why::Stamp(why, ..) => is_sealed(why),
+        Why::Message(_) | Why::Receipt(..) | Why::Update(_) | Why::ReadMark(_) | Why::Offer(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether an effect hands a frame to the anonymous lane.
+pub(crate) fn is_anonymous(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send(send) if send.lane == Lane::Anonymous)
+}
+
+/// What an earlier process was handing to the anonymous lane is not handed by this one: the login sends it again.
+/// It may have been handed over all the same: a message in it counts as sent, and can't be called back.
+pub(crate) fn drop_handing(state: &mut State) {
+    let handing = state.outstanding.values().filter(|outstanding| is_anonymous(&outstanding.effect));
+    let frames: Vec<FrameId> =
+        handing.filter_map(|outstanding| if let Why::Handing(frame) = outstanding.why { Some(frame) } else { None }).collect();
+    for frame in frames {
+        if let Some(Why::Message(message)) = state.requests.get(&frame).map(|request| &request.why)
+            && let Some(outgoing) = state.outbox.get_mut(message)
+        {
+            outgoing.state = MessageState::Sent;
+        }
+    }
+    state.outstanding.retain(|_, outstanding| !is_anonymous(&outstanding.effect));
+}
+
+/// The request does not wait any more.
+pub(crate) fn drop_request(state: &mut State, step: &mut Step, id: FrameId) {
+    state.requests.remove(&id);
+    step.disarm(state, TimerId::Retry(id));
 }
 
 /// A no that passes by itself.
 fn is_passing(code: u32) -> bool {
-    matches!(Code::from_number(code), Some(Code::MailboxFull | Code::RelayBusy))
+    matches!(Code::from_number(code), Some(Code::MailboxFull | Code::RelayBusy | Code::QuotaReached | Code::RequestBoxFull))
 }
 
 /// What belongs to one login, and means nothing in the next.
 fn is_session(why: &Why) -> bool {
-    is_login(why) || matches!(why, Why::Publish | Why::Fetch | Why::Acknowledge(_))
+    is_login(why) || matches!(why, Why::Publish | Why::Fetch | Why::Acknowledge(_) | Why::MailboxKey | Why::Grant(..))
 }
 
 fn is_login(why: &Why) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::state::{Contact, Standing, State, Why};
 use crate::step::Step;
-use crate::{contact, outbox, session};
+use crate::{contact, marks, offers, outbox, session};
 use alloc::vec::Vec;
 use prost::Message as _;
 use thicket_types::effect::Change;
@@ -11,26 +11,31 @@ use thicket_types::event::{Arrival, Arrived, Opened, TimerId};
 use thicket_types::ids::{Fingerprint, FrameId, MessageId};
 use thicket_types::limits::{ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, CONTACTS_MAX, HELD_FRAMES_MAX, RECEIPTS_AFTER, RECEIPTS_HELD_MAX};
 use thicket_types::name::Name;
+use thicket_types::ports::Admission;
+use thicket_types::time::Stamp;
 use thicket_types::vault_op::{Ask, VaultOp};
 use thicket_types::wire::relay as wire;
 
-/// Judges a frame before it is journaled: an answer must be to a request that waits, a repeat shrinks to its place.
-pub(crate) fn admit(state: &State, arrival: Arrival) -> Option<Arrival> {
+/// Judges a frame before it is journaled: an answer must be to a request that waits, a repeat shrinks to its place, and
+/// people who are not accepted have a budget for each day.
+pub(crate) fn admit(state: &State, now: Stamp, arrival: Arrival) -> Admission {
     let Arrival { frame, lane, content } = arrival;
     let content = match content {
         Arrived::Answer { answer } => {
-            let to = wire::Answer::decode(answer.0.as_slice()).ok().and_then(|decoded| FrameId::parse(&decoded.to))?;
-            if !state.requests.contains_key(&to) {
-                return None;
+            let to = wire::Answer::decode(answer.0.as_slice()).ok().and_then(|decoded| FrameId::parse(&decoded.to));
+            if !to.is_some_and(|to| state.requests.contains_key(&to)) {
+                return Admission::Dropped;
             }
             Arrived::Answer { answer }
         }
         Arrived::Envelope { cursor, sender, sealed } => {
-            let blocked = state.contacts.get(&sender).is_some_and(|known| known.standing == Standing::Blocked);
+            let standing = state.contacts.get(&sender).map(|known| known.standing);
             if state.seen.holds(frame) {
                 Arrived::Repeat { cursor }
-            } else if blocked {
+            } else if standing == Some(Standing::Blocked) {
                 Arrived::Unsealable { cursor, cause: Code::FromBlocked }
+            } else if standing != Some(Standing::Accepted) && !state.strangers.has_room(now, len(&sealed.0)) {
+                return Admission::Left;
             } else {
                 Arrived::Envelope { cursor, sender, sealed }
             }
@@ -38,17 +43,23 @@ pub(crate) fn admit(state: &State, arrival: Arrival) -> Option<Arrival> {
         Arrived::Repeat { cursor } => Arrived::Repeat { cursor },
         Arrived::Unsealable { cursor, cause } => Arrived::Unsealable { cursor, cause },
     };
-    Some(Arrival { frame, lane, content })
+    Admission::Taken(Arrival { frame, lane, content })
 }
 
-pub(crate) fn envelope(state: &mut State, step: &mut Step, frame: FrameId, cursor: u64, sender: Fingerprint) {
+fn len(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn envelope(state: &mut State, step: &mut Step, frame: FrameId, cursor: u64, sender: Fingerprint, sealed: &[u8]) {
     acknowledge(state, step, cursor);
     if !state.seen.note(frame, step.place()) {
         return;
     }
     session::stir(state, step);
-    // The claimed sender matters only if the envelope is early; the vault proves the true one.
-    let _ = sender;
+    // The claimed sender matters for the budget and if the envelope is early; the vault proves the true one.
+    if state.contacts.get(&sender).is_none_or(|known| known.standing != Standing::Accepted) {
+        state.strangers.count(step.now(), len(sealed));
+    }
     let op = VaultOp::OpenEnvelope { envelope: step.seq(), at: step.now(), last: false };
     step.vault(state, Why::Open(step.seq()), op);
 }
@@ -85,17 +96,29 @@ pub(crate) fn acknowledged(state: &mut State, step: &mut Step, cursors: &[u64]) 
 
 pub(crate) fn opened(state: &mut State, step: &mut Step, why: &Why, opened: &Opened) {
     match opened {
-        Opened::Message { contact, name, conversation: _, message, claimed: _, begins } => {
+        Opened::Message { contact, name, conversation: _, message, claimed: _, moved } => {
             received(state, step, *contact, name, *message);
-            if *begins {
-                begins_conversation(state, step, *contact);
+            if *moved {
+                contact::moved(state, step, *contact);
             }
         }
-        Opened::Receipt { contact: _, delivered } => {
+        Opened::Receipt { contact, delivered, moved } => {
             for message in delivered {
                 outbox::delivered(state, step, *message);
             }
+            if *moved {
+                contact::moved(state, step, *contact);
+            }
         }
+        Opened::Known { contact, message, moved } => {
+            owe(state, step, *contact, *message);
+            if *moved {
+                contact::moved(state, step, *contact);
+            }
+        }
+        Opened::ReadMark { contact, moved } => marks::told(state, step, *contact, *moved),
+        Opened::Committed { contact, owed, moved } => committed(state, step, *contact, *owed, *moved),
+        Opened::Offer { contact, name, anew } => offers::made(state, step, *contact, name, *anew),
         Opened::Early { contact } => {
             if let Why::Open(seq) = why {
                 hold(state, step, *contact, *seq);
@@ -104,6 +127,10 @@ pub(crate) fn opened(state: &mut State, step: &mut Step, why: &Why, opened: &Ope
         Opened::Unreadable { contact, cause } => {
             if *cause != Code::Repeated {
                 step.notify(Change::Unreadable { contact: *contact, cause: *cause });
+            }
+            // Their Welcome names a key package that is gone: they are asked to begin from a fresh one.
+            if *cause == Code::NoMatchingKeyPackage {
+                offers::due(state, step, *contact, false);
             }
         }
     }
@@ -121,23 +148,57 @@ fn received(state: &mut State, step: &mut Step, contact: Fingerprint, name: &Nam
     }
     if let Some(known) = state.contacts.get_mut(&contact) {
         known.received = known.received.saturating_add(1);
-        if known.standing != Standing::Blocked && known.receipts.len() < RECEIPTS_HELD_MAX {
-            known.receipts.push(message);
-        }
     }
     step.notify(Change::Received { contact, message });
+    owe(state, step, contact, message);
+}
+
+/// The contact is to be told that we have a message of theirs.
+fn owe(state: &mut State, step: &mut Step, contact: Fingerprint, message: MessageId) {
+    if let Some(known) = state.contacts.get_mut(&contact)
+        && known.standing != Standing::Blocked
+        && known.receipts.len() < RECEIPTS_HELD_MAX
+        && !known.receipts.contains(&message)
+    {
+        known.receipts.push(message);
+    }
     if !state.timers.contains_key(&TimerId::Receipts(contact)) {
         step.arm(state, TimerId::Receipts(contact), RECEIPTS_AFTER);
     }
 }
 
-/// A conversation began from their side: what came early can be read now, and ours can go out.
-fn begins_conversation(state: &mut State, step: &mut Step, contact: Fingerprint) {
+/// The contact renewed their keys.
+fn committed(state: &mut State, step: &mut Step, contact: Fingerprint, owed: bool, moved: bool) {
+    if owed {
+        if let Some(known) = state.contacts.get_mut(&contact) {
+            known.acknowledge = true;
+        }
+        if !state.timers.contains_key(&TimerId::Receipts(contact)) {
+            step.arm(state, TimerId::Receipts(contact), RECEIPTS_AFTER);
+        }
+    }
+    if moved {
+        contact::moved(state, step, contact);
+    }
+}
+
+/// What came early can perhaps be read now.
+pub(crate) fn read_early(state: &mut State, step: &mut Step, contact: Fingerprint) {
     for envelope in state.early.remove(&contact).unwrap_or_default() {
         let op = VaultOp::OpenEnvelope { envelope, at: step.now(), last: false };
         step.vault(state, Why::Open(envelope), op);
     }
-    contact::open(state, step, contact);
+}
+
+/// Messages of theirs of which a receipt was sealed and went nowhere: another tells of them.
+pub(crate) fn owe_again(state: &mut State, contact: Fingerprint, messages: Vec<MessageId>) {
+    if let Some(known) = state.contacts.get_mut(&contact) {
+        // One without messages says that we are in their epoch, or carries a Welcome.
+        known.acknowledge |= messages.is_empty();
+        known.receipts.extend(messages);
+        known.receipts.truncate(RECEIPTS_HELD_MAX);
+        known.receipts_due = true;
+    }
 }
 
 /// Keeps an early envelope by its record. Past the bound the oldest is given up, with its cause shown.

@@ -7,7 +7,12 @@
 //!   contact   whom we know, and how they stand
 //!   outbox    messages of ours until the relay has stored them
 //!   inbox     what arrived: repeats, early frames, receipts, acknowledgements
-//!   delivery  requests on their way: retries, backoff, answers
+//!   delivery  requests on their way: retries, backoff, answers, work that the relay asks for
+//!   offers    conversations that the other side is asked to begin
+//!   grants    write capabilities for contacts
+//!   marks     what was read
+//!   upkeep    the daily round: keys that are due for renewal
+//!   moving    another relay, another device
 //!   timers    what to do when a deadline passes
 //! ```
 #![no_std]
@@ -19,18 +24,25 @@ extern crate alloc;
 
 mod contact;
 mod delivery;
+mod grants;
 mod inbox;
+mod marks;
+mod moving;
+mod offers;
 mod outbox;
 mod session;
 mod state;
 mod step;
 mod timers;
+mod upkeep;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
-pub use state::{Contact, Conversation, InFlight, Link, Outgoing, Outstanding, Phase, Relay, Session, Standing, State, Why};
+pub use state::{
+    Contact, Conversation, InFlight, Link, Outgoing, Outstanding, Phase, Relay, Session, Settings, Standing, State, Strangers, Why,
+};
 pub use view::{ContactView, View, view};
 
 use alloc::vec::Vec;
@@ -39,8 +51,8 @@ use thicket_types::effect::{Change, Effect};
 use thicket_types::event::{Arrival, Arrived, Event, Outcome, TimerId};
 use thicket_types::ids::{EffectId, IntentId, RelayKey, RulesVersion, Seq};
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::ports::{Place, Reducer};
-use thicket_types::time::Deadline;
+use thicket_types::ports::{Admission, Place, Reducer};
+use thicket_types::time::{Deadline, Stamp};
 
 /// The rules version that this build writes.
 pub const RULES: RulesVersion = RulesVersion(1);
@@ -61,8 +73,10 @@ impl Reducer for ClientRules {
         reduce(rules, state, place, event)
     }
 
+    /// Frames for the anonymous lane are not among them: the login sends them, once the relay has seen this device.
     fn outstanding(state: &State) -> Vec<(EffectId, Effect)> {
-        state.outstanding.iter().map(|(id, outstanding)| (*id, outstanding.effect.clone())).collect()
+        let asked = state.outstanding.iter().filter(|(_, outstanding)| !delivery::is_anonymous(&outstanding.effect));
+        asked.map(|(id, outstanding)| (*id, outstanding.effect.clone())).collect()
     }
 
     fn timers(state: &State) -> Vec<(TimerId, Deadline)> {
@@ -84,8 +98,8 @@ impl Reducer for ClientRules {
         resent.chain(early).chain(asked).min()
     }
 
-    fn admit(state: &State, arrival: Arrival) -> Option<Arrival> {
-        inbox::admit(state, arrival)
+    fn admit(state: &State, now: Stamp, arrival: Arrival) -> Admission {
+        inbox::admit(state, now, arrival)
     }
 
     fn vault_count(state: &State) -> u64 {
@@ -116,7 +130,7 @@ fn requested(state: &mut State, step: &mut Step, id: IntentId, intent: &Intent) 
         return;
     }
     let answer = match intent {
-        Intent::Register { relay, key } => session::register(state, step, relay, *key),
+        Intent::Register { relay, key, token } => session::register(state, step, relay, *key, token.as_ref()),
         Intent::Connect => session::connect(state, step),
         Intent::AddContact { name } => contact::add(state, step, name),
         Intent::AcceptContact { contact } => contact::accept(state, step, *contact),
@@ -126,6 +140,14 @@ fn requested(state: &mut State, step: &mut Step, id: IntentId, intent: &Intent) 
         Intent::VerifyContact { contact, verified } => contact::verify(state, step, *contact, *verified),
         Intent::AcceptIdentity { contact } => contact::accept_identity(state, step, *contact),
         Intent::Send { contact, body, len } => outbox::send(state, step, id, *contact, *body, *len),
+        Intent::UpdateKeys { contact } => upkeep::update_keys(state, step, *contact),
+        Intent::MarkRead { contact, message } => marks::mark_read(state, step, *contact, *message),
+        Intent::SetReadMarks { on } => marks::set(state, step, *on),
+        Intent::RetryMessage { contact, message } => outbox::retry(state, step, *contact, *message),
+        Intent::CancelMessage { message } => outbox::cancel(state, step, *message),
+        Intent::ForgetMessage { contact, message, sent } => outbox::forget(state, step, *contact, *message, *sent),
+        Intent::ChangeRelay { relay, key, token } => moving::change_relay(state, step, relay, *key, token.as_ref()),
+        Intent::TakeOver => moving::take_over(state, step),
     };
     // A connect is asked for once an open, by the client itself: nobody repeats it, so it is not remembered.
     if !matches!(intent, Intent::Connect) {
@@ -138,7 +160,7 @@ fn arrived(state: &mut State, step: &mut Step, arrival: &Arrival) {
     let Arrival { frame, lane: _, content } = arrival;
     match content {
         Arrived::Answer { answer } => delivery::answered(state, step, answer),
-        Arrived::Envelope { cursor, sender, sealed: _ } => inbox::envelope(state, step, *frame, *cursor, *sender),
+        Arrived::Envelope { cursor, sender, sealed } => inbox::envelope(state, step, *frame, *cursor, *sender, &sealed.0),
         Arrived::Repeat { cursor } => inbox::acknowledge(state, step, *cursor),
         Arrived::Unsealable { cursor, cause } => {
             inbox::acknowledge(state, step, *cursor);
@@ -157,10 +179,12 @@ fn resolved(state: &mut State, step: &mut Step, effect: EffectId, outcome: &Outc
         Outcome::Unreachable => delivery::unreachable(state, step, &why),
         Outcome::Done => {}
         Outcome::Framed { frame, bytes: _ } => delivery::framed(state, step, why, *frame),
+        // An entry of a relay that was left meanwhile says nothing here.
+        Outcome::Pinned { .. } if why == Why::Abandoned => {}
         Outcome::Pinned { contact, mailbox, name, contradicts } => {
             contact::pinned(state, step, *contact, *mailbox, name, *contradicts);
         }
-        Outcome::Begun => contact::begun(state, step, &why),
+        Outcome::Begun { again } => contact::begun(state, step, &why, again),
         Outcome::Opened(opened) => inbox::opened(state, step, &why, opened),
         Outcome::Refused(code) | Outcome::Fault(code) => delivery::refused(state, step, why, *code),
     }

@@ -1,13 +1,16 @@
 //! Messages of ours, from the Intent until the relay has stored them. Then their row in the vault is their home.
 
-use crate::state::{Conversation, Outgoing, Phase, Standing, State, Why};
+use crate::state::{Contact, Conversation, Outgoing, Phase, Standing, State, Why};
 use crate::step::Step;
-use crate::{contact, session};
+use crate::{contact, delivery, session};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 use thicket_types::effect::{Change, MessageState};
 use thicket_types::error::Code;
 use thicket_types::ids::{BodyRef, Fingerprint, IntentId, MessageId};
 use thicket_types::intent::Answer;
 use thicket_types::limits::{BODY_LEN_MAX, OUTBOX_MAX};
+use thicket_types::time::Stamp;
 use thicket_types::vault_op::VaultOp;
 
 pub(crate) fn send(state: &mut State, step: &mut Step, id: IntentId, contact: Fingerprint, body: BodyRef, len: u32) -> Answer {
@@ -20,8 +23,16 @@ pub(crate) fn send(state: &mut State, step: &mut Step, id: IntentId, contact: Fi
     if usize::try_from(len).map_or(true, |len| len > BODY_LEN_MAX) {
         return Answer::Refused(Code::MessageTooLong);
     }
+    let message = MessageId(id.0);
+    // An id that comes again after its answer was forgotten, while its message still waits.
+    if state.outbox.contains_key(&message) {
+        return Answer::Queued(message);
+    }
     if state.outbox.len() >= OUTBOX_MAX {
         return Answer::Refused(Code::OutboxFull);
+    }
+    if state.session.copied {
+        return Answer::Refused(Code::ProfileCopied);
     }
     let Some(known) = state.contacts.get_mut(&contact) else {
         return Answer::Refused(Code::UnknownContact);
@@ -32,13 +43,153 @@ pub(crate) fn send(state: &mut State, step: &mut Step, id: IntentId, contact: Fi
     if known.standing == Standing::Blocked {
         return Answer::Refused(Code::ContactBlocked);
     }
+    known.enqueue(message);
     // Whoever is written to is accepted.
-    known.standing = Standing::Accepted;
-    let message = MessageId(id.0);
-    known.queue.push(message);
-    state.outbox.insert(message, Outgoing { contact, body, state: MessageState::Queued, at: step.now() });
+    let accepts = known.standing != Standing::Accepted;
+    state.outbox.insert(message, Outgoing::new(contact, Some(body), step.now()));
+    if accepts {
+        contact::accept(state, step, contact);
+    } else {
+        contact::advance(state, step, contact);
+    }
+    Answer::Queued(message)
+}
+
+/// Sends a message once more that has a row: one that failed, or of which the contact has not told. They keep one copy.
+pub(crate) fn retry(state: &mut State, step: &mut Step, contact: Fingerprint, message: MessageId) -> Answer {
+    if state.session.copied {
+        return Answer::Refused(Code::ProfileCopied);
+    }
+    if state.outbox.contains_key(&message) {
+        return Answer::Refused(Code::NothingToRetry);
+    }
+    if state.outbox.len() >= OUTBOX_MAX {
+        return Answer::Refused(Code::OutboxFull);
+    }
+    match state.contacts.get(&contact) {
+        None => return Answer::Refused(Code::UnknownContact),
+        Some(known) if known.held => return Answer::Refused(Code::ContactHeld),
+        Some(known) if known.standing == Standing::Blocked => return Answer::Refused(Code::ContactBlocked),
+        Some(_) => {}
+    }
+    once_more(state, step, contact, message);
     contact::advance(state, step, contact);
     Answer::Queued(message)
+}
+
+/// Puts a message that has a row into its contact's queue.
+pub(crate) fn once_more(state: &mut State, step: &mut Step, contact: Fingerprint, message: MessageId) {
+    if state.outbox.contains_key(&message) {
+        // It is on its way in a group that is dead now.
+        let sealed = state.requests.iter().find(|(_, request)| request.why == Why::Message(message)).map(|(id, _)| *id);
+        if let Some(frame) = sealed {
+            delivery::drop_request(state, step, frame);
+        }
+        if sealed.is_some() || delivery::abandon_work(state, &Why::Message(message)) {
+            seal_again(state, message);
+        }
+        return;
+    }
+    if state.outbox.len() >= OUTBOX_MAX {
+        return;
+    }
+    if let Some(known) = state.contacts.get_mut(&contact) {
+        known.enqueue(message);
+        state.outbox.insert(message, Outgoing::new(contact, None, step.now()));
+    }
+}
+
+/// Has a message that was sealed sealed once more: the group or the relay that it was sealed for is gone.
+pub(crate) fn seal_again(state: &mut State, message: MessageId) {
+    let Some(outgoing) = state.outbox.get_mut(&message) else {
+        return;
+    };
+    outgoing.again = true;
+    let contact = outgoing.contact;
+    if let Some(known) = state.contacts.get_mut(&contact) {
+        known.enqueue(message);
+    }
+}
+
+/// Has messages sealed once more, before all that waits and was asked for later.
+pub(crate) fn seal_before(state: &mut State, messages: &[MessageId]) {
+    let of: BTreeSet<Fingerprint> =
+        messages.iter().filter_map(|message| state.outbox.get(message)).map(|outgoing| outgoing.contact).collect();
+    let mut waited: BTreeMap<Fingerprint, Vec<MessageId>> = BTreeMap::new();
+    for contact in of {
+        if let Some(known) = state.contacts.get_mut(&contact) {
+            waited.insert(contact, core::mem::take(&mut known.queue));
+        }
+    }
+    for message in messages {
+        seal_again(state, *message);
+    }
+    for (contact, waits) in waited {
+        if let Some(known) = state.contacts.get_mut(&contact) {
+            waits.into_iter().for_each(|message| known.enqueue(message));
+            known.queue.sort_by_key(|message| state.outbox.get(message).map(|outgoing| outgoing.at));
+        }
+    }
+}
+
+/// Takes a message back that no transport was handed yet. Its row says so from now on. One that is to be sealed again was
+/// perhaps handed before: it can't be called back.
+pub(crate) fn cancel(state: &mut State, step: &mut Step, message: MessageId) -> Answer {
+    let Some(outgoing) = state.outbox.get(&message) else {
+        return Answer::Refused(Code::UnknownMessage);
+    };
+    let contact = outgoing.contact;
+    if outgoing.again || outgoing.state != MessageState::Queued {
+        return Answer::Refused(Code::MessageUnderWay);
+    }
+    let sealed = state.requests.iter().find(|(_, request)| request.why == Why::Message(message)).map(|(id, _)| *id);
+    let queued = state.contacts.get(&contact).is_some_and(|known| known.queue.contains(&message));
+    match sealed.filter(|frame| !state.under_way(|why| *why == Why::Handing(*frame))) {
+        Some(frame) => delivery::drop_request(state, step, frame),
+        None if queued => {}
+        None => return Answer::Refused(Code::MessageUnderWay),
+    }
+    if let Some(known) = state.contacts.get_mut(&contact) {
+        known.queue.retain(|other| *other != message);
+    }
+    failed(state, step, message, Code::Cancelled);
+    Answer::Accepted
+}
+
+/// Deletes one message here.
+pub(crate) fn forget(state: &mut State, step: &mut Step, contact: Fingerprint, message: MessageId, sent: bool) -> Answer {
+    if sent && state.outbox.contains_key(&message) {
+        return Answer::Refused(Code::MessageUnderWay);
+    }
+    step.vault(state, Why::File, VaultOp::ForgetMessage { contact, message, sent });
+    step.notify(Change::Forgotten { contact, message });
+    Answer::Accepted
+}
+
+/// The relay knows no such mailbox: the contact is looked up again, unless that was just done.
+pub(crate) fn astray(state: &mut State, step: &mut Step, message: MessageId) {
+    let Some(contact) = state.outbox.get(&message).map(|outgoing| outgoing.contact) else {
+        return;
+    };
+    let Some(outgoing) = state.outbox.get_mut(&message).filter(|outgoing| !outgoing.astray) else {
+        return failed(state, step, message, Code::UnknownMailbox);
+    };
+    outgoing.astray = true;
+    seal_again(state, message);
+    contact::lose_mailbox(state, step, contact);
+}
+
+/// The vault found no row to seal again: the staged text is sealed for the first time, if there is one.
+pub(crate) fn rowless(state: &mut State, step: &mut Step, message: MessageId) {
+    let Some(outgoing) = state.outbox.get_mut(&message).filter(|outgoing| outgoing.again && outgoing.body.is_some()) else {
+        return failed(state, step, message, Code::UnknownMessage);
+    };
+    outgoing.again = false;
+    let contact = outgoing.contact;
+    if let Some(known) = state.contacts.get_mut(&contact) {
+        known.enqueue(message);
+    }
+    contact::advance(state, step, contact);
 }
 
 /// The transport took a frame; if it carried a message, that is sent.
@@ -70,8 +221,9 @@ pub(crate) fn stored(state: &mut State, step: &mut Step, message: MessageId) {
 /// The message will not be delivered: its row says so, and why.
 pub(crate) fn failed(state: &mut State, step: &mut Step, message: MessageId, cause: Code) {
     if let Some(outgoing) = state.outbox.remove(&message) {
-        // Its id was used before, for a message that has a row of its own: that one is not touched.
-        if cause == Code::Repeated {
+        // Its id was used before, for a message that has a row of its own: that one is not touched. Nor is one touched that
+        // was to be sealed again and has arrived meanwhile, or is not there.
+        if cause == Code::Repeated || (outgoing.body.is_none() && cause == Code::UnknownMessage) {
             return;
         }
         file(state, step, message, &outgoing, MessageState::Failed, Some(cause));
@@ -80,7 +232,12 @@ pub(crate) fn failed(state: &mut State, step: &mut Step, message: MessageId, cau
 
 /// The contact has the message, whatever became of the relay's answer. The receipt's op wrote the row.
 pub(crate) fn delivered(state: &mut State, step: &mut Step, message: MessageId) {
-    state.outbox.remove(&message);
+    if let Some(outgoing) = state.outbox.remove(&message)
+        && let Some(known) = state.contacts.get_mut(&outgoing.contact)
+    {
+        // It may wait to be sealed once more: nothing is left to seal.
+        known.queue.retain(|other| *other != message);
+    }
     step.notify(Change::Message { message, state: MessageState::Delivered });
 }
 
@@ -90,7 +247,7 @@ pub(crate) fn again(state: &mut State, step: &mut Step, message: MessageId) {
         return;
     };
     if let Some(known) = state.contacts.get_mut(&contact) {
-        known.queue.push(message);
+        known.enqueue(message);
         // Several come back at once: only the first begins anew.
         if known.conversation == Conversation::Open {
             known.conversation = Conversation::None;
@@ -100,7 +257,22 @@ pub(crate) fn again(state: &mut State, step: &mut Step, message: MessageId) {
 }
 
 fn file(state: &mut State, step: &mut Step, message: MessageId, outgoing: &Outgoing, to: MessageState, cause: Option<Code>) {
-    let Outgoing { contact, body, state: _, at } = *outgoing;
+    let Outgoing { contact, body, at, .. } = *outgoing;
     step.vault(state, Why::File, VaultOp::File { message, contact, body, at, state: to, cause });
     step.notify(Change::Message { message, state: to });
+}
+
+impl Outgoing {
+    fn new(contact: Fingerprint, body: Option<BodyRef>, at: Stamp) -> Outgoing {
+        Outgoing { contact, again: body.is_none(), body, astray: false, state: MessageState::Queued, at }
+    }
+}
+
+impl Contact {
+    /// Puts a message at the end of the queue, once.
+    fn enqueue(&mut self, message: MessageId) {
+        if !self.queue.contains(&message) {
+            self.queue.push(message);
+        }
+    }
 }

@@ -2,25 +2,36 @@
 
 use crate::state::{Link, Phase, Relay, State, Why};
 use crate::step::Step;
-use crate::{contact, delivery, inbox};
+use crate::{contact, delivery, grants, inbox, moving, upkeep};
 use alloc::vec::Vec;
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::event::TimerId;
 use thicket_types::ids::{Fingerprint, RelayKey};
 use thicket_types::intent::Answer;
-use thicket_types::limits::{FETCH_EVERY, FETCH_ITEMS_MAX, FETCH_SOON, KEY_PACKAGES, KEY_PACKAGES_LOW, RETRY_FIRST, RETRY_MAX, TURN_AFTER};
-use thicket_types::name::RelayAddress;
+use thicket_types::limits::{
+    FETCH_EVERY, FETCH_ITEMS_MAX, FETCH_SOON, FRAME_LEN_MAX, KEY_PACKAGES, KEY_PACKAGES_LOW, REFILL_AFTER, RETRY_FIRST, RETRY_MAX,
+    TURN_AFTER,
+};
+use thicket_types::name::{RegistrationToken, RelayAddress};
 use thicket_types::time::Duration;
-use thicket_types::vault_op::{Ask, Challenge, VaultOp};
+use thicket_types::vault_op::{Ask, Challenge, Published, VaultOp};
+use thicket_types::wire::VERSION;
 use thicket_types::wire::relay as wire;
 
-pub(crate) fn register(state: &mut State, step: &mut Step, address: &RelayAddress, key: Option<RelayKey>) -> Answer {
+pub(crate) fn register(
+    state: &mut State,
+    step: &mut Step,
+    address: &RelayAddress,
+    key: Option<RelayKey>,
+    token: Option<&RegistrationToken>,
+) -> Answer {
     if state.session.phase == Phase::Registered {
         return Answer::Refused(Code::AlreadyRegistered);
     }
     state.session.relay = Some(Relay { address: address.clone(), key });
     state.session.phase = Phase::Registering;
+    state.session.token = token.cloned();
     begin(state, step);
     Answer::Accepted
 }
@@ -29,7 +40,11 @@ pub(crate) fn connect(state: &mut State, step: &mut Step) -> Answer {
     if state.session.relay.is_none() || state.session.phase == Phase::Unregistered {
         return Answer::Refused(Code::NotRegistered);
     }
+    if state.session.copied {
+        return Answer::Refused(Code::ProfileCopied);
+    }
     state.session.failures = 0;
+    delivery::drop_handing(state);
     begin(state, step);
     Answer::Accepted
 }
@@ -58,11 +73,16 @@ pub(crate) fn challenged(state: &mut State, step: &mut Step, challenge: &wire::C
     if state.session.link != Link::Asking {
         return;
     }
+    if !challenge.versions.contains(&VERSION) {
+        return fail(state, step, Code::UnknownVersion);
+    }
+    moving::met(state, relay);
     let challenge = Challenge { relay, nonce, until_ms: challenge.until_ms };
+    let (token, takes_over) = (state.session.token.clone(), state.session.takes_over);
     match state.session.phase {
         Phase::Unregistered => {}
-        Phase::Registering => step.vault(state, Why::Register, VaultOp::SignRegistration(challenge)),
-        Phase::Registered => step.vault(state, Why::Login, VaultOp::SignLogin(challenge)),
+        Phase::Registering => step.vault(state, Why::Register, VaultOp::SignRegistration { challenge, token }),
+        Phase::Registered => step.vault(state, Why::Login, VaultOp::SignLogin { challenge, takes_over }),
     }
 }
 
@@ -71,8 +91,13 @@ pub(crate) fn registered(state: &mut State, step: &mut Step) {
         return;
     }
     state.session.phase = Phase::Registered;
+    // The relay has the token's account; nothing needs it any more.
+    state.session.token = None;
+    state.session.mailbox_key_at = step.now();
     step.notify(Change::Registered);
-    step.vault(state, Why::Publish, VaultOp::MakeKeyPackages { count: KEY_PACKAGES, last_resort: true });
+    moving::settled(state, step);
+    step.vault(state, Why::Publish, VaultOp::MakeKeyPackages { count: KEY_PACKAGES, last_resort: true, at: step.now() });
+    upkeep::begin(state, step);
     online(state, step);
 }
 
@@ -80,28 +105,42 @@ pub(crate) fn logged_in(state: &mut State, step: &mut Step, key_packages: u32, l
     if state.session.link != Link::Asking {
         return;
     }
+    state.session.takes_over = false;
     refill(state, step, key_packages, last_resort);
     online(state, step);
 }
 
 /// Refills the pool at the relay when it runs low, or when a publication was lost.
 fn refill(state: &mut State, step: &mut Step, key_packages: u32, last_resort: bool) {
-    let publishing = state.outstanding.values().any(|outstanding| outstanding.why == Why::Publish)
-        || state.requests.values().any(|request| request.why == Why::Publish);
+    let waits = step.now() < state.session.refill_from;
+    let publishing = waits || state.under_way(|why| *why == Why::Publish);
     if (key_packages < KEY_PACKAGES_LOW || !last_resort) && !publishing {
         let count = KEY_PACKAGES.saturating_sub(key_packages);
-        step.vault(state, Why::Publish, VaultOp::MakeKeyPackages { count, last_resort: !last_resort });
+        step.vault(state, Why::Publish, VaultOp::MakeKeyPackages { count, last_resort: !last_resort, at: step.now() });
     }
+}
+
+/// The relay took the key packages. If a last-resort one was among them, that before it is replaced; if not, nothing is.
+pub(crate) fn published(state: &mut State, step: &mut Step) {
+    step.vault(state, Why::Tidy, VaultOp::Published { what: Published::LastResort, at: step.now() });
+}
+
+/// The relay did not take the key packages: each publication makes new ones, so the next waits.
+pub(crate) fn refill_later(state: &mut State, step: &mut Step) {
+    state.session.refill_from = step.now().after(REFILL_AFTER);
 }
 
 fn online(state: &mut State, step: &mut Step) {
     state.session.link = Link::Online;
     state.session.failures = 0;
     state.session.quiet = 0;
+    state.session.since = step.now();
     step.notify(Change::Connected);
     fetch(state, step);
     // What the last login had gathered or under way is told in this one.
     inbox::send_acknowledgements(state, step);
+    upkeep::mailbox_key(state, step);
+    grants::settle(state, step);
     // No reply path outlived the last process: ask again for all that is open, with the same bytes.
     delivery::resend_soon(state, step);
     let contacts: Vec<Fingerprint> = state.contacts.keys().copied().collect();
@@ -111,17 +150,23 @@ fn online(state: &mut State, step: &mut Step) {
 }
 
 pub(crate) fn fetch(state: &mut State, step: &mut Step) {
-    let asked = state.outstanding.values().any(|outstanding| outstanding.why == Why::Fetch)
-        || state.requests.values().any(|request| request.why == Why::Fetch);
+    let asked = state.under_way(|why| *why == Why::Fetch);
     if state.session.link == Link::Online && !asked {
         step.vault(state, Why::Fetch, VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX }));
     }
 }
 
-pub(crate) fn fetched(state: &mut State, step: &mut Step, waiting: u32) {
+pub(crate) fn fetched(state: &mut State, step: &mut Step, said: &wire::Fetched) {
+    let waiting = said.waiting;
+    // What waits and was not taken (a stranger's budget is used up) is no reason to ask again soon.
+    // One without room for the largest item is: nobody says here how large those are that wait.
+    let used_up = !state.strangers.has_room(step.now(), u64::try_from(FRAME_LEN_MAX).unwrap_or(u64::MAX));
+    let nothing_new = waiting == 0 || (used_up && waiting == state.session.waited && state.unacknowledged.is_empty());
     state.session.waiting = waiting;
+    state.session.waited = waiting;
     state.session.looked = true;
-    state.session.quiet = if waiting == 0 { state.session.quiet.saturating_add(1) } else { 0 };
+    state.session.quiet = if nothing_new { state.session.quiet.saturating_add(1) } else { 0 };
+    refill(state, step, said.key_packages, said.last_resort);
     let factor = 1_u64.checked_shl(state.session.quiet.min(16)).unwrap_or(u64::MAX);
     let span = step.jittered(Duration(FETCH_SOON.0.saturating_mul(factor)).min(FETCH_EVERY));
     step.arm(state, TimerId::Fetch, span);
@@ -142,6 +187,7 @@ pub(crate) fn acknowledged(state: &mut State, step: &mut Step, count: usize) {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     let before = state.session.waiting;
     state.session.waiting = before.saturating_sub(count);
+    state.session.waited = state.session.waiting;
     if before > FETCH_ITEMS_MAX && state.session.waiting > 0 {
         fetch(state, step);
     }
@@ -191,6 +237,12 @@ pub(crate) fn fail(state: &mut State, step: &mut Step, code: Code) {
     if state.session.phase == Phase::Registering && final_refusal(code) {
         state.session.phase = Phase::Unregistered;
         step.notify(Change::RegistrationRefused(code));
+        return moving::back(state, step);
+    }
+    if code == Code::ProfileCopied && state.session.phase == Phase::Registered {
+        // Whoever goes on sending from an old copy uses keys twice: the person decides which one goes on.
+        state.session.copied = true;
+        step.notify(Change::Disconnected(code));
         return;
     }
     step.notify(Change::Disconnected(code));
@@ -209,6 +261,13 @@ pub(crate) fn backoff(tries: u32) -> Duration {
 fn final_refusal(code: Code) -> bool {
     matches!(
         code,
-        Code::NameTaken | Code::MalformedName | Code::BadSignature | Code::BadCertificate | Code::ForgedAnswer | Code::UnknownVersion
+        Code::NameTaken
+            | Code::MalformedName
+            | Code::BadSignature
+            | Code::BadCertificate
+            | Code::ForgedAnswer
+            | Code::UnknownVersion
+            | Code::RegistrationClosed
+            | Code::BadToken
     )
 }

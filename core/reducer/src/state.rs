@@ -1,5 +1,6 @@
 //! What the journal folds to. It holds names, counters and work under way: no key, no body.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -7,10 +8,10 @@ use thicket_types::effect::{Effect, MessageState};
 use thicket_types::event::{Lane, TimerId};
 use thicket_types::ids::{BodyRef, EffectId, Fingerprint, FrameId, IntentId, MailboxId, MessageId, RelayKey, Seq};
 use thicket_types::intent::Answer;
-use thicket_types::limits::{ANSWERS_FOR, ANSWERS_MAX, SEEN_FRAMES_FOR, SEEN_FRAMES_MAX};
-use thicket_types::name::{Name, RelayAddress};
+use thicket_types::limits::{ANSWERS_FOR, ANSWERS_MAX, SEEN_FRAMES_FOR, SEEN_FRAMES_MAX, STRANGERS_LEN_MAX};
+use thicket_types::name::{Name, RegistrationToken, RelayAddress};
 use thicket_types::ports::Place;
-use thicket_types::time::{Deadline, Stamp};
+use thicket_types::time::{Deadline, Duration, Stamp};
 
 /// The client's state. Two equal journals fold to two equal states, byte for byte in their encoding.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -35,7 +36,47 @@ pub struct State {
     pub timers: BTreeMap<TimerId, Deadline>,
     /// Answers to Intents, for a repeat.
     pub answers: Answers,
+    /// What the person set.
+    pub settings: Settings,
+    /// Whose write capability is to be taken back at the relay.
+    pub revoke: BTreeSet<Fingerprint>,
+    /// What people who are not accepted brought today.
+    pub strangers: Strangers,
     pub(crate) vault_count: u64,
+}
+
+/// What the person set.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Settings {
+    /// Whether contacts are told what was read, and what they tell is shown.
+    pub read_marks: bool,
+}
+
+/// Bytes of envelopes of people who are not accepted, in one day.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Strangers {
+    /// Days since the epoch.
+    pub day: u64,
+    /// Bytes journaled on it.
+    pub len: u64,
+}
+
+impl Strangers {
+    /// Whether so many bytes more may come now.
+    pub fn has_room(&self, now: Stamp, len: u64) -> bool {
+        day(now) != self.day || self.len.saturating_add(len) <= STRANGERS_LEN_MAX
+    }
+
+    pub(crate) fn count(&mut self, now: Stamp, len: u64) {
+        if day(now) != self.day {
+            *self = Strangers { day: day(now), len: 0 };
+        }
+        self.len = self.len.saturating_add(len);
+    }
+}
+
+fn day(now: Stamp) -> u64 {
+    now.0 / Duration::days(1).0
 }
 
 /// The relay, and how we stand with it.
@@ -53,8 +94,26 @@ pub struct Session {
     pub waiting: u32,
     /// Whether the mailbox was looked into since this login.
     pub looked: bool,
-    /// Fetches in a row that found nothing.
+    /// Fetches in a row that found nothing, or nothing but what was left there before.
     pub quiet: u32,
+    /// Items that waited at the last fetch.
+    pub waited: u32,
+    /// When this process logged in: the anonymous lane keeps away from that moment.
+    pub since: Stamp,
+    /// What a relay with the policy "token" asks for.
+    pub token: Option<RegistrationToken>,
+    /// Set when the relay met another copy of the profile: nothing is sent until the person decides.
+    pub copied: bool,
+    /// Set when the person decided that this device goes on.
+    pub takes_over: bool,
+    /// The relay's clock less ours at its last answer, in milliseconds: shown, not trusted.
+    pub skew_ms: Option<i64>,
+    /// When the mailbox key was published that holds.
+    pub mailbox_key_at: Stamp,
+    /// The relay before, while a change is not settled.
+    pub before: Option<Relay>,
+    /// Until when no key packages are published: the relay refused the last ones.
+    pub refill_from: Stamp,
 }
 
 /// A relay.
@@ -117,6 +176,26 @@ pub struct Contact {
     pub received: u64,
     /// Whether the safety number was compared with them.
     pub verified: bool,
+    /// When they were looked up last.
+    pub looked: Option<Stamp>,
+    /// When our keys in the conversation were renewed last, or it began.
+    pub updated: Stamp,
+    /// Set when they wait to hear that we followed their commit.
+    pub acknowledge: bool,
+    /// Up to which message of theirs we have read, until they are told.
+    pub mark: Option<MessageId>,
+    /// When the relay took their write capability. None while it is to be told of one.
+    pub granted: Option<Stamp>,
+    /// Set while the vault holds a key package that they offered.
+    pub offered: bool,
+    /// Set when they are to be offered one of ours; `Some(true)` if the groups there were are dead.
+    pub offer: Option<bool>,
+    /// When they were offered one last.
+    pub offer_at: Option<Stamp>,
+    /// Set while they are to begin anew, and have not: nothing is sealed to them.
+    pub anew: bool,
+    /// Set while our keys in the conversation are to be renewed.
+    pub update: bool,
 }
 
 /// How a contact stands with us.
@@ -147,8 +226,12 @@ pub enum Conversation {
 pub struct Outgoing {
     /// To whom.
     pub contact: Fingerprint,
-    /// Its text.
-    pub body: BodyRef,
+    /// Its staged text; `None` if the row that holds it is all there is.
+    pub body: Option<BodyRef>,
+    /// Whether its row is to be sealed once more, rather than the staged text for the first time.
+    pub again: bool,
+    /// Whether the relay knew no mailbox for it once.
+    pub astray: bool,
     /// `Queued` or `Sent`.
     pub state: MessageState,
     /// When it was asked for.
@@ -166,8 +249,12 @@ pub struct InFlight {
     pub lane: Lane,
     /// The record that holds its bytes.
     pub frame: Seq,
+    /// When they were made: what is sealed in them opens for so long.
+    pub at: Stamp,
     /// How often it was sent.
     pub tries: u32,
+    /// How often in a row the relay asked for work.
+    pub stamps: u32,
 }
 
 /// An effect that is not resolved, and what it is for.
@@ -204,8 +291,8 @@ pub enum Why {
     Begin(Fingerprint),
     /// To send a message.
     Message(MessageId),
-    /// To say that messages are here.
-    Receipt(Fingerprint),
+    /// To say that these messages are here.
+    Receipt(Fingerprint, Vec<MessageId>),
     /// To read an envelope.
     Open(Seq),
     /// To keep a message's state.
@@ -214,6 +301,20 @@ pub enum Why {
     Abandoned,
     /// To hand over a request's frame once more.
     Handing(FrameId),
+    /// To renew our keys in a conversation.
+    Update(Fingerprint),
+    /// To tell a contact what was read.
+    ReadMark(Fingerprint),
+    /// To have a contact begin.
+    Offer(Fingerprint),
+    /// To publish a new mailbox key.
+    MailboxKey,
+    /// To give these contacts a write capability, and take those of the others back.
+    Grant(Vec<Fingerprint>, Vec<Fingerprint>),
+    /// To do the work that the relay asks for, so often in a row, for a request that was made then.
+    Stamp(Box<Why>, u32, Stamp),
+    /// To destroy what is past its window.
+    Tidy,
 }
 
 /// FrameIds that were here, bounded in number and age.

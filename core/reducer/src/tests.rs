@@ -3,12 +3,21 @@
 
 extern crate std;
 mod any_life;
+mod budget;
 mod contacts;
+mod grants;
 mod inbox;
+mod lanes;
 mod login;
+mod marks;
+mod messages;
+mod moving;
+mod offers;
 mod outbox;
 mod registration;
 mod requests;
+mod stamps;
+mod upkeep;
 
 use crate::session::backoff;
 use crate::state::{Answers, Seen};
@@ -33,12 +42,14 @@ use thicket_types::ids::{
 };
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{
-    ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, ANSWERS_FOR, ANSWERS_MAX, BODY_LEN_MAX, CONTACTS_MAX, FETCH_ITEMS_MAX, FETCH_SOON, HELD_FRAMES_MAX,
-    KEY_PACKAGES, OUTBOX_MAX, RECEIPTS_AFTER, RECEIPTS_MAX, REQUESTS_MAX, RESEND_AFTER, RETRY_FIRST, RETRY_MAX, SEEN_FRAMES_FOR,
-    SEEN_FRAMES_MAX, TURN_AFTER,
+    ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, ANSWERS_FOR, ANSWERS_MAX, BODY_LEN_MAX, CAPABILITIES_SET_MAX, CAPABILITY_CONTACTS_MAX,
+    CAPABILITY_EVERY, CONTACTS_MAX, FETCH_EVERY, FETCH_ITEMS_MAX, FETCH_SOON, GRANT_AFTER, HELD_FRAMES_MAX, KEY_PACKAGES,
+    LOOKUP_BELIEVED_FOR, LOOKUP_EVERY, MAILBOX_KEY_EVERY, OUTBOX_MAX, RECEIPTS_AFTER, RECEIPTS_MAX, REFILL_AFTER, REQUESTS_MAX,
+    RESEND_AFTER, RETRY_FIRST, RETRY_MAX, SEEN_FRAMES_FOR, SEEN_FRAMES_MAX, STAMP_BITS_MAX, STRANGERS_LEN_MAX, TIDY_CONTACTS_MAX,
+    TIDY_EVERY, TURN_AFTER, UPDATE_EVERY,
 };
 use thicket_types::name::{Name, RelayAddress};
-use thicket_types::ports::{Place, Reducer as _};
+use thicket_types::ports::{Admission, Place, Reducer as _};
 use thicket_types::time::{ClaimedTime, Deadline, Duration, Stamp};
 use thicket_types::vault_op::{Ask, Challenge, VaultOp};
 use thicket_types::wire::relay as wire;
@@ -71,7 +82,7 @@ fn message(number: u8) -> MessageId {
 }
 
 fn challenge(key: RelayKey) -> Said {
-    Said::Challenge(wire::Challenge { nonce: vec![4; 32], relay_key: key.0.to_vec(), until_ms: 99 })
+    Said::Challenge(wire::Challenge { nonce: vec![4; 32], relay_key: key.0.to_vec(), until_ms: 99, versions: vec![1] })
 }
 
 fn signed() -> Challenge {
@@ -79,7 +90,7 @@ fn signed() -> Challenge {
 }
 
 fn refusal(code: Code) -> Said {
-    Said::Refusal(wire::Refusal { code: code.number() })
+    Said::Refusal(wire::Refusal { code: code.number(), stamp_bits: 0 })
 }
 
 fn registered_answer() -> Said {
@@ -91,7 +102,7 @@ fn logged_in(key_packages: u32, last_resort: bool) -> Said {
 }
 
 fn fetched(waiting: u32) -> Said {
-    Said::Fetched(wire::Fetched { waiting })
+    Said::Fetched(wire::Fetched { waiting, key_packages: 50, last_resort: true })
 }
 
 fn stored() -> Said {
@@ -106,19 +117,23 @@ fn pinned(contact: Fingerprint, text: &str, contradicts: Option<Fingerprint>) ->
     Outcome::Pinned { contact, mailbox: MAILBOX, name: name(text), contradicts }
 }
 
-fn opened_message(contact: Fingerprint, number: u8, begins: bool) -> Outcome {
+fn opened_message(contact: Fingerprint, number: u8, moved: bool) -> Outcome {
     Outcome::Opened(Opened::Message {
         contact,
         name: name("bob"),
         conversation: ConversationId([1; 32]),
         message: message(number),
         claimed: ClaimedTime(1),
-        begins,
+        moved,
     })
 }
 
+fn begun() -> Outcome {
+    Outcome::Begun { again: Vec::new() }
+}
+
 fn register() -> Intent {
-    Intent::Register { relay: address(RELAY), key: None }
+    Intent::Register { relay: address(RELAY), key: None, token: None }
 }
 
 fn send_to(contact: Fingerprint, number: u8) -> Intent {
@@ -181,6 +196,10 @@ impl Book {
     /// The vault makes the frame for a purpose, and the transport takes it.
     fn transmit(&mut self, why: &Why) -> FrameId {
         let (frame, _) = self.frame(why);
+        // The anonymous lane waits until the moment of the login is past.
+        if self.state.requests.get(&frame).is_some_and(|request| request.tries == 0) {
+            self.elapse(TimerId::Resume);
+        }
         self.resolve(&Why::Handing(frame), Outcome::Handed);
         frame
     }
@@ -237,8 +256,12 @@ impl Book {
         book.settle(&Why::Challenge, challenge(RELAY_KEY));
         book.settle(&Why::Register, registered_answer());
         book.settle(&Why::Publish, Said::Published(wire::Published { key_packages: 50 }));
+        book.resolve(&Why::Tidy, Outcome::Done);
         book.settle(&Why::Fetch, fetched(0));
         assert_eq!(book.under_way(), []);
+        // Past the moment of the login, which the anonymous lane keeps away from.
+        book.elapse(TimerId::Fetch);
+        book.settle(&Why::Fetch, fetched(0));
         book
     }
 
@@ -248,6 +271,8 @@ impl Book {
         book.ask(202, Intent::AddContact { name: name("bob") });
         book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
         book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
+        book.elapse(TimerId::Grant);
+        book.settle(&Why::Grant(vec![BOB], vec![]), Said::CapabilitiesSet(wire::CapabilitiesSet {}));
         assert_eq!(book.under_way(), []);
         book
     }
@@ -257,11 +282,80 @@ impl Book {
         let mut book = Book::acquainted();
         book.ask(203, send_to(BOB, 203));
         book.settle(&Why::KeyPackage(BOB), Said::KeyPackage(wire::KeyPackage::default()));
-        book.resolve(&Why::Begin(BOB), Outcome::Begun);
+        book.resolve(&Why::Begin(BOB), begun());
         book.settle(&Why::Message(message(203)), stored());
         book.resolve(&Why::File, Outcome::Done);
         assert_eq!(book.under_way(), []);
         book
+    }
+
+    /// Looks a person up and keeps them as a contact.
+    fn befriend(&mut self, number: u8, contact: Fingerprint, text: &str) {
+        self.ask(number, Intent::AddContact { name: name(text) });
+        self.settle(&Why::Lookup(name(text)), Said::Entry(wire::Entry::default()));
+        self.resolve(&Why::Pin(name(text)), pinned(contact, text, None));
+    }
+
+    /// As many contacts like Bob as are asked for, beside him.
+    fn crowd(&mut self, count: u64) -> Vec<Fingerprint> {
+        let like = self.bob().clone();
+        let crowd = (0..count).map(|number| {
+            let mut id = [100; 20];
+            id[1..9].copy_from_slice(&number.to_be_bytes());
+            Fingerprint(id)
+        });
+        let crowd: Vec<Fingerprint> = crowd.collect();
+        self.state.contacts.extend(crowd.iter().map(|contact| (*contact, like.clone())));
+        crowd
+    }
+
+    /// The transport does not reach the relay any more.
+    fn fall_offline(&mut self) {
+        self.elapse(TimerId::Fetch);
+        let (frame, _) = self.frame(&Why::Fetch);
+        self.resolve(&Why::Handing(frame), Outcome::Unreachable);
+        assert_eq!(self.state.session.link, Link::Offline);
+    }
+
+    /// A login that was begun comes to its end; what the last answer leads to.
+    fn log_in(&mut self) -> Vec<Effect> {
+        self.settle(&Why::Challenge, challenge(RELAY_KEY));
+        let frame = self.transmit(&Why::Login);
+        let effects = self.answer(frame, logged_in(50, true));
+        self.settle(&Why::Fetch, fetched(0));
+        effects
+    }
+
+    /// The client is opened again, and logs in.
+    fn reconnect(&mut self) -> Vec<Effect> {
+        self.ask(250, Intent::Connect);
+        self.log_in()
+    }
+
+    /// The relay met another copy of the profile.
+    fn copied(&mut self) {
+        self.ask(251, Intent::Connect);
+        self.settle(&Why::Challenge, challenge(RELAY_KEY));
+        self.settle(&Why::Login, refusal(Code::ProfileCopied));
+        assert!(self.state.session.copied);
+    }
+
+    /// What is open comes to its end, and timers pass, for so many steps; all effects of that.
+    fn go_on(&mut self, steps: usize) -> Vec<Effect> {
+        let mut all = Vec::new();
+        for _ in 0..steps {
+            let open = self.state.outstanding.iter().next().map(|(id, Outstanding { effect, why: _ })| (*id, effect.clone()));
+            let due = self.state.timers.iter().min_by_key(|(_, deadline)| **deadline).map(|(timer, _)| *timer);
+            match (open, due) {
+                (Some((effect, asked)), _) => {
+                    let outcome = any_life::outcome(self, &asked, 200);
+                    all.extend(self.fold(&Event::Resolved { effect, outcome, vault_count: 0 }));
+                }
+                (None, Some(timer)) => all.extend(self.elapse(timer)),
+                (None, None) => break,
+            }
+        }
+        all
     }
 
     fn bob(&self) -> &crate::Contact {
@@ -271,6 +365,24 @@ impl Book {
 
 fn vault(op: VaultOp) -> Effect {
     Effect::Vault(op)
+}
+
+/// What of the effects is asked of the vault.
+fn ops(effects: &[Effect]) -> Vec<VaultOp> {
+    let ops = effects.iter().filter_map(|effect| match effect {
+        Effect::Vault(op) => Some(op.clone()),
+        Effect::Send(_) | Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => None,
+    });
+    ops.collect()
+}
+
+/// What of the effects is handed to the transport.
+fn sends(effects: &[Effect]) -> Vec<Send> {
+    let sends = effects.iter().filter_map(|effect| match effect {
+        Effect::Send(send) => Some(send.clone()),
+        Effect::Vault(_) | Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => None,
+    });
+    sends.collect()
 }
 
 fn within_a_quarter(span: u64, of: Duration) -> bool {

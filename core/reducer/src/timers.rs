@@ -2,7 +2,7 @@
 
 use crate::state::{Link, State};
 use crate::step::Step;
-use crate::{contact, delivery, inbox, session};
+use crate::{contact, delivery, grants, inbox, session, upkeep};
 use thicket_types::event::TimerId;
 
 pub(crate) fn elapsed(state: &mut State, step: &mut Step, timer: TimerId, fault: bool) {
@@ -31,5 +31,8 @@ pub(crate) fn elapsed(state: &mut State, step: &mut Step, timer: TimerId, fault:
         }
         TimerId::Receipts(contact) => inbox::receipts_due(state, step, contact),
         TimerId::Advance(contact) => contact::advance(state, step, contact),
+        TimerId::Tidy => upkeep::tidy(state, step),
+        TimerId::Resume => delivery::resume(state, step),
+        TimerId::Grant => grants::settle(state, step),
     }
 }

@@ -1,11 +1,11 @@
 //! What a frontend sees of the state. Messages themselves are rows in the vault.
 
-use crate::state::{Link, Phase, Standing, State};
+use crate::state::{Contact, Link, Phase, Standing, State};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use thicket_types::effect::MessageState;
 use thicket_types::ids::{BodyRef, Fingerprint, MessageId};
-use thicket_types::name::Name;
+use thicket_types::name::{Name, RelayAddress};
 use thicket_types::time::Stamp;
 
 /// The state, as a frontend sees it.
@@ -18,7 +18,7 @@ pub struct View {
     /// Everybody we know, by fingerprint.
     pub contacts: Vec<ContactView>,
     /// Messages of ours that the relay has not stored yet.
-    pub unsettled: BTreeMap<MessageId, (Fingerprint, MessageState, BodyRef, Stamp)>,
+    pub unsettled: BTreeMap<MessageId, (Fingerprint, MessageState, Option<BodyRef>, Stamp)>,
     /// Requests that wait for an answer.
     pub requests: usize,
     /// Items on our disk that the relay has not been told of.
@@ -27,6 +27,17 @@ pub struct View {
     pub early: usize,
     /// Whether nothing is under way: logged in, the mailbox found empty, every request answered.
     pub at_rest: bool,
+    /// Whether contacts are told what was read, and what they tell is shown.
+    pub read_marks: bool,
+    /// Whether the relay met another copy of this profile: sending is stopped.
+    pub copied: bool,
+    /// The relay's clock less ours at its last answer, in milliseconds.
+    pub skew_ms: Option<i64>,
+    /// The relay's address.
+    pub relay: Option<RelayAddress>,
+    /// Envelopes of people who are not accepted that were left at the relay since the profile was opened: today's budget
+    /// for them is used up.
+    pub left: u64,
 }
 
 impl View {
@@ -87,10 +98,22 @@ pub fn view(state: &State) -> View {
         early: state.early.values().map(Vec::len).sum(),
         at_rest: state.session.link == Link::Online
             && state.session.looked
-            && state.session.waiting == 0
+            && (state.session.waiting == 0 || state.session.quiet > 0)
             && state.requests.is_empty()
             && state.outstanding.is_empty()
             && state.unacknowledged.is_empty()
-            && state.contacts.values().all(|contact| contact.receipts.is_empty() || contact.standing != Standing::Accepted),
+            && state.contacts.values().all(|contact| contact.standing != Standing::Accepted || contact.held || contact.is_told()),
+        read_marks: state.settings.read_marks,
+        copied: state.session.copied,
+        skew_ms: state.session.skew_ms,
+        relay: state.session.relay.as_ref().map(|relay| relay.address.clone()),
+        left: 0,
+    }
+}
+
+impl Contact {
+    /// Whether they know what there is to tell: what arrived, which epoch we are in, what was read.
+    fn is_told(&self) -> bool {
+        self.receipts.is_empty() && !self.acknowledge && self.mark.is_none()
     }
 }

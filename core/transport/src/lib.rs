@@ -9,6 +9,6 @@ mod loopback;
 #[cfg(test)]
 mod tests;
 
-pub use direct::{Address, AddressError, CONNECTIONS_MAX, DirectClient, DirectRelay, static_key};
+pub use direct::{Address, AddressError, DirectClient, DirectRelay, static_key};
 pub use joined::Joined;
 pub use loopback::{Conditions, Loopback, LoopbackClient, LoopbackRelay, Waker};

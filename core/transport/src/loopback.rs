@@ -40,6 +40,8 @@ struct Hub {
     lanes: BTreeMap<LaneTag, LaneEnd>,
     paths: BTreeMap<ReplyPath, LaneTag>,
     next_path: u64,
+    /// Lanes that took the place of others.
+    lanes_made: u64,
 }
 
 struct LaneEnd {
@@ -91,6 +93,7 @@ impl Loopback {
             lanes: BTreeMap::new(),
             paths: BTreeMap::new(),
             next_path: 0,
+            lanes_made: 0,
         };
         let hub = Arc::new(Mutex::new(hub));
         (Loopback { hub: hub.clone(), address: format!("loopback:{name}") }, LoopbackRelay { hub })
@@ -198,6 +201,30 @@ impl Transport for LoopbackClient {
             Some((lane, frame))
         })
     }
+
+    fn renew(&mut self, lane: Lane) {
+        let mut hub = lock(&self.hub);
+        let old = self.tag(lane);
+        hub.lanes_made += 1;
+        let new = renewed(old, hub.lanes_made);
+        if let Some(LaneEnd { frames: _, waker }) = hub.lanes.remove(&old) {
+            hub.lanes.insert(new, LaneEnd { frames: VecDeque::new(), waker });
+        }
+        hub.paths.retain(|_, tag| *tag != old);
+        match lane {
+            Lane::Named => self.named = new,
+            Lane::Anonymous => self.anonymous = new,
+        }
+    }
+}
+
+/// Another tag in place of one: mixed, since a tag is the meeting place's to give and no secret.
+fn renewed(old: LaneTag, count: u64) -> LaneTag {
+    let mut mixed = old.0;
+    for (byte, round) in mixed.iter_mut().zip(count.to_be_bytes().into_iter().cycle()) {
+        *byte = byte.wrapping_mul(167).wrapping_add(round).rotate_left(3) ^ 0x5a;
+    }
+    LaneTag(mixed)
 }
 
 impl Drop for LoopbackClient {
@@ -229,6 +256,9 @@ impl RelayTransport for LoopbackRelay {
     }
 
     fn reply(&mut self, path: ReplyPath, frame: &[u8]) -> Result<(), Unreachable> {
+        if frame.len() > FRAME_LEN_MAX {
+            return Err(Unreachable);
+        }
         let waker = {
             let mut hub = lock(&self.hub);
             let tag = hub.paths.remove(&path).ok_or(Unreachable)?;

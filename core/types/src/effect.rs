@@ -46,6 +46,8 @@ pub enum MessageState {
     Stored,
     /// In the store of a device of the recipient; for a message received, in ours.
     Delivered,
+    /// Read by the recipient, if both switched read marks on.
+    Read,
     /// It will not be delivered.
     Failed,
     /// It was received and can never be read.
@@ -60,6 +62,7 @@ impl MessageState {
             MessageState::Sent => "sent",
             MessageState::Stored => "stored",
             MessageState::Delivered => "delivered",
+            MessageState::Read => "read",
             MessageState::Failed => "failed",
             MessageState::Unreadable => "unreadable",
         }
@@ -113,4 +116,18 @@ pub enum Change {
     },
     /// An item of the mailbox was not for us, or not to be read by this version; it was dropped.
     Dropped(Code),
+    /// A contact has read up to a message of ours.
+    Read {
+        /// Who.
+        contact: Fingerprint,
+    },
+    /// The keys of a conversation were renewed, by us or by the contact.
+    KeysUpdated(Fingerprint),
+    /// A message was deleted here.
+    Forgotten {
+        /// With whom.
+        contact: Fingerprint,
+        /// Which.
+        message: MessageId,
+    },
 }

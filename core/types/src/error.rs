@@ -82,6 +82,12 @@ errors! {
     117 TooBusy Caller "too many requests wait for an answer", "wait until the relay answers";
     118 ContactBlocked Caller "this contact is blocked", "unblock them first";
     119 ContactBusy Caller "messages to this contact are under way", "try again when they are stored, or have failed";
+    120 UnknownMessage Caller "there is no such message", "name one that thicket read --json shows";
+    121 MessageUnderWay Caller "the message is on its way already: it cannot be called back", "wait until it is stored, or has failed";
+    122 Cancelled Caller "the message was cancelled before it was sent", "send it again, if you like";
+    123 NothingToRetry Caller "the message has not failed", "nothing needs doing";
+    124 SameRelay Caller "that is the relay that this account uses", "nothing needs doing";
+    125 NotCopied Caller "no other device has taken this account over", "nothing needs doing";
 
     200 NameTaken Peer "the name is taken", "choose another name";
     201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";
@@ -97,6 +103,12 @@ errors! {
     211 NoKeyPackage Peer "the relay has no key package of this contact", "they must come online once";
     212 RelayBusy Peer "the relay has no room for this now", "try again later";
     213 BadCertificate Peer "the certificate is malformed or not of the kind that Thicket uses", "make a new account";
+    214 ProfileCopied Peer "the relay has met another copy of this profile since", "use the newest copy alone; if this is the one to go on with: thicket account take-over";
+    215 StampNeeded Peer "the relay asks a stranger for work first", "nothing; it is being done";
+    216 RegistrationClosed Peer "the relay takes no new accounts", "choose another relay";
+    217 BadToken Peer "the relay takes new accounts by token only, and not by this one", "ask the relay's operator for a token";
+    218 QuotaReached Peer "the recipient's relay holds as many messages of this sender as it may", "try again after they were online";
+    219 RequestBoxFull Peer "the recipient's box for strangers is full", "try again after they were online";
 
     300 RelayUnreachable Device "the relay cannot be reached", "check the network; what was asked is kept and tried again";
     301 DiskFull Device "the disk is full", "make room; nothing that was acknowledged is lost";
@@ -117,8 +129,10 @@ errors! {
     408 NoConversation Peer "the message belongs to a conversation that never arrived", "ask the sender to send it again";
     409 Undecryptable Peer "the message cannot be decrypted", "ask the sender to send it again";
     410 BadKeyPackage Peer "the contact's key package is malformed or not theirs", "try again later";
-    411 Repeated Peer "the message was here before", "nothing; it was dropped";
+    411 Repeated Peer "the message was here before, in the same bytes", "nothing; it was dropped";
     412 FromBlocked Peer "a blocked contact sent something", "nothing; it was dropped unread";
+    413 BadCommit Peer "a commit does what nobody may do in a conversation of two", "it was not followed; tell your contact";
+    414 BadOffer Peer "an offer to begin anew is not by the one it names, or not for this account", "nothing; it was dropped";
 
     500 FoldPanicked Us "the program failed while folding an event; the event was set aside", "report it, with the place of the record that thicket journal ls shows";
     501 EffectMismatch Us "the vault was asked twice under one id for two things", "report it, with the place of the record that thicket journal ls shows";

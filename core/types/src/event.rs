@@ -105,6 +105,12 @@ pub enum TimerId {
     Receipts(Fingerprint),
     /// A contact's queue could not go on and is to be tried again.
     Advance(Fingerprint),
+    /// The daily round: keys that are due for renewal, and what is past its window.
+    Tidy,
+    /// Write capabilities that are to be given or taken back have gathered.
+    Grant,
+    /// The moment of the login is past: what waited for the anonymous lane goes, in order.
+    Resume,
 }
 
 /// How an effect ended.
@@ -135,7 +141,10 @@ pub enum Outcome {
         contradicts: Option<Fingerprint>,
     },
     /// The vault began a conversation.
-    Begun,
+    Begun {
+        /// Messages of ours that only a dead group carried and that the contact has not told of: they are to be sealed again.
+        again: Vec<MessageId>,
+    },
     /// The vault read an envelope.
     Opened(Opened),
     /// An expected no: it follows from the op and the state, and a repeat gets the same.
@@ -159,8 +168,8 @@ pub enum Opened {
         message: MessageId,
         /// The sender's clock.
         claimed: ClaimedTime,
-        /// Set if the envelope began an MLS group.
-        begins: bool,
+        /// Set if the conversation moved: an MLS group began, or its epoch did. What came early may be readable now.
+        moved: bool,
     },
     /// A receipt: these messages of ours are in the contact's store.
     Receipt {
@@ -168,6 +177,8 @@ pub enum Opened {
         contact: Fingerprint,
         /// Messages whose row the vault marked as delivered.
         delivered: Vec<MessageId>,
+        /// As in a message.
+        moved: bool,
     },
     /// A message for a conversation whose beginning has not arrived: it waits.
     Early {
@@ -180,5 +191,39 @@ pub enum Opened {
         contact: Fingerprint,
         /// Why.
         cause: Code,
+    },
+    /// The contact has read up to a message of ours; the rows say so, if we show that.
+    ReadMark {
+        /// The proved sender.
+        contact: Fingerprint,
+        /// As in a message.
+        moved: bool,
+    },
+    /// A commit of the contact.
+    Committed {
+        /// The proved sender.
+        contact: Fingerprint,
+        /// Whether they wait to hear that we are past their commit's epoch.
+        owed: bool,
+        /// Whether it was merged.
+        moved: bool,
+    },
+    /// A message that is here already, sealed once more: its sender was not told of it.
+    Known {
+        /// The proved sender.
+        contact: Fingerprint,
+        /// Which.
+        message: MessageId,
+        /// As in a message.
+        moved: bool,
+    },
+    /// The contact asks us to begin: the vault keeps their key package.
+    Offer {
+        /// Who; their identity signed it.
+        contact: Fingerprint,
+        /// Their name, from their certificate.
+        name: Name,
+        /// Set if the groups there were are dead to them.
+        anew: bool,
     },
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Code;
 use crate::ids::{BodyRef, Fingerprint, MessageId, RelayKey};
-use crate::name::{Name, RelayAddress};
+use crate::name::{Name, RegistrationToken, RelayAddress};
 use serde::{Deserialize, Serialize};
 
 /// A request of a person or program, journaled before anything is done about it.
@@ -16,6 +16,8 @@ pub enum Intent {
         relay: RelayAddress,
         /// The relay's identity if the caller knows it; otherwise it is pinned at first sight.
         key: Option<RelayKey>,
+        /// What a relay with the policy "token" asks for.
+        token: Option<RegistrationToken>,
     },
     /// Log in again and bring what waited: asked for by the client after every open. No reply path outlives a process.
     Connect,
@@ -68,6 +70,55 @@ pub enum Intent {
         /// The identity that was pinned before.
         contact: Fingerprint,
     },
+    /// Renew our keys in the conversation with a contact: an MLS self-update. Done weekly as well.
+    UpdateKeys {
+        /// Their identity.
+        contact: Fingerprint,
+    },
+    /// Note that the person has read up to a message of a contact; they are told, if read marks are on.
+    MarkRead {
+        /// Their identity.
+        contact: Fingerprint,
+        /// The message.
+        message: MessageId,
+    },
+    /// Switch read marks on or off: telling others, and showing what they tell.
+    SetReadMarks {
+        /// Whether they are on.
+        on: bool,
+    },
+    /// Send a message once more that failed, or of which the contact has not told. They keep one copy.
+    RetryMessage {
+        /// To whom it was.
+        contact: Fingerprint,
+        /// Which.
+        message: MessageId,
+    },
+    /// Take a message back that was not handed to the transport yet.
+    CancelMessage {
+        /// Which.
+        message: MessageId,
+    },
+    /// Delete one message here, its text included. Nobody else's copy goes.
+    ForgetMessage {
+        /// With whom.
+        contact: Fingerprint,
+        /// Which.
+        message: MessageId,
+        /// Whether it is ours.
+        sent: bool,
+    },
+    /// Use another relay, or the same one under another address.
+    ChangeRelay {
+        /// Its address.
+        relay: RelayAddress,
+        /// Its identity if the caller knows it; otherwise it is pinned at first sight.
+        key: Option<RelayKey>,
+        /// What a relay with the policy "token" asks for.
+        token: Option<RegistrationToken>,
+    },
+    /// Go on with this device after the relay met another copy of the profile: all conversations begin anew.
+    TakeOver,
 }
 
 /// What an Intent came to at once. What follows from it is told by [`crate::effect::Change`]s.

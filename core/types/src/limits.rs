@@ -6,6 +6,8 @@ use crate::time::Duration;
 pub const NAME_LEN_MAX: usize = 64;
 /// Characters of a relay's address.
 pub const RELAY_ADDRESS_LEN_MAX: usize = 255;
+/// Characters of a registration token.
+pub const REGISTRATION_TOKEN_LEN_MAX: usize = 128;
 /// Bytes of an OpenPGP certificate.
 pub const CERTIFICATE_LEN_MAX: usize = 8 * 1024;
 /// Bytes of a message's body: the text a person writes.
@@ -37,6 +39,8 @@ pub const JOURNAL_KEPT_LEN: u64 = 256 * 1024 * 1024;
 pub const SEGMENTS_KEPT_MAX: usize = 4_096;
 /// Records between two snapshots.
 pub const SNAPSHOT_EVERY: u64 = 4096;
+/// Snapshots kept: the newest, and the one before it, which the vault's ledger relies on.
+pub const SNAPSHOTS_KEPT: usize = 2;
 /// Bytes of recent frames that the engine keeps in memory for resends; older ones are read from the journal.
 pub const FRAME_CACHE_LEN_MAX: usize = 4 * 1024 * 1024;
 
@@ -58,6 +62,22 @@ pub const HELD_FRAMES_MAX: usize = 256;
 pub const ANSWERS_MAX: usize = 65_536;
 /// How long an answer is remembered.
 pub const ANSWERS_FOR: Duration = Duration::days(1);
+/// How long a lookup's mailbox is believed when the relay says that it has none such.
+pub const LOOKUP_BELIEVED_FOR: Duration = Duration::seconds(3_600);
+/// How long an offer stands before another is made: whoever can provoke one can't provoke many.
+pub const OFFER_EVERY: Duration = Duration::days(1);
+/// How soon the daily round goes on where it stopped.
+pub const TIDY_REST_AFTER: Duration = Duration::seconds(3_600);
+/// Tries of a request of the session, after which the login is begun anew: its challenge is too old by then.
+pub const SESSION_TRIES_MAX: u32 = 4;
+/// Stamps that one request gets in a row before it waits: a relay that is never content is not worked for without end.
+pub const STAMPS_IN_A_ROW_MAX: u32 = 3;
+/// Frames that are judged by one state, before what they come to is folded.
+pub const FRAMES_TURN_MAX: usize = 64;
+/// Ops that one vault transaction takes.
+pub const VAULT_BATCH_MAX: usize = 64;
+/// The wait before a vault that failed is asked again.
+pub const VAULT_RETRY_AFTER: Duration = Duration::seconds(1);
 /// Receipts that wait for a contact to be accepted; past it the sender is not told.
 pub const RECEIPTS_HELD_MAX: usize = 4_096;
 /// How soon, after a login, what was under way before is asked for again: later than the login, so that the two lanes do
@@ -89,9 +109,56 @@ pub const KEY_PACKAGES_LOW: u32 = 20;
 pub const OUT_OF_ORDER_MAX: u32 = 1_000;
 /// Messages of one sender that may be missing before one that is read.
 pub const FORWARD_DISTANCE_MAX: u32 = 5_000;
+/// Past epochs of a conversation in which a late message is still read.
+pub const PAST_EPOCHS_MAX: u64 = 20;
+/// How long a past epoch is kept for late messages.
+pub const PAST_EPOCHS_FOR: Duration = Duration::days(45);
+/// How often our keys in a conversation are renewed.
+pub const UPDATE_EVERY: Duration = Duration::days(7);
+/// How often the key that mail is sealed to is renewed.
+pub const MAILBOX_KEY_EVERY: Duration = Duration::days(7);
+/// How long a replaced mailbox key or last-resort package still opens what was sealed to it: the relay's retention and a week.
+pub const REPLACED_KEYS_FOR: Duration = Duration::days(52);
+/// How often a contact's directory entry is looked up again, for their mailbox key.
+pub const LOOKUP_EVERY: Duration = Duration::days(7);
+/// How often a contact gets a new write capability.
+pub const CAPABILITY_EVERY: Duration = Duration::days(30);
+/// How often there is a look at what is due.
+pub const TIDY_EVERY: Duration = Duration::days(1);
+/// Conversations renewed in one such look; the rest waits for a further look an hour later.
+pub const TIDY_CONTACTS_MAX: usize = 64;
+/// How long capabilities to give and to take back gather.
+pub const GRANT_AFTER: Duration = Duration(300);
+/// Hashes of capabilities, given and taken back, in one request.
+pub const CAPABILITIES_SET_MAX: usize = 256;
+/// Contacts who get a capability by one request, and contacts whose go: a renewal adds one hash and takes one back, a contact
+/// who goes takes two along.
+pub const CAPABILITY_CONTACTS_MAX: usize = 64;
+/// How long no key packages are published after the relay refused some: each publication makes new ones.
+pub const REFILL_AFTER: Duration = Duration::seconds(3_600);
+/// Device generations that a vault remembers having given.
+pub const GENERATIONS_MAX: usize = 64;
+/// Bytes of envelopes of people who are not accepted that are journaled in one day; the rest stays at the relay.
+pub const STRANGERS_LEN_MAX: u64 = 4 * 1024 * 1024;
+/// Unreadable rows kept of one contact until one of their messages is read; of more the sender is dropped without a row.
+pub const UNREADABLE_ROWS_MAX: u32 = 64;
 
 /// Items that a relay keeps in one mailbox.
 pub const MAILBOX_ITEMS_MAX: u64 = 10_000;
+/// Items of one capability that a relay keeps in one mailbox.
+pub const CAPABILITY_ITEMS_MAX: u64 = 2_000;
+/// Items of strangers that a relay keeps in one mailbox.
+pub const REQUEST_BOX_ITEMS_MAX: u64 = 64;
+/// Capabilities of one mailbox.
+pub const CAPABILITIES_MAX: u64 = 20_000;
+/// Zero bits that a stranger's stamp begins with while the request box is empty, or the stock of key packages full.
+pub const STAMP_BITS: u32 = 12;
+/// Zero bits at most: what a client works for.
+pub const STAMP_BITS_MAX: u32 = 22;
+/// Zero bits that a client adds to what it was asked for: others write meanwhile, and each of their items raises the price.
+pub const STAMP_BITS_AHEAD: u32 = 2;
+/// Stamps that a relay remembers as spent, until their two hours are over.
+pub const STAMPS_SPENT_MAX: usize = 262_144;
 /// Items that one Fetch may bring.
 pub const FETCH_ITEMS_MAX: u32 = 64;
 /// How long a challenge can be answered, by the relay's clock.
@@ -106,7 +173,43 @@ pub const RELAY_ANSWERS_MAX: usize = 65_536;
 pub const RETENTION: Duration = Duration::days(45);
 /// Lanes logged in at one time.
 pub const LANES_MAX: usize = 65_536;
+/// How long a client keeps one anonymous lane.
+pub const LANE_EVERY: Duration = Duration::days(1);
+/// How long after a login a client keeps its anonymous lane as it is: the new one must not begin at that moment.
+pub const LANE_AWAY_FROM_LOGIN: Duration = Duration::seconds(600);
 /// Single-use reply paths that travel with one request on loopback.
 pub const REPLY_PATHS: usize = 12;
 /// Reply paths of one lane that a relay keeps; the oldest go first.
 pub const REPLY_PATHS_MAX: usize = 64;
+
+/// Frames that may wait to leave by one connection of `direct`.
+pub const DIRECT_OUTBOX_FRAMES_MAX: usize = 256;
+/// Bytes of frames that may wait to leave by one connection.
+pub const DIRECT_OUTBOX_LEN_MAX: usize = 4 * 1024 * 1024;
+/// Frames that wait to be polled by a client; readers wait when there are so many.
+pub const DIRECT_CLIENT_INBOX_FRAMES_MAX: usize = 1_024;
+/// Bytes of frames that wait to be polled by a client.
+pub const DIRECT_CLIENT_INBOX_LEN_MAX: usize = 16 * 1024 * 1024;
+/// Frames that wait to be polled by a relay; readers wait when there are so many.
+pub const DIRECT_RELAY_INBOX_FRAMES_MAX: usize = 4_096;
+/// Bytes of frames that wait to be polled by a relay.
+pub const DIRECT_RELAY_INBOX_LEN_MAX: usize = 64 * 1024 * 1024;
+/// Connections of a relay at one time; a newcomer beyond them is closed at once.
+pub const DIRECT_CONNECTIONS_MAX: usize = 1_024;
+/// Frames of one connection whose reply paths are kept; the oldest go first. A relay polls up to 256 frames before it answers
+/// the first of them, and all may come from one connection.
+pub const DIRECT_BATCHES_MAX: usize = 512;
+/// Places that one name may stand for; more are not tried.
+pub const DIRECT_PLACES_MAX: usize = 8;
+/// How long connecting may take, the resolver's time not counted.
+pub const DIRECT_CONNECT_FOR: Duration = Duration::seconds(5);
+/// How long after a failed connect a lane is unreachable before it tries again.
+pub const DIRECT_FAILED_FOR: Duration = Duration(500);
+/// How long a handshake may take.
+pub const DIRECT_HANDSHAKE_FOR: Duration = Duration::seconds(5);
+/// How long a frame may be under way, from its first byte to its last.
+pub const DIRECT_FRAME_FOR: Duration = Duration::seconds(30);
+/// How long a writer is idle before it pings.
+pub const DIRECT_PING_EVERY: Duration = Duration::seconds(20);
+/// How long a connection may be silent before it counts as dead: three pings.
+pub const DIRECT_QUIET_MAX: Duration = Duration::seconds(60);

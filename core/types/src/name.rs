@@ -1,6 +1,6 @@
 //! Names that people register.
 
-use crate::limits::{NAME_LEN_MAX, RELAY_ADDRESS_LEN_MAX};
+use crate::limits::{NAME_LEN_MAX, REGISTRATION_TOKEN_LEN_MAX, RELAY_ADDRESS_LEN_MAX};
 use crate::secret::Private;
 use alloc::string::String;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -70,6 +70,32 @@ impl<'de> Deserialize<'de> for RelayAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         RelayAddress::parse(&text).ok_or(serde::de::Error::custom("malformed relay address"))
+    }
+}
+
+/// What a relay with the policy "token" asks a new account for. Prints redacted.
+///
+/// **Limits.** 1 to [`REGISTRATION_TOKEN_LEN_MAX`] printable ASCII characters.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct RegistrationToken(Private<String>);
+
+impl RegistrationToken {
+    /// Takes a text that can be a token; `None` if it is too long, empty or not printable ASCII.
+    pub fn parse(text: &str) -> Option<RegistrationToken> {
+        let sized = !text.is_empty() && text.len() <= REGISTRATION_TOKEN_LEN_MAX;
+        (sized && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| RegistrationToken(Private::new(String::from(text))))
+    }
+
+    /// The token.
+    pub fn text(&self) -> &str {
+        self.0.reveal()
+    }
+}
+
+impl<'de> Deserialize<'de> for RegistrationToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        RegistrationToken::parse(&text).ok_or(serde::de::Error::custom("malformed registration token"))
     }
 }
 

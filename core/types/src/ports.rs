@@ -5,7 +5,7 @@ use crate::error::Code;
 use crate::event::{Arrival, Event, Lane, Outcome, TimerId};
 use crate::ids::{BodyRef, Digest, EffectId, Fingerprint, FrameId, LaneTag, MailboxId, RelayKey, RulesVersion, SegmentId, Seq};
 use crate::name::NameKey;
-use crate::time::{Deadline, Stamp};
+use crate::time::{Deadline, Duration, Stamp};
 use crate::vault_op::VaultOp;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -79,6 +79,17 @@ pub struct Place {
     pub stamp: Stamp,
 }
 
+/// What is to become of a frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// It is journaled: as it came, or shortened to its place in the mailbox.
+    Taken(Arrival),
+    /// It stays at the relay, unacknowledged: the budget of people who are not accepted is used up for today.
+    Left,
+    /// It means nothing here: an answer that nobody waits for.
+    Dropped,
+}
+
 /// The rules, as the engine sees them: it drives them and knows none.
 pub trait Reducer {
     /// The state that the journal folds to.
@@ -96,8 +107,8 @@ pub trait Reducer {
     fn timers(state: &Self::State) -> Vec<(TimerId, Deadline)>;
     /// The identity of the relay that this account is pinned to.
     fn relay(state: &Self::State) -> Option<RelayKey>;
-    /// Judges what the vault admitted: gives it back, perhaps shortened, or refuses it. A stranger can't fill the disk.
-    fn admit(state: &Self::State, arrival: Arrival) -> Option<Arrival>;
+    /// Judges what the vault admitted, by sender, kind, size and budget. A stranger can't fill the disk.
+    fn admit(state: &Self::State, now: Stamp, arrival: Arrival) -> Admission;
     /// The oldest record whose bytes an effect under way names: its segment is kept.
     fn oldest_named(state: &Self::State) -> Option<Seq>;
     /// The vault's largest transaction count that the journal has seen.
@@ -117,6 +128,8 @@ pub trait Transport {
     fn send(&mut self, to: &str, lane: Lane, frame: &[u8]) -> Result<(), Unreachable>;
     /// The next frame that arrived, if any. Never waits.
     fn poll(&mut self) -> Option<(Lane, Vec<u8>)>;
+    /// Replaces a lane by one that nothing links to it. Its reply paths and what is under way on it may be lost.
+    fn renew(&mut self, lane: Lane);
 }
 
 /// A way back to a lane, good for one frame.
@@ -138,7 +151,8 @@ pub struct Received {
 pub trait RelayTransport {
     /// The next frame that arrived, if any. Never waits.
     fn poll(&mut self) -> Option<Received>;
-    /// Sends a frame back and spends the path. A path that is spent or gone is [`Unreachable`].
+    /// Sends a frame back and spends the path. A path that is spent or gone is [`Unreachable`]; so is a frame that is too
+    /// long, which spends none. **Limits:** [`crate::limits::FRAME_LEN_MAX`].
     fn reply(&mut self, path: ReplyPath, frame: &[u8]) -> Result<(), Unreachable>;
 }
 
@@ -245,6 +259,34 @@ pub struct OpenChallenge {
     pub until: Stamp,
 }
 
+/// What an item counts against, beside its mailbox: a full one refuses only itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Quota {
+    /// The request box: strangers.
+    Requests,
+    /// The lane of one write capability, named by the capability's SHA-256.
+    Capability(Digest),
+}
+
+/// An item to put.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewItem<'a> {
+    /// Into which mailbox.
+    pub mailbox: MailboxId,
+    /// What it counts against.
+    pub quota: Quota,
+    /// SHA-256 of the envelope: stored once.
+    pub frame: FrameId,
+    /// The sealed bytes.
+    pub envelope: &'a [u8],
+    /// Now.
+    pub at: Stamp,
+    /// Items that the mailbox may hold.
+    pub mailbox_max: u64,
+    /// Items that the quota may hold.
+    pub quota_max: u64,
+}
+
 /// What a put came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PutOutcome {
@@ -254,8 +296,30 @@ pub enum PutOutcome {
     Repeated,
     /// The mailbox holds as many items as it may.
     Full,
+    /// The quota holds as many items as it may.
+    QuotaFull,
     /// There is no such mailbox.
     Unknown,
+}
+
+/// Key packages that a relay has of an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stock {
+    /// One-time packages left, of all suites.
+    pub one_time: u32,
+    /// Whether there is a last-resort one that was never given out.
+    pub last_resort: bool,
+}
+
+/// A key package as a relay keeps it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredKeyPackage {
+    /// Its MLS cipher suite.
+    pub suite: u32,
+    /// TLS encoding.
+    pub bytes: Vec<u8>,
+    /// Whether it is the last-resort one, which stays.
+    pub last_resort: bool,
 }
 
 /// Why the store did not do as asked.
@@ -286,19 +350,40 @@ pub trait Store {
     /// The lane that is logged in under the name of this mailbox.
     fn lane_of(&mut self, mailbox: MailboxId) -> Result<Option<LaneTag>, StoreError>;
 
-    /// Adds one-time key packages and replaces the last-resort one, if one is given.
-    fn add_key_packages(&mut self, name: &NameKey, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), StoreError>;
-    /// Takes a one-time key package out; without one gives the last-resort one (`true`), and keeps it.
-    fn take_key_package(&mut self, name: &NameKey) -> Result<Option<(Vec<u8>, bool)>, StoreError>;
-    /// One-time key packages left, and whether there is a last-resort one.
-    fn key_packages(&mut self, name: &NameKey) -> Result<(u32, bool), StoreError>;
+    /// Registered accounts.
+    fn accounts(&mut self) -> Result<u64, StoreError>;
+    /// Replaces the statement about an account's mailbox key, and its signature.
+    fn set_mailbox_key(&mut self, name: &NameKey, statement: &[u8], signature: &[u8]) -> Result<(), StoreError>;
+    /// The device generation of an account, if one was set.
+    fn generation(&mut self, name: &NameKey) -> Result<Option<[u8; 16]>, StoreError>;
+    /// Sets the device generation of an account.
+    fn set_generation(&mut self, name: &NameKey, generation: [u8; 16]) -> Result<(), StoreError>;
 
-    /// Puts an item into a mailbox, once a FrameId.
-    fn put_item(&mut self, mailbox: MailboxId, frame: FrameId, envelope: &[u8], at: Stamp) -> Result<PutOutcome, StoreError>;
-    /// The mailbox's oldest items by place.
+    /// Adds one-time key packages of a suite and replaces that suite's last-resort one, if one is given.
+    fn add_key_packages(&mut self, name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), StoreError>;
+    /// Takes a one-time key package out, of the first of these suites that has one; without any gives the last-resort one of
+    /// the first suite that has one, notes that it was given out, and keeps it.
+    fn take_key_package(&mut self, name: &NameKey, suites: &[u32]) -> Result<Option<StoredKeyPackage>, StoreError>;
+    /// What there is of an account's key packages.
+    fn key_packages(&mut self, name: &NameKey) -> Result<Stock, StoreError>;
+
+    /// Adds write capabilities to a mailbox and removes others, each named by its SHA-256. One that is there, or is not
+    /// there, is no error. **Errors:** `Full` past [`crate::limits::CAPABILITIES_MAX`].
+    fn set_capabilities(&mut self, mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> Result<(), StoreError>;
+    /// Whether a mailbox has a capability.
+    fn capability(&mut self, mailbox: MailboxId, capability: Digest) -> Result<bool, StoreError>;
+    /// Notes that a stamp was spent, until a time; `false` if it was before. In memory. **Errors:** `Full` past
+    /// [`crate::limits::STAMPS_SPENT_MAX`].
+    fn spend(&mut self, stamp: Digest, until: Stamp) -> Result<bool, StoreError>;
+
+    /// Puts an item into a mailbox, once a FrameId. A known FrameId is `Repeated`, whatever its quota.
+    fn put_item(&mut self, item: &NewItem<'_>) -> Result<PutOutcome, StoreError>;
+    /// The mailbox's items: those of capabilities first, then the request box, each by place.
     fn items(&mut self, mailbox: MailboxId, count_max: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
     /// Items in a mailbox.
     fn count(&mut self, mailbox: MailboxId) -> Result<u64, StoreError>;
+    /// Items of one quota in a mailbox.
+    fn count_of(&mut self, mailbox: MailboxId, quota: Quota) -> Result<u64, StoreError>;
     /// Removes items; places that hold none are no error. Their FrameIds stay known for the retention.
     fn remove_items(&mut self, mailbox: MailboxId, cursors: &[u64]) -> Result<(), StoreError>;
 
@@ -307,8 +392,8 @@ pub trait Store {
     /// Remembers an answer, for a repeat of the request.
     fn remember_answer(&mut self, tag: LaneTag, frame: FrameId, answer: &[u8], at: Stamp) -> Result<(), StoreError>;
 
-    /// Removes what is past its time. Returns how many items went.
-    fn clean(&mut self, now: Stamp) -> Result<u64, StoreError>;
+    /// Removes what is past its time: items after `retention`. Returns how many items went.
+    fn clean(&mut self, now: Stamp, retention: Duration) -> Result<u64, StoreError>;
     /// Makes everything since the last commit durable.
     fn commit(&mut self) -> Result<(), StoreError>;
     /// Drops everything since the last commit.

@@ -35,6 +35,11 @@ impl Duration {
         Duration(count * 1000)
     }
 
+    /// The span as `core` has it.
+    pub const fn as_core(self) -> core::time::Duration {
+        core::time::Duration::from_millis(self.0)
+    }
+
     /// A span of whole days.
     pub const fn days(count: u64) -> Duration {
         Duration(count * 86_400_000)

@@ -3,7 +3,7 @@
 use crate::effect::MessageState;
 use crate::error::Code;
 use crate::ids::{BodyRef, Fingerprint, MailboxId, MessageId, RelayKey, Seq};
-use crate::name::Name;
+use crate::name::{Name, RegistrationToken};
 use crate::time::Stamp;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -17,15 +17,27 @@ pub enum VaultOp {
     /// Make a request that needs no signature; the vault adds the nonce. → `Framed`
     Compose(Ask),
     /// Sign a registration. → `Framed`
-    SignRegistration(Challenge),
-    /// Sign a login. → `Framed`
-    SignLogin(Challenge),
+    SignRegistration {
+        /// What is signed.
+        challenge: Challenge,
+        /// What a relay with the policy "token" asks for.
+        token: Option<RegistrationToken>,
+    },
+    /// Sign a login, with a new device generation. → `Framed`
+    SignLogin {
+        /// What is signed.
+        challenge: Challenge,
+        /// Whether this device goes on whatever generation the relay holds.
+        takes_over: bool,
+    },
     /// Make key packages and the request that publishes them. → `Framed`
     MakeKeyPackages {
         /// One-time packages to make, at most [`crate::limits::KEY_PACKAGES`].
         count: u32,
-        /// Whether to make a last-resort one too.
+        /// Whether to make a last-resort one too; the private key of the one before lives on for the retention.
         last_resort: bool,
+        /// Now.
+        at: Stamp,
     },
     /// Verify a directory entry and keep the identity it shows. → `Pinned`, or `Refused` if it is forged
     PinContact {
@@ -84,8 +96,8 @@ pub enum VaultOp {
         message: MessageId,
         /// To whom.
         contact: Fingerprint,
-        /// Its staged text.
-        body: BodyRef,
+        /// Its staged text; `None` if it has a row, which holds it.
+        body: Option<BodyRef>,
         /// When it was asked for.
         at: Stamp,
         /// Its state.
@@ -103,6 +115,117 @@ pub enum VaultOp {
         /// Whose.
         contact: Fingerprint,
     },
+    /// Stage an MLS self-update, or take the one that is pending, seal it, and make the request that puts it.
+    /// → `Framed`, or `Refused`
+    UpdateKeys {
+        /// With whom.
+        contact: Fingerprint,
+        /// Their mailbox.
+        mailbox: MailboxId,
+        /// Now.
+        at: Stamp,
+    },
+    /// Note that the person has read up to a message. → `Done`, or `Framed` if the contact is to be told
+    MarkRead {
+        /// Whose message.
+        contact: Fingerprint,
+        /// Which.
+        message: MessageId,
+        /// The mailbox to tell it to, if it is to be told.
+        tell: Option<MailboxId>,
+        /// Now.
+        at: Stamp,
+    },
+    /// Encrypt the text of a message's row once more, in the group that sends now, and make the request that puts it.
+    /// → `Framed`, or `Refused`
+    SealAgain {
+        /// To whom.
+        contact: Fingerprint,
+        /// Their mailbox.
+        mailbox: MailboxId,
+        /// Which.
+        message: MessageId,
+    },
+    /// Seal a key package of ours to a contact, so that they begin. → `Framed`
+    SealOffer {
+        /// To whom.
+        contact: Fingerprint,
+        /// Their mailbox.
+        mailbox: MailboxId,
+        /// Whether the groups there are send no more.
+        anew: bool,
+        /// Now.
+        at: Stamp,
+    },
+    /// Begin a conversation from the key package that the contact offered. → `Begun`, or `Refused`
+    BeginFromOffer {
+        /// With whom.
+        contact: Fingerprint,
+        /// Now.
+        at: Stamp,
+    },
+    /// Delete one message's row and text. → `Done`
+    ForgetMessage {
+        /// With whom.
+        contact: Fingerprint,
+        /// Which.
+        message: MessageId,
+        /// Whether it is ours.
+        sent: bool,
+    },
+    /// Destroy what is past its window: keys of past epochs, replaced mailbox keys, replaced last-resort packages. → `Done`
+    Tidy {
+        /// Now.
+        at: Stamp,
+    },
+    /// Make a new mailbox key and the request that publishes it; the one before opens mail for the retention and a week.
+    /// → `Framed`
+    RotateMailboxKey {
+        /// Now.
+        at: Stamp,
+    },
+    /// Make write capabilities for some contacts, take those of others back, and make the request that says so. → `Framed`
+    SetCapabilities {
+        /// Who gets what there is for them, made if there is none; at most [`crate::limits::CAPABILITY_CONTACTS_MAX`] with
+        /// those of the next.
+        grant: Vec<Fingerprint>,
+        /// Who gets a new one; the one before stays good until the next.
+        renew: Vec<Fingerprint>,
+        /// Whose goes.
+        revoke: Vec<Fingerprint>,
+    },
+    /// Do the work that the relay asks a stranger for, and make the request with it. → `Framed`, or `Refused`
+    Stamp {
+        /// The record that holds the request's bytes.
+        request: Seq,
+        /// The relay.
+        relay: RelayKey,
+        /// Zero bits to begin with, at most [`crate::limits::STAMP_BITS_MAX`].
+        bits: u32,
+        /// Hours since the epoch by the relay's clock.
+        hour: u64,
+    },
+    /// The relay took what was published last: what it replaced is destroyed after its window, counted from now. → `Done`
+    Published {
+        /// Whether it was a mailbox key, or a last-resort key package.
+        what: Published,
+        /// Now.
+        at: Stamp,
+    },
+    /// Show what contacts have read, or show it no more. → `Done`
+    ShowRead {
+        /// Whether to.
+        on: bool,
+    },
+}
+
+/// What was published in place of an older one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Published {
+    /// The key that mail is sealed to.
+    MailboxKey,
+    /// The last-resort key package.
+    LastResort,
 }
 
 /// A request without a signature.
@@ -142,8 +265,8 @@ impl VaultOp {
     pub fn word(&self) -> &'static str {
         match self {
             VaultOp::Compose(_) => "Compose",
-            VaultOp::SignRegistration(_) => "SignRegistration",
-            VaultOp::SignLogin(_) => "SignLogin",
+            VaultOp::SignRegistration { .. } => "SignRegistration",
+            VaultOp::SignLogin { .. } => "SignLogin",
             VaultOp::MakeKeyPackages { .. } => "MakeKeyPackages",
             VaultOp::PinContact { .. } => "PinContact",
             VaultOp::BeginConversation { .. } => "BeginConversation",
@@ -153,6 +276,18 @@ impl VaultOp {
             VaultOp::File { .. } => "File",
             VaultOp::Forget { .. } => "Forget",
             VaultOp::Unpin { .. } => "Unpin",
+            VaultOp::UpdateKeys { .. } => "UpdateKeys",
+            VaultOp::MarkRead { .. } => "MarkRead",
+            VaultOp::SealAgain { .. } => "SealAgain",
+            VaultOp::SealOffer { .. } => "SealOffer",
+            VaultOp::BeginFromOffer { .. } => "BeginFromOffer",
+            VaultOp::ForgetMessage { .. } => "ForgetMessage",
+            VaultOp::Tidy { .. } => "Tidy",
+            VaultOp::RotateMailboxKey { .. } => "RotateMailboxKey",
+            VaultOp::SetCapabilities { .. } => "SetCapabilities",
+            VaultOp::Stamp { .. } => "Stamp",
+            VaultOp::Published { .. } => "Published",
+            VaultOp::ShowRead { .. } => "ShowRead",
         }
     }
 
@@ -161,15 +296,27 @@ impl VaultOp {
         match self {
             VaultOp::PinContact { answer, .. } | VaultOp::BeginConversation { answer, .. } => Some(*answer),
             VaultOp::OpenEnvelope { envelope, .. } => Some(*envelope),
+            VaultOp::Stamp { request, .. } => Some(*request),
             VaultOp::Compose(_)
-            | VaultOp::SignRegistration(_)
-            | VaultOp::SignLogin(_)
+            | VaultOp::SignRegistration { .. }
+            | VaultOp::SignLogin { .. }
             | VaultOp::MakeKeyPackages { .. }
             | VaultOp::SealMessage { .. }
             | VaultOp::SealReceipt { .. }
             | VaultOp::File { .. }
             | VaultOp::Forget { .. }
-            | VaultOp::Unpin { .. } => None,
+            | VaultOp::Unpin { .. }
+            | VaultOp::UpdateKeys { .. }
+            | VaultOp::MarkRead { .. }
+            | VaultOp::SealAgain { .. }
+            | VaultOp::SealOffer { .. }
+            | VaultOp::BeginFromOffer { .. }
+            | VaultOp::ForgetMessage { .. }
+            | VaultOp::Tidy { .. }
+            | VaultOp::RotateMailboxKey { .. }
+            | VaultOp::SetCapabilities { .. }
+            | VaultOp::Published { .. }
+            | VaultOp::ShowRead { .. } => None,
         }
     }
 }

@@ -27,9 +27,16 @@ pub mod context {
     pub const MAILBOX_KEY: &str = "thicket.mailbox-key.v1";
     /// An identity's certification of an MLS leaf key.
     pub const LEAF: &str = "thicket.leaf.v1";
+    /// An identity's offer of a key package to one contact.
+    pub const OFFER: &str = "thicket.offer.v1";
+    /// Work done for a request.
+    pub const STAMP: &str = "thicket.stamp.v1";
     /// HPKE info of an envelope's seal.
     pub const ENVELOPE: &str = "thicket.envelope.v1";
 }
 
 /// The leaf credential's type: private use (RFC 9420 §17.5).
 pub const LEAF_CREDENTIAL: u16 = 0xF054;
+
+/// The MLS cipher suite that this build uses: MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519 (RFC 9420 §17.1).
+pub const SUITE: u32 = 0x0001;

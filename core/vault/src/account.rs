@@ -42,13 +42,16 @@ pub(crate) struct Account {
     pub(crate) signer: LeafSigner,
     pub(crate) leaf_key: [u8; 32],
     pub(crate) credential: Vec<u8>,
-    pub(crate) mailbox_secret: Secret<[u8; 32]>,
-    pub(crate) mailbox_key: [u8; 32],
+    /// What mail is sealed to now, and was before: the newest first.
+    pub(crate) mailbox_keys: Vec<MailboxSecret>,
 }
+
+/// A mailbox key's private half.
+pub(crate) type MailboxSecret = Secret<[u8; 32]>;
 
 pub(crate) fn create(conn: &Connection, entropy: &SharedEntropy, new: &NewAccount) -> Result<Account, Code> {
     let created_s = new.at.0 / 1000;
-    let (identity, signer, mailbox) = {
+    let (identity, signer) = {
         let mut entropy = entropy.lock().map_err(|_| Code::Inconsistent)?;
         let identity = match &new.origin {
             Origin::New(name) => Identity::generate(name.text(), created_s, entropy.as_mut()).map_err(|_| Code::BadCertificate)?,
@@ -59,9 +62,8 @@ pub(crate) fn create(conn: &Connection, entropy: &SharedEntropy, new: &NewAccoun
             }
         };
         Name::parse(identity.certificate().name()).map_err(|_| Code::MalformedName)?;
-        (identity, LeafSigner::generate(entropy.as_mut()), seal::hpke_key_pair(entropy.as_mut()))
+        (identity, LeafSigner::generate(entropy.as_mut()))
     };
-    let (mailbox_secret, mailbox_key) = (Secret::new(mailbox.0), mailbox.1);
     let credential =
         credential::certify(&identity, &identity.certificate(), &signer.public(), created_s).map_err(|_| Code::BadCertificate)?;
     let secret = identity.to_bytes();
@@ -70,8 +72,7 @@ pub(crate) fn create(conn: &Connection, entropy: &SharedEntropy, new: &NewAccoun
     put(conn, "created", &created_s.to_be_bytes())?;
     put(conn, "leaf", signer.secret().as_slice())?;
     put(conn, "credential", &credential)?;
-    put(conn, "mailbox", mailbox_secret.expose())?;
-    put(conn, "mailbox-key", &mailbox_key)?;
+    add_mailbox_key(conn, entropy, new.at)?;
     load(conn)
 }
 
@@ -89,9 +90,36 @@ pub(crate) fn load(conn: &Connection) -> Result<Account, Code> {
         leaf_key: signer.public(),
         signer,
         credential: get(conn, "credential")?,
-        mailbox_secret: Secret::new(fixed(conn, "mailbox")?),
-        mailbox_key: fixed(conn, "mailbox-key")?,
+        mailbox_keys: mailbox_keys(conn)?,
     })
+}
+
+/// Makes a new mailbox key. The one before is replaced when the relay has taken this one. Returns the public half.
+pub(crate) fn add_mailbox_key(conn: &Connection, entropy: &SharedEntropy, at: Stamp) -> Result<[u8; 32], Code> {
+    let (secret, public) = {
+        let mut entropy = entropy.lock().map_err(|_| Code::Inconsistent)?;
+        let (secret, public) = seal::hpke_key_pair(entropy.as_mut());
+        (Secret::new(secret), public)
+    };
+    // A relay takes no key that is older than the one it has, and a clock may have been ahead when that was made.
+    let last: Option<u64> = conn.query_row("SELECT max(since) FROM mailbox_key", [], |row| row.get(0)).map_err(fault)?;
+    let at = Stamp(last.map_or(at.0, |last| at.0.max(last)));
+    conn.execute("INSERT INTO mailbox_key (secret, public, since) VALUES (?1, ?2, ?3)", params![secret.expose(), public, at.0])
+        .map_err(fault)?;
+    Ok(public)
+}
+
+/// The mailbox key that is published: its public half, and since when.
+pub(crate) fn published_mailbox_key(conn: &Connection) -> Result<([u8; 32], Stamp), Code> {
+    let newest = "SELECT public, since FROM mailbox_key ORDER BY number DESC LIMIT 1";
+    conn.query_row(newest, [], |row| Ok((row.get(0)?, Stamp(row.get(1)?)))).map_err(fault)
+}
+
+/// The mailbox keys that mail may still be sealed to, the newest first.
+pub(crate) fn mailbox_keys(conn: &Connection) -> Result<Vec<MailboxSecret>, Code> {
+    let mut find = conn.prepare_cached("SELECT secret FROM mailbox_key ORDER BY number DESC").map_err(fault)?;
+    let keys = find.query_map([], |row| row.get::<_, [u8; 32]>(0).map(Secret::new)).map_err(fault)?;
+    keys.collect::<Result<_, _>>().map_err(fault)
 }
 
 fn put(conn: &Connection, key: &str, value: &[u8]) -> Result<(), Code> {

@@ -1,6 +1,6 @@
 //! Envelopes: padded to a size class, sealed by HPKE (RFC 9180, base mode) to the recipient's mailbox key.
 
-use crate::account::Account;
+use crate::account::{Account, MailboxSecret};
 use crate::seal::{self, EntropyRng};
 use crate::{Scope, Stop};
 use prost::Message as _;
@@ -31,8 +31,9 @@ pub(crate) struct Unsealed {
 /// Opens an envelope that was sealed to this account. **Errors:** `Unsealable`, `MalformedEnvelope`.
 pub(crate) fn open(account: &Account, sealed: &[u8]) -> Result<Unsealed, Code> {
     let own = account.certificate.fingerprint();
-    let padded = seal::hpke_open_with(account.mailbox_secret.expose(), context::ENVELOPE.as_bytes(), &own.0, sealed)
-        .map_err(|_| Code::Unsealable)?;
+    // Which key it was sealed to is not said: that would tell the relay how old its sender's knowledge is.
+    let with = |key: &MailboxSecret| seal::hpke_open_with(key.expose(), context::ENVELOPE.as_bytes(), &own.0, sealed).ok();
+    let padded = account.mailbox_keys.iter().find_map(with).ok_or(Code::Unsealable)?;
     let inside = unpad(&padded).ok_or(Code::MalformedEnvelope)?;
     let envelope = peer::Envelope::decode(inside).map_err(|_| Code::MalformedEnvelope)?;
     if envelope.version != VERSION {

@@ -12,15 +12,22 @@
 
 mod account;
 mod admit;
+mod capability;
 mod contact;
-mod conversation;
 mod envelope;
+mod epochs;
+mod groups;
 mod ledger;
 mod mls;
 mod reader;
+mod reading;
 mod request;
+mod rows;
 mod schema;
 mod seal;
+mod sealing;
+mod stamp;
+mod tidy;
 
 #[cfg(test)]
 mod tests;
@@ -30,10 +37,11 @@ pub use mls::provider::SharedEntropy;
 pub use reader::{Direction, MessageRow, Reader};
 
 use account::Account;
-use conversation::Filed;
 use mls::provider::{NoEntropy, Provider};
+use rows::Filed;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use schema::{Mode, fault};
+use sealing::Recipient;
 use std::path::Path;
 use thicket_journal_format::Key;
 use thicket_types::error::Code;
@@ -73,6 +81,9 @@ impl From<NoEntropy> for Stop {
         Stop::Broken(Code::Inconsistent)
     }
 }
+
+/// What must not be: asking again would bring the same.
+pub(crate) const BROKEN: Stop = Stop::Broken(Code::Inconsistent);
 
 /// What an op works with: the open transaction, and the account.
 pub(crate) struct Scope<'c> {
@@ -185,30 +196,61 @@ impl SqlVault {
 fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
     match &call.op {
         VaultOp::Compose(ask) => request::compose(scope, ask),
-        VaultOp::SignRegistration(challenge) => request::sign_registration(scope, challenge),
-        VaultOp::SignLogin(challenge) => request::sign_login(scope, challenge),
-        VaultOp::MakeKeyPackages { count, last_resort } => request::make_key_packages(scope, *count, *last_resort),
+        VaultOp::SignRegistration { challenge, token } => request::sign_registration(scope, challenge, token.as_ref()),
+        VaultOp::SignLogin { challenge, takes_over } => request::sign_login(scope, challenge, *takes_over),
+        VaultOp::MakeKeyPackages { count, last_resort, at: _ } => request::make_key_packages(scope, *count, *last_resort),
+        VaultOp::RotateMailboxKey { at } => request::rotate_mailbox_key(scope, *at),
+        VaultOp::SetCapabilities { grant, renew, revoke } => capability::set(scope, grant, renew, revoke),
+        VaultOp::Stamp { request: _, relay, bits, hour } => stamp::make(&call.frame, *relay, *bits, *hour),
         VaultOp::PinContact { name, answer: _, at: _ } => contact::pin(scope, name, &call.frame),
-        VaultOp::BeginConversation { contact, answer: _, at: _ } => conversation::begin(scope, *contact, &call.frame),
+        VaultOp::Unpin { contact } => contact::unpin(scope, *contact),
+        VaultOp::BeginConversation { contact, answer: _, at: _ } => groups::begin(scope, *contact, &call.frame),
+        VaultOp::BeginFromOffer { contact, at: _ } => groups::begin_from_offer(scope, *contact),
         VaultOp::SealMessage { contact, mailbox, message, body, at } => {
-            conversation::seal_message(scope, *contact, *mailbox, *message, *body, *at)
+            sealing::message(scope, Recipient { contact: *contact, mailbox: *mailbox }, *message, *body, *at)
         }
-        VaultOp::SealReceipt { contact, mailbox, messages, at } => conversation::seal_receipt(scope, *contact, *mailbox, messages, *at),
-        VaultOp::OpenEnvelope { envelope: _, at, last } => conversation::open(scope, &call.frame, *at, *last),
+        VaultOp::SealAgain { contact, mailbox, message } => {
+            sealing::again(scope, Recipient { contact: *contact, mailbox: *mailbox }, *message)
+        }
+        VaultOp::SealReceipt { contact, mailbox, messages, at } => {
+            sealing::receipt(scope, Recipient { contact: *contact, mailbox: *mailbox }, messages, *at)
+        }
+        VaultOp::UpdateKeys { contact, mailbox, at: _ } => sealing::key_update(scope, Recipient { contact: *contact, mailbox: *mailbox }),
+        VaultOp::SealOffer { contact, mailbox, anew, at } => {
+            sealing::offer(scope, Recipient { contact: *contact, mailbox: *mailbox }, *anew, *at)
+        }
+        VaultOp::MarkRead { contact, message, tell, at } => sealing::read_mark(scope, *contact, *message, *tell, *at),
+        VaultOp::Published { what, at } => request::published(scope, *what, *at),
+        VaultOp::ShowRead { on } => rows::show_read(scope, *on),
+        VaultOp::OpenEnvelope { envelope: _, at, last } => reading::open(scope, &call.frame, *at, *last),
         VaultOp::File { message, contact, body, at, state, cause } => {
             let filed = Filed { message: *message, contact: *contact, body: *body, at: *at, state: *state, cause: *cause };
-            conversation::file(scope, &filed)
+            rows::file(scope, &filed)
         }
-        VaultOp::Forget { contact } => conversation::forget(scope, *contact),
-        VaultOp::Unpin { contact } => contact::unpin(scope, *contact),
+        VaultOp::Forget { contact } => rows::forget(scope, *contact),
+        VaultOp::ForgetMessage { contact, message, sent } => rows::forget_message(scope, *contact, *message, *sent),
+        VaultOp::Tidy { at } => tidy::tidy(scope, *at),
     }
+}
+
+/// Whether an op leaves in the log's older pages what is to be in none of the files.
+fn deletes(op: &VaultOp) -> bool {
+    matches!(op, VaultOp::Forget { .. } | VaultOp::ForgetMessage { .. } | VaultOp::Tidy { .. })
+}
+
+/// Whether an op changes which mailbox keys there are.
+fn changes_keys(op: &VaultOp) -> bool {
+    matches!(op, VaultOp::RotateMailboxKey { .. } | VaultOp::Tidy { .. })
 }
 
 impl Vault for SqlVault {
     fn run(&mut self, durable: Durable, calls: &[VaultCall]) -> Result<(Vec<Outcome>, u64), Code> {
         let done = self.transaction(|vault| vault.batch(durable, calls))?;
         // Deleted means: in none of the files. What was deleted still stands in older pages of the log until it is emptied.
-        self.log_holds_deleted |= calls.iter().any(|call| matches!(call.op, VaultOp::Forget { .. }));
+        self.log_holds_deleted |= calls.iter().any(|call| deletes(&call.op));
+        if calls.iter().any(|call| changes_keys(&call.op)) {
+            self.account.mailbox_keys = account::mailbox_keys(&self.conn)?;
+        }
         if self.log_holds_deleted {
             self.checkpoint()?;
         }

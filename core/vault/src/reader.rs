@@ -1,8 +1,9 @@
 //! Views: a second, read-only connection, so that a reader never waits for the writer.
 
-use crate::conversation::state_of;
+use crate::rows::{state_number, state_of};
 use crate::schema::{self, Mode, fault};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
+use std::collections::BTreeMap;
 use std::path::Path;
 use thicket_journal_format::{Key, digest};
 use thicket_types::effect::MessageState;
@@ -88,6 +89,24 @@ impl Reader {
     pub fn message(&self, contact: Fingerprint, direction: Direction, message: MessageId) -> Result<Option<MessageRow>, Code> {
         let one = format!("{ROWS} WHERE contact = ?1 AND outgoing = ?2 AND id = ?3");
         Ok(self.rows(&one, params![contact.0, direction == Direction::Sent, message.0])?.pop())
+    }
+
+    /// Messages of this id, in whatever conversation they stand.
+    pub fn find(&self, message: MessageId) -> Result<Vec<MessageRow>, Code> {
+        self.rows(&format!("{ROWS} WHERE id = ?1 ORDER BY number"), params![message.0])
+    }
+
+    /// How many messages of each contact came after the one that was read last; none stands for zero.
+    pub fn unread(&self) -> Result<BTreeMap<Fingerprint, u64>, Code> {
+        let mut count = self
+            .conn
+            .prepare_cached(
+                "SELECT message.contact, count(*) FROM message JOIN contact ON message.contact = contact.fingerprint
+                 WHERE outgoing = 0 AND state <> ?1 AND number > read_number GROUP BY message.contact",
+            )
+            .map_err(fault)?;
+        let rows = count.query_map([state_number(MessageState::Unreadable)], |row| Ok((Fingerprint(row.get(0)?), row.get(1)?)));
+        rows.and_then(Iterator::collect).map_err(fault)
     }
 
     /// The last message with each contact, the newest first.

@@ -1,23 +1,33 @@
 //! Requests to the relay: made here, so that every frame is a ledgered reply and a resend has the same bytes.
 
+use crate::mls::provider::Provider;
+use crate::mls::storage::MlsStore;
 use crate::mls::{credential, group};
-use crate::{Scope, Stop};
+use crate::{BROKEN, Scope, Stop, account};
 use openmls::prelude::tls_codec::Serialize as _;
+use openmls::prelude::{CredentialWithKey, KeyPackage};
+use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
 use thicket_journal_format::digest;
 use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
 use thicket_types::event::Outcome;
 use thicket_types::ids::FrameId;
-use thicket_types::limits::{FRAME_LEN_MAX, KEY_PACKAGES};
-use thicket_types::vault_op::{Ask, Challenge};
+use thicket_types::limits::{FRAME_LEN_MAX, GENERATIONS_MAX, KEY_PACKAGES};
+use thicket_types::name::RegistrationToken;
+use thicket_types::time::Stamp;
+use thicket_types::vault_op::{Ask, Challenge, Published};
 use thicket_types::wire::relay::{self as wire, request};
-use thicket_types::wire::{VERSION, context};
+use thicket_types::wire::{SUITE, VERSION, context};
 
 /// Wraps an ask into a request with a nonce of its own.
 pub(crate) fn framed(scope: &Scope<'_>, ask: request::Ask) -> Result<Outcome, Stop> {
-    let nonce = scope.random::<16>()?.to_vec();
-    let bytes = wire::Request { version: VERSION, nonce, ask: Some(ask) }.encode_to_vec();
+    framed_as(VERSION, scope.random::<16>()?.to_vec(), ask)
+}
+
+/// Wraps an ask into a request with a nonce that it had before.
+pub(crate) fn framed_as(version: u32, nonce: Vec<u8>, ask: request::Ask) -> Result<Outcome, Stop> {
+    let bytes = wire::Request { version, nonce, ask: Some(ask) }.encode_to_vec();
     if bytes.len() > FRAME_LEN_MAX {
         return Err(Stop::Refused(Code::TooLarge));
     }
@@ -29,7 +39,9 @@ pub(crate) fn compose(scope: &Scope<'_>, ask: &Ask) -> Result<Outcome, Stop> {
     let ask = match ask {
         Ask::Challenge => request::Ask::Challenge(wire::ChallengeAsk { name: scope.account.certificate.name().to_owned() }),
         Ask::Lookup(name) => request::Ask::Lookup(wire::Lookup { name: name.text().to_owned() }),
-        Ask::KeyPackage(name) => request::Ask::KeyPackage(wire::KeyPackageAsk { name: name.text().to_owned() }),
+        Ask::KeyPackage(name) => {
+            request::Ask::KeyPackage(wire::KeyPackageAsk { name: name.text().to_owned(), suites: vec![SUITE], stamp: None })
+        }
         Ask::Fetch { items_max } => request::Ask::Fetch(wire::Fetch { items_max: *items_max }),
         Ask::Acknowledge { cursors } => request::Ask::Acknowledge(wire::Acknowledge { cursors: cursors.clone() }),
     };
@@ -46,42 +58,92 @@ fn proof(scope: &Scope<'_>, challenge: &Challenge) -> Vec<u8> {
     .encode_to_vec()
 }
 
-fn sign(scope: &Scope<'_>, context: &str, text: &[u8]) -> Result<Vec<u8>, Stop> {
+pub(crate) fn sign(scope: &Scope<'_>, context: &str, text: &[u8]) -> Result<Vec<u8>, Stop> {
     scope.account.identity.sign(context, text, scope.account.created_s).map_err(|_| Stop::Broken(Code::Inconsistent))
 }
 
-pub(crate) fn sign_registration(scope: &Scope<'_>, challenge: &Challenge) -> Result<Outcome, Stop> {
+/// The statement about the mailbox key that is published now, signed.
+fn mailbox_key(scope: &Scope<'_>) -> Result<wire::MailboxKey, Stop> {
+    let (key, since) = account::published_mailbox_key(scope.conn).map_err(Stop::Broken)?;
+    let fingerprint = scope.account.certificate.fingerprint().0.to_vec();
+    let statement = wire::MailboxKeyStatement { fingerprint, key: key.to_vec(), from_ms: since.0 }.encode_to_vec();
+    Ok(wire::MailboxKey { signature: sign(scope, context::MAILBOX_KEY, &statement)?, statement })
+}
+
+/// Makes a new mailbox key and the request that publishes it.
+pub(crate) fn rotate_mailbox_key(scope: &Scope<'_>, at: Stamp) -> Result<Outcome, Stop> {
+    account::add_mailbox_key(scope.conn, scope.entropy, at).map_err(Stop::Broken)?;
+    let mailbox_key = Some(mailbox_key(scope)?);
+    framed(scope, request::Ask::MailboxKey(wire::PublishMailboxKey { mailbox_key }))
+}
+
+/// Makes a new device generation and forgets the oldest past the bound. Returns those given before, and the new one.
+fn next_generation(scope: &Scope<'_>) -> Result<(Vec<Vec<u8>>, Vec<u8>), Stop> {
+    let most = i64::try_from(GENERATIONS_MAX).unwrap_or(i64::MAX);
+    let mut find = scope.conn.prepare_cached("SELECT id FROM generation ORDER BY number DESC LIMIT ?1")?;
+    let known: Vec<Vec<u8>> = find.query_map([most], |row| row.get(0)).and_then(Iterator::collect)?;
+    let new = scope.random::<16>()?.to_vec();
+    scope.conn.prepare_cached("INSERT INTO generation (id) VALUES (?1)")?.execute([&new])?;
+    let mut drop = scope.conn.prepare_cached("DELETE FROM generation WHERE number <= (SELECT max(number) FROM generation) - ?1")?;
+    drop.execute([most])?;
+    Ok((known, new))
+}
+
+pub(crate) fn sign_registration(scope: &Scope<'_>, challenge: &Challenge, token: Option<&RegistrationToken>) -> Result<Outcome, Stop> {
     let proof = proof(scope, challenge);
-    let statement = wire::MailboxKeyStatement {
-        fingerprint: scope.account.certificate.fingerprint().0.to_vec(),
-        key: scope.account.mailbox_key.to_vec(),
-        from_ms: scope.account.created_s.saturating_mul(1000),
-    }
-    .encode_to_vec();
-    let mailbox_key = wire::MailboxKey { signature: sign(scope, context::MAILBOX_KEY, &statement)?, statement };
+    let (_, generation) = next_generation(scope)?;
     let register = wire::Register {
         signature: sign(scope, context::REGISTER, &proof)?,
         proof,
         certificate: scope.account.certificate_bytes.clone(),
-        mailbox_key: Some(mailbox_key),
+        mailbox_key: Some(mailbox_key(scope)?),
+        token: token.map(|token| token.text().to_owned()).unwrap_or_default(),
+        generation,
     };
     framed(scope, request::Ask::Register(register))
 }
 
-pub(crate) fn sign_login(scope: &Scope<'_>, challenge: &Challenge) -> Result<Outcome, Stop> {
+pub(crate) fn sign_login(scope: &Scope<'_>, challenge: &Challenge, takes_over: bool) -> Result<Outcome, Stop> {
     let proof = proof(scope, challenge);
-    let login = wire::Login { signature: sign(scope, context::LOGIN, &proof)?, proof };
+    let (known, generation) = next_generation(scope)?;
+    let login = wire::Login { signature: sign(scope, context::LOGIN, &proof)?, proof, known, generation, takes_over };
     framed(scope, request::Ask::Login(login))
+}
+
+/// Our leaf, as a key package shows it.
+pub(crate) fn own_leaf(scope: &Scope<'_>) -> CredentialWithKey {
+    credential::with_key(&scope.account.credential, &scope.account.leaf_key)
 }
 
 pub(crate) fn make_key_packages(scope: &Scope<'_>, count: u32, last_resort: bool) -> Result<Outcome, Stop> {
     let provider = scope.provider();
     let make = |last_resort: bool| -> Result<Vec<u8>, Stop> {
-        let with_key = credential::with_key(&scope.account.credential, &scope.account.leaf_key);
-        let bundle = group::key_package(&provider, &scope.account.signer, with_key, last_resort).map_err(Stop::Broken)?;
-        bundle.key_package().tls_serialize_detached().map_err(|_| Stop::Broken(Code::Inconsistent))
+        let bundle = group::key_package(&provider, &scope.account.signer, own_leaf(scope), last_resort).map_err(Stop::Broken)?;
+        if last_resort {
+            note_last_resort(scope, &provider, bundle.key_package())?;
+        }
+        bundle.key_package().tls_serialize_detached().map_err(|_| BROKEN)
     };
     let one_time = (0..count.min(KEY_PACKAGES)).map(|_| make(false)).collect::<Result<Vec<_>, _>>()?;
     let last_resort = if last_resort { make(true)? } else { Vec::new() };
-    framed(scope, request::Ask::Publish(wire::PublishKeyPackages { one_time, last_resort }))
+    framed(scope, request::Ask::Publish(wire::PublishKeyPackages { one_time, last_resort, suite: SUITE }))
+}
+
+/// A last-resort package's private key outlives its use: it goes when another has long taken its place.
+fn note_last_resort(scope: &Scope<'_>, provider: &Provider<'_>, package: &KeyPackage) -> Result<(), Stop> {
+    let reference = package.hash_ref(provider.crypto()).map_err(|_| BROKEN)?;
+    let address = MlsStore::key_package_address(&reference).map_err(|_| BROKEN)?;
+    scope.conn.prepare_cached("INSERT INTO last_resort (address) VALUES (?1)")?.execute([address])?;
+    Ok(())
+}
+
+/// The relay took what was published last: what there was before is replaced from now on.
+pub(crate) fn published(scope: &Scope<'_>, what: Published, at: Stamp) -> Result<Outcome, Stop> {
+    let table = match what {
+        Published::MailboxKey => "mailbox_key",
+        Published::LastResort => "last_resort",
+    };
+    let replace = format!("UPDATE {table} SET replaced = ?1 WHERE replaced IS NULL AND number < (SELECT max(number) FROM {table})");
+    scope.conn.prepare_cached(&replace)?.execute([at.0])?;
+    Ok(Outcome::Done)
 }

@@ -35,7 +35,12 @@ CREATE TABLE contact (
     name_key TEXT NOT NULL,
     certificate BLOB NOT NULL,
     mailbox_key BLOB,
-    pinned INTEGER NOT NULL
+    pinned INTEGER NOT NULL,
+    capability BLOB,
+    read_number INTEGER NOT NULL DEFAULT 0,
+    offer BLOB,
+    offer_claimed INTEGER NOT NULL DEFAULT -1,
+    offer_made INTEGER NOT NULL DEFAULT -1
 ) WITHOUT ROWID;
 CREATE INDEX contact_by_name ON contact (name_key);
 CREATE TABLE mls_group (
@@ -43,10 +48,29 @@ CREATE TABLE mls_group (
     contact BLOB NOT NULL,
     creator BLOB NOT NULL,
     sending INTEGER NOT NULL,
-    welcome BLOB
+    dead INTEGER NOT NULL,
+    welcome BLOB,
+    pending BLOB
 ) WITHOUT ROWID;
 CREATE INDEX mls_group_by_contact ON mls_group (contact);
-CREATE TABLE welcome (hash BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE past_epoch (
+    group_id BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (group_id, epoch)
+) WITHOUT ROWID;
+CREATE TABLE welcome (hash BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE granted (contact BLOB PRIMARY KEY, now BLOB NOT NULL, before BLOB) WITHOUT ROWID;
+CREATE TABLE mailbox_key (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    secret BLOB NOT NULL,
+    public BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    replaced INTEGER
+);
+CREATE TABLE generation (number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL);
+CREATE TABLE last_resort (number INTEGER PRIMARY KEY AUTOINCREMENT, address BLOB NOT NULL, replaced INTEGER);
+CREATE TABLE offered (address BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE message (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     contact BLOB NOT NULL,

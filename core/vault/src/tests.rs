@@ -4,18 +4,21 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 mod admission;
 mod bodies;
+mod commits;
 mod contacts;
 mod conversations;
 mod forgeries;
 mod key_packages;
 mod ledger;
+mod offers;
+mod renewal;
 mod seeds;
 
-use crate::conversation::conversation_id;
-use crate::envelope;
+use crate::groups::conversation_id;
 use crate::mls::provider::Provider;
 use crate::seal::{self, EntropyRng};
 use crate::{Direction, MessageRow, NewAccount, Origin, Reader, SharedEntropy, SqlVault};
+use crate::{account, envelope};
 use aws_lc_rs::cipher::{AES_256, DecryptingKey, DecryptionContext, UnboundCipherKey};
 use ed25519_dalek::{Signer as _, SigningKey};
 use openmls::group::{GroupId, MlsGroup};
@@ -46,7 +49,7 @@ use thicket_types::wire::relay as wire;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::from_relay::Kind;
 use thicket_types::wire::relay::request::Ask as Asked;
-use thicket_types::wire::{VERSION, context};
+use thicket_types::wire::{SUITE, VERSION, context};
 
 const DB: &str = "vault.db";
 const NOW: Stamp = Stamp(1_790_000_000_000);
@@ -223,7 +226,7 @@ fn challenge() -> Challenge {
 
 /// What the directory says of someone who registered.
 fn entry(of: &mut Person) -> wire::Entry {
-    let Asked::Register(register) = asked(&of.ask(VaultOp::SignRegistration(challenge()), &[])) else {
+    let Asked::Register(register) = asked(&of.ask(VaultOp::SignRegistration { challenge: challenge(), token: None }, &[])) else {
         panic!("no registration");
     };
     let mailbox = of.mailbox().0.to_vec();
@@ -231,7 +234,7 @@ fn entry(of: &mut Person) -> wire::Entry {
 }
 
 fn packages(of: &mut Person, count: u32, last_resort: bool) -> wire::PublishKeyPackages {
-    let Asked::Publish(publish) = asked(&of.ask(VaultOp::MakeKeyPackages { count, last_resort }, &[])) else {
+    let Asked::Publish(publish) = asked(&of.ask(VaultOp::MakeKeyPackages { count, last_resort, at: NOW }, &[])) else {
         panic!("nothing published");
     };
     publish
@@ -254,14 +257,14 @@ fn pin(by: &mut Person, contact: &mut Person) {
 }
 
 fn begin_with(by: &mut Person, contact: Fingerprint, key_package: Vec<u8>) -> Outcome {
-    let said = Said::KeyPackage(wire::KeyPackage { key_package, last_resort: false });
+    let said = Said::KeyPackage(wire::KeyPackage { key_package, last_resort: false, suite: SUITE });
     by.ask(VaultOp::BeginConversation { contact, answer: Seq(2), at: NOW }, &answer(said))
 }
 
 fn begin(by: &mut Person, contact: &mut Person) {
     pin(by, contact);
     let package = package(contact);
-    assert_eq!(begin_with(by, contact.own(), package), Outcome::Begun);
+    assert_eq!(begin_with(by, contact.own(), package), begun());
 }
 
 /// Stages a text and gives the op that seals it.
@@ -276,6 +279,18 @@ fn say(by: &mut Person, to: &Person, text: &str) -> Vec<u8> {
     let put = put(&by.ask(op, &[]));
     assert_eq!(put.mailbox, to.mailbox().0);
     put.envelope
+}
+
+/// Two who have heard each other: no Welcome travels any more. Alice is leaf 0.
+fn talking() -> (Person, Person) {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    pin(&mut bob, &mut alice);
+    let hello = say(&mut alice, &bob, "hello bob");
+    hears(&mut bob, &alice, &hello, "hello bob");
+    let hello = say(&mut bob, &alice, "hello alice");
+    hears(&mut alice, &bob, &hello, "hello alice");
+    (alice, bob)
 }
 
 fn deliver(to: &mut Person, sealed: &[u8], last: bool) -> Outcome {
@@ -312,7 +327,17 @@ fn mls_message(inside: &Inside) -> &[u8] {
     match inside {
         Inside::Opening(opening) => &opening.mls_message,
         Inside::MlsMessage(message) => message,
+        Inside::Offer(_) => panic!("an offer holds no MLS message"),
     }
+}
+
+fn begun() -> Outcome {
+    Outcome::Begun { again: Vec::new() }
+}
+
+/// The public half of the mailbox key that someone publishes.
+fn mailbox_key_of(person: &Person) -> [u8; 32] {
+    account::published_mailbox_key(&person.vault.conn).expect("a key").0
 }
 
 /// The MLS message of an envelope, without a Welcome.
@@ -340,12 +365,11 @@ fn encrypt(by: &Person, content: &[u8]) -> Vec<u8> {
 fn seal_raw(to: &Person, bytes: &[u8]) -> Vec<u8> {
     let mut entropy = Seeded { seed: 99, drawn: 0 };
     let mut rng = EntropyRng::new(&mut entropy);
-    let account = &to.vault.account;
-    seal::hpke_seal_to(&account.mailbox_key, context::ENVELOPE.as_bytes(), &to.own().0, bytes, &mut rng).expect("a seal")
+    seal::hpke_seal_to(&mailbox_key_of(to), context::ENVELOPE.as_bytes(), &to.own().0, bytes, &mut rng).expect("a seal")
 }
 
 fn unseal_raw(by: &Person, sealed: &[u8]) -> Vec<u8> {
-    let secret = by.vault.account.mailbox_secret.expose();
+    let secret = by.vault.account.mailbox_keys.first().expect("a key").expose();
     seal::hpke_open_with(secret, context::ENVELOPE.as_bytes(), &by.own().0, sealed).expect("an envelope")
 }
 

@@ -25,7 +25,12 @@ fn to_move((kind, which, how, what): (u8, u16, u8, u8)) -> Move {
 }
 
 const PEOPLE: [(Fingerprint, &str); 4] = [(BOB, "bob"), (CAROL, "carol"), (Fingerprint([68; 20]), "dave"), (Fingerprint([69; 20]), "Eve")];
-const NOES: [Code; 12] = [
+const NOES: [Code; 17] = [
+    Code::Repeated,
+    Code::UnknownMessage,
+    Code::ProfileCopied,
+    Code::QuotaReached,
+    Code::BadOffer,
     Code::NotLoggedIn,
     Code::RelayBusy,
     Code::MailboxFull,
@@ -56,7 +61,7 @@ fn pick<K: Copy, V: Clone>(map: &BTreeMap<K, V>, which: u16) -> Option<(K, V)> {
 }
 
 /// The outcome that the effect would have, if all goes well.
-fn outcome(book: &mut Book, effect: &Effect, what: u8) -> Outcome {
+pub(super) fn outcome(book: &mut Book, effect: &Effect, what: u8) -> Outcome {
     let (contact, text) = person(what);
     let framed = |frame| Outcome::Framed { frame, bytes: Bytes(vec![what; 8]) };
     match effect {
@@ -66,20 +71,38 @@ fn outcome(book: &mut Book, effect: &Effect, what: u8) -> Outcome {
             let contradicts = (what % 8 == 7).then(|| PEOPLE[known].0);
             Outcome::Pinned { contact: PEOPLE[known].0, mailbox: MAILBOX, name: name.clone(), contradicts }
         }
-        Effect::Vault(VaultOp::BeginConversation { .. }) => Outcome::Begun,
-        Effect::Vault(VaultOp::File { .. }) => Outcome::Done,
-        Effect::Vault(VaultOp::OpenEnvelope { last, .. }) => Outcome::Opened(match what / 8 % 8 {
-            0..=3 => Opened::Message {
+        Effect::Vault(VaultOp::BeginConversation { .. } | VaultOp::BeginFromOffer { .. }) => {
+            Outcome::Begun { again: book.state.outbox.keys().copied().chain([message(what)]).take(usize::from(what % 4)).collect() }
+        }
+        Effect::Vault(
+            VaultOp::File { .. }
+            | VaultOp::Forget { .. }
+            | VaultOp::ForgetMessage { .. }
+            | VaultOp::Unpin { .. }
+            | VaultOp::Tidy { .. }
+            | VaultOp::ShowRead { .. }
+            | VaultOp::MarkRead { tell: None, .. },
+        ) => Outcome::Done,
+        Effect::Vault(VaultOp::OpenEnvelope { last, .. }) => Outcome::Opened(match what / 8 % 16 {
+            0..=5 => Opened::Message {
                 contact,
                 name: text,
                 conversation: ConversationId([1; 32]),
                 message: message(what),
                 claimed: ClaimedTime(0),
-                begins: what < 128,
+                moved: what < 128,
             },
-            4 => Opened::Receipt { contact, delivered: book.state.outbox.keys().copied().chain([message(what)]).take(3).collect() },
-            5 | 6 if !last => Opened::Early { contact },
-            _ => Opened::Unreadable { contact, cause: if what < 128 { Code::Repeated } else { Code::TooOld } },
+            6 => Opened::Receipt {
+                contact,
+                delivered: book.state.outbox.keys().copied().chain([message(what)]).take(3).collect(),
+                moved: what < 128,
+            },
+            7 if what.is_multiple_of(2) => Opened::Known { contact, message: message(what), moved: what < 128 },
+            7 => Opened::ReadMark { contact, moved: what < 128 },
+            8 => Opened::Committed { contact, owed: what < 128, moved: what % 4 < 3 },
+            9 => Opened::Offer { contact, name: text, anew: what.is_multiple_of(4) },
+            10 | 11 if !last => Opened::Early { contact },
+            _ => Opened::Unreadable { contact, cause: [Code::Repeated, Code::TooOld, Code::NoMatchingKeyPackage][usize::from(what % 3)] },
         }),
         Effect::Vault(_) => framed(book.new_frame()),
         Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => Outcome::Done,
@@ -95,10 +118,10 @@ fn any_outcome(book: &mut Book, what: u8) -> Outcome {
         2 => Outcome::Framed { frame: book.new_frame(), bytes: Bytes(Vec::new()) },
         3 => Outcome::Done,
         4 => Outcome::Pinned { contact, mailbox: MAILBOX, name: text, contradicts: None },
-        5 => Outcome::Begun,
+        5 => Outcome::Begun { again: vec![message(what)] },
         6 => Outcome::Opened(Opened::Early { contact }),
         7 => opened_message(contact, what, true),
-        8 => Outcome::Opened(Opened::Receipt { contact, delivered: Vec::new() }),
+        8 => Outcome::Opened(Opened::Receipt { contact, delivered: Vec::new(), moved: true }),
         _ => Outcome::Opened(Opened::Unreadable { contact, cause: Code::Undecryptable }),
     }
 }
@@ -114,9 +137,21 @@ fn said(why: &Why, what: u8) -> Said {
         Why::Acknowledge(_) => Said::Acknowledged(wire::Acknowledged {}),
         Why::Lookup(_) => Said::Entry(wire::Entry::default()),
         Why::KeyPackage(_) => Said::KeyPackage(wire::KeyPackage::default()),
-        Why::Message(_) | Why::Receipt(_) | Why::Pin(_) | Why::Begin(_) | Why::Open(_) | Why::File | Why::Handing(_) | Why::Abandoned => {
-            stored()
-        }
+        Why::MailboxKey => Said::MailboxKeyPublished(wire::MailboxKeyPublished {}),
+        Why::Grant(..) => Said::CapabilitiesSet(wire::CapabilitiesSet {}),
+        Why::Message(_)
+        | Why::Receipt(..)
+        | Why::Update(_)
+        | Why::ReadMark(_)
+        | Why::Offer(_)
+        | Why::Pin(_)
+        | Why::Begin(_)
+        | Why::Open(_)
+        | Why::File
+        | Why::Tidy
+        | Why::Stamp(..)
+        | Why::Handing(_)
+        | Why::Abandoned => stored(),
     }
 }
 
@@ -141,7 +176,22 @@ fn event(book: &mut Book, step: Move) -> Option<Event> {
                     9 => Intent::RemoveContact { contact },
                     _ => Intent::VerifyContact { contact, verified: who.is_multiple_of(2) },
                 },
-                7 => Intent::AcceptIdentity { contact },
+                7 => match kind / 16 {
+                    0..=1 => Intent::AcceptIdentity { contact },
+                    2..=4 => Intent::UpdateKeys { contact },
+                    5..=6 => Intent::MarkRead { contact, message: message(who) },
+                    7 => Intent::SetReadMarks { on: who % 4 != 0 },
+                    8..=9 => Intent::RetryMessage { contact, message: message(who) },
+                    10..=11 => {
+                        let queued = pick(&book.state.outbox, u16::from(who)).map_or(message(who), |(message, _)| message);
+                        Intent::CancelMessage { message: queued }
+                    }
+                    12 => Intent::ForgetMessage { contact, message: message(who), sent: who.is_multiple_of(2) },
+                    13..=14 => {
+                        Intent::ChangeRelay { relay: address(["loopback:other", RELAY][usize::from(who % 2)]), key: None, token: None }
+                    }
+                    _ => Intent::TakeOver,
+                },
                 _ => Intent::Send { contact, body: BodyRef([who; 16]), len: [0, 1, 70_000, 9][usize::from(kind / 16) % 4] },
             };
             // Few ids, so that some come twice.
@@ -170,7 +220,7 @@ fn event(book: &mut Book, step: Move) -> Option<Event> {
             let answer = match how % 32 {
                 0..=17 => answer_bytes(to, said(&why, what)),
                 18..=26 => answer_bytes(to, refusal(no(what))),
-                27 => answer_bytes(to, fetched(1)),
+                27 => answer_bytes(to, Said::Refusal(wire::Refusal { code: Code::StampNeeded.number(), stamp_bits: u32::from(what) % 32 })),
                 28 => answer_bytes(to, challenge(RelayKey([what; 32]))),
                 29 => answer_bytes(to, Said::Challenge(wire::Challenge::default())),
                 30 => answer_bytes(frame_id(u64::MAX), stored()),
@@ -240,6 +290,23 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                 (Intent::VerifyContact { .. }, _) => "verify",
                 (Intent::AcceptIdentity { .. }, Answer::Refused(_)) => "trust refused",
                 (Intent::AcceptIdentity { .. }, _) => "trust",
+                (Intent::UpdateKeys { .. }, Answer::Refused(_)) => "key update refused",
+                (Intent::UpdateKeys { .. }, _) => "key update",
+                (Intent::MarkRead { .. }, Answer::Refused(_)) => "mark refused",
+                (Intent::MarkRead { .. }, _) => "mark",
+                (Intent::SetReadMarks { on: true }, _) => "read marks on",
+                (Intent::SetReadMarks { on: false }, _) => "read marks off",
+                (Intent::RetryMessage { .. }, Answer::Refused(_)) => "retry refused",
+                (Intent::RetryMessage { .. }, _) => "retry",
+                (Intent::CancelMessage { .. }, Answer::Refused(Code::UnknownMessage)) => "cancel of nothing",
+                (Intent::CancelMessage { .. }, Answer::Refused(_)) => "cancel refused",
+                (Intent::CancelMessage { .. }, _) => "cancel",
+                (Intent::ForgetMessage { .. }, Answer::Refused(_)) => "forget refused",
+                (Intent::ForgetMessage { .. }, _) => "forget",
+                (Intent::ChangeRelay { .. }, Answer::Refused(_)) => "relay change refused",
+                (Intent::ChangeRelay { .. }, _) => "relay change",
+                (Intent::TakeOver, Answer::Refused(_)) => "take-over refused",
+                (Intent::TakeOver, _) => "take-over",
             }
         }
         Event::Arrived(Arrival { frame, lane: _, content }) => match content {
@@ -254,12 +321,24 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                     return "answer to nothing";
                 };
                 match (decoded.and_then(|answer| answer.said), why) {
+                    (Some(Said::Refusal(refusal)), _) if refusal.code == Code::StampNeeded.number() => "work asked for",
+                    (Some(Said::Refusal(refusal)), Why::Login) if refusal.code == Code::ProfileCopied.number() => "copied",
                     (Some(Said::Refusal(_)), Why::Challenge | Why::Register | Why::Login) => "login refused",
-                    (Some(Said::Refusal(_)), Why::Publish | Why::Fetch | Why::Acknowledge(_)) => "session request refused",
+                    (Some(Said::Refusal(_)), Why::Publish | Why::Fetch | Why::Acknowledge(_) | Why::MailboxKey | Why::Grant(..)) => {
+                        "session request refused"
+                    }
                     (Some(Said::Refusal(_)), Why::Lookup(_)) => "lookup refused",
                     (Some(Said::Refusal(_)), Why::KeyPackage(_)) => "key package refused",
                     (Some(Said::Refusal(_)), Why::Message(_)) => "message refused",
-                    (Some(Said::Refusal(_)), Why::Receipt(_)) => "receipt refused",
+                    (Some(Said::Refusal(_)), Why::Receipt(..)) => "receipt refused",
+                    (Some(Said::Refusal(_)), Why::Update(_)) => "key update refused by the relay",
+                    (Some(Said::Refusal(_)), Why::ReadMark(_)) => "mark refused by the relay",
+                    (Some(Said::Refusal(_)), Why::Offer(_)) => "offer refused by the relay",
+                    (Some(Said::MailboxKeyPublished(_)), Why::MailboxKey) => "mailbox key published",
+                    (Some(Said::CapabilitiesSet(_)), Why::Grant(..)) => "capabilities set",
+                    (Some(Said::Stored(_)), Why::Update(_)) => "key update stored",
+                    (Some(Said::Stored(_)), Why::ReadMark(_)) => "mark stored",
+                    (Some(Said::Stored(_)), Why::Offer(_)) => "offer stored",
                     (Some(Said::Challenge(_)), Why::Challenge) => "challenge",
                     (Some(Said::Registered(_)), Why::Register) => "registered",
                     (Some(Said::LoggedIn(_)), Why::Login) => "logged in",
@@ -267,7 +346,7 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                     (Some(Said::Entry(_)), Why::Lookup(_)) => "entry",
                     (Some(Said::KeyPackage(_)), Why::KeyPackage(_)) => "key package",
                     (Some(Said::Stored(_)), Why::Message(_)) => "message stored",
-                    (Some(Said::Stored(_)), Why::Receipt(_)) => "receipt stored",
+                    (Some(Said::Stored(_)), Why::Receipt(..)) => "receipt stored",
                     (Some(Said::Fetched(_)), Why::Fetch) => "fetched",
                     (Some(Said::Acknowledged(_)), Why::Acknowledge(_)) => "acknowledged",
                     _ => "answer to another question",
@@ -283,6 +362,9 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
             (TimerId::Acknowledge, _) => "acknowledgement due",
             (TimerId::Receipts(_), _) => "receipts due",
             (TimerId::Advance(_), _) => "queue due",
+            (TimerId::Tidy, _) => "daily round",
+            (TimerId::Grant, _) => "capabilities due",
+            (TimerId::Resume, _) => "anonymous lane due",
         },
         Event::Resolved { effect, outcome, vault_count: _ } => {
             if !before.outstanding.contains_key(effect) {
@@ -295,10 +377,17 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                 Outcome::Done => "done",
                 Outcome::Pinned { contradicts: None, .. } => "pinned",
                 Outcome::Pinned { contradicts: Some(_), .. } => "identity changed",
-                Outcome::Begun => "begun",
-                Outcome::Opened(Opened::Message { begins: true, .. }) => "first message opened",
-                Outcome::Opened(Opened::Message { begins: false, .. }) => "message opened",
+                Outcome::Begun { again } if again.is_empty() => "begun",
+                Outcome::Begun { .. } => "begun, and sealed again",
+                Outcome::Opened(Opened::Message { moved: true, .. }) => "first message opened",
+                Outcome::Opened(Opened::Message { moved: false, .. }) => "message opened",
                 Outcome::Opened(Opened::Receipt { .. }) => "receipt opened",
+                Outcome::Opened(Opened::ReadMark { .. }) => "read mark opened",
+                Outcome::Opened(Opened::Known { .. }) => "known message opened",
+                Outcome::Opened(Opened::Committed { moved: true, .. }) => "commit followed",
+                Outcome::Opened(Opened::Committed { moved: false, .. }) => "commit not followed",
+                Outcome::Opened(Opened::Offer { anew: true, .. }) => "offer to begin anew",
+                Outcome::Opened(Opened::Offer { anew: false, .. }) => "offer to begin",
                 Outcome::Opened(Opened::Early { .. }) => "early envelope",
                 Outcome::Opened(Opened::Unreadable { .. }) => "unreadable envelope",
                 Outcome::Refused(_) => "refused by the vault",
@@ -336,6 +425,23 @@ const ARMS: &[&str] = &[
     "verify refused",
     "trust",
     "trust refused",
+    "key update",
+    "key update refused",
+    "mark",
+    "mark refused",
+    "read marks on",
+    "read marks off",
+    "retry",
+    "retry refused",
+    "cancel",
+    "cancel of nothing",
+    "cancel refused",
+    "forget",
+    "forget refused",
+    "relay change",
+    "relay change refused",
+    "take-over",
+    "take-over refused",
     "envelope",
     "envelope repeated",
     "repeat",
@@ -348,6 +454,16 @@ const ARMS: &[&str] = &[
     "key package refused",
     "message refused",
     "receipt refused",
+    "key update refused by the relay",
+    "mark refused by the relay",
+    "offer refused by the relay",
+    "work asked for",
+    "copied",
+    "mailbox key published",
+    "capabilities set",
+    "key update stored",
+    "mark stored",
+    "offer stored",
     "challenge",
     "registered",
     "logged in",
@@ -366,6 +482,9 @@ const ARMS: &[&str] = &[
     "acknowledgement due",
     "receipts due",
     "queue due",
+    "daily round",
+    "capabilities due",
+    "anonymous lane due",
     "outcome of nothing",
     "handed",
     "unreachable",
@@ -374,9 +493,16 @@ const ARMS: &[&str] = &[
     "pinned",
     "identity changed",
     "begun",
+    "begun, and sealed again",
     "first message opened",
     "message opened",
     "receipt opened",
+    "read mark opened",
+    "known message opened",
+    "commit followed",
+    "commit not followed",
+    "offer to begin",
+    "offer to begin anew",
     "early envelope",
     "unreadable envelope",
     "refused by the vault",
@@ -392,8 +518,12 @@ fn holds_its_bounds(state: &State) {
     assert!(state.unacknowledged.len() <= ACKNOWLEDGE_MAX * 4);
     for Outstanding { effect, why: _ } in state.outstanding.values() {
         match effect {
-            Effect::Vault(VaultOp::SealReceipt { messages, .. }) => assert!((1..=RECEIPTS_MAX).contains(&messages.len())),
+            Effect::Vault(VaultOp::SealReceipt { messages, .. }) => assert!(messages.len() <= RECEIPTS_MAX),
             Effect::Vault(VaultOp::Compose(Ask::Acknowledge { cursors })) => assert!((1..=ACKNOWLEDGE_MAX).contains(&cursors.len())),
+            Effect::Vault(VaultOp::SetCapabilities { grant, renew, revoke }) => {
+                assert!((1..=CAPABILITIES_SET_MAX).contains(&(grant.len() + 2 * renew.len() + 2 * revoke.len())));
+            }
+            Effect::Vault(VaultOp::Stamp { bits, .. }) => assert!(*bits <= STAMP_BITS_MAX),
             Effect::Vault(VaultOp::MakeKeyPackages { count, .. }) => assert!(*count <= KEY_PACKAGES),
             Effect::Vault(_) | Effect::Send(_) => {}
             Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => panic!("{effect:?} is never open"),
@@ -403,6 +533,30 @@ fn holds_its_bounds(state: &State) {
     for contact in state.contacts.values() {
         let once: BTreeSet<&MessageId> = contact.queue.iter().collect();
         assert_eq!(once.len(), contact.queue.len(), "queued twice: {:?}", contact.queue);
+    }
+}
+
+/// No message leaves the outbox but for its row, or for the contact's store, or because it is none of ours.
+fn keeps_its_messages(before: &State, after: &State, event: &Event, effects: &[Effect]) {
+    for message in before.outbox.keys().filter(|message| !after.outbox.contains_key(message)) {
+        let filed = ops(effects).iter().any(|op| matches!(op, VaultOp::File { message: of, .. } if of == message));
+        let excused = match event {
+            Event::Resolved { outcome: Outcome::Opened(Opened::Receipt { delivered, .. }), .. } => delivered.contains(message),
+            Event::Resolved { outcome: Outcome::Refused(code) | Outcome::Fault(code), .. } => {
+                matches!(code, Code::Repeated | Code::UnknownMessage)
+            }
+            Event::Resolved { .. } | Event::Requested { .. } | Event::Arrived(_) | Event::Elapsed { .. } => false,
+        };
+        assert!(filed || excused, "{message:?} is gone after {event:?}");
+    }
+}
+
+/// Nothing goes out on the anonymous lane before the relay has seen this device, nor at that moment.
+fn keeps_the_lanes_apart(before: &State, book: &Book, event: &Event, effects: &[Effect]) {
+    for send in sends(effects).iter().filter(|send| send.lane == Lane::Anonymous) {
+        let session = &book.state.session;
+        assert!(session.link == Link::Online && !session.copied, "{send:?} before the login, at {event:?} when {:?}", before.session);
+        assert!(book.stamp() >= session.since.after(RESEND_AFTER), "{send:?} at the moment of the login");
     }
 }
 
@@ -427,6 +581,8 @@ fn live(start: u8, steps: &[Move], reached: &RefCell<BTreeMap<&'static str, u64>
         let effects = book.fold(&event);
         *reached.borrow_mut().entry(arm(&before, book.now, &event, &effects)).or_default() += 1;
         holds_its_bounds(&book.state);
+        keeps_its_messages(&before, &book.state, &event, &effects);
+        keeps_the_lanes_apart(&before, &book, &event, &effects);
         // Whoever follows the effects knows which timers are armed.
         if let Event::Elapsed { timer, fault: _ } = &event
             && timers.get(timer).is_some_and(|deadline| deadline.0 <= book.now)

@@ -9,7 +9,9 @@ fn a_lookup_leads_to_a_contact() {
     assert_eq!(effects, [vault(VaultOp::Compose(Ask::Lookup(name("Bob")))), answered(1, Answer::Accepted)]);
     book.settle(&Why::Lookup(name("Bob")), Said::Entry(wire::Entry::default()));
     let effects = book.resolve(&Why::Pin(name("Bob")), pinned(BOB, "bob", None));
-    assert_eq!(effects, [Effect::Notify(Change::Contact(BOB))]);
+    // They are given a write capability before long.
+    let soon = Effect::Arm(TimerId::Grant, book.deadline(TimerId::Grant));
+    assert_eq!(effects, [soon, Effect::Notify(Change::Contact(BOB))]);
     assert_eq!((book.bob().standing, book.bob().mailbox, book.bob().held), (Standing::Accepted, Some(MAILBOX), false));
     assert_eq!(book.bob().conversation, Conversation::None);
 }

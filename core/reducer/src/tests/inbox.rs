@@ -17,7 +17,7 @@ fn an_envelope_is_opened_once_and_acknowledged_each_time() {
     let content = Arrived::Envelope { cursor: 8, sender: BOB, sealed: Bytes(vec![1; 8]) };
     let arrival = Arrival { frame: FrameId([1; 32]), lane: Lane::Named, content };
     let repeat = Arrival { content: Arrived::Repeat { cursor: 8 }, ..arrival.clone() };
-    assert_eq!(ClientRules::admit(&book.state, arrival), Some(repeat));
+    assert_eq!(ClientRules::admit(&book.state, book.stamp(), arrival), Admission::Taken(repeat));
     assert_eq!(book.arrive(FrameId([1; 32]), Arrived::Repeat { cursor: 8 }), []);
     assert_eq!(book.state.unacknowledged, BTreeSet::from([1, 8]));
 }
@@ -155,7 +155,8 @@ fn a_stranger_gets_no_receipt_until_accepted() {
     // When they are accepted, their mailbox is looked up first.
     let effects = book.ask(2, Intent::AcceptContact { contact: BOB });
     let look_up = vault(VaultOp::Compose(Ask::Lookup(name("bob"))));
-    assert_eq!(effects, [Effect::Notify(Change::Contact(BOB)), look_up, answered(2, Answer::Accepted)]);
+    let grant = Effect::Arm(TimerId::Grant, book.deadline(TimerId::Grant));
+    assert_eq!(effects, [Effect::Notify(Change::Contact(BOB)), grant, look_up, answered(2, Answer::Accepted)]);
     book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
     let effects = book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
     // Then what was delivered is told.
@@ -178,7 +179,11 @@ fn receipts_are_gathered_and_bounded() {
         let content = Arrived::Envelope { cursor: number, sender: BOB, sealed: Bytes(vec![0; 4]) };
         book.arrive(frame_id(8_000 + number), content);
         let why = Why::Open(Seq(book.seq));
-        book.resolve(&why, opened_message(BOB, u8::try_from(number % 256).expect("a byte"), false));
+        let id = MessageId(u128::from(number).to_be_bytes());
+        let Outcome::Opened(Opened::Message { contact, name, conversation, claimed, moved, .. }) = opened_message(BOB, 0, false) else {
+            panic!("a message");
+        };
+        book.resolve(&why, Outcome::Opened(Opened::Message { contact, name, conversation, message: id, claimed, moved }));
     }
     let effects = book.elapse(TimerId::Receipts(BOB));
     let [Effect::Vault(VaultOp::SealReceipt { messages, .. }), Effect::Arm(TimerId::Receipts(BOB), _)] = effects.as_slice() else {

@@ -28,11 +28,11 @@ fn connecting_logs_in_and_refills_what_the_relay_ran_low_of() {
         assert_eq!(effects, expected);
         let frame = book.transmit(&Why::Challenge);
         let effects = book.answer(frame, challenge(RELAY_KEY));
-        assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), vault(VaultOp::SignLogin(signed()))]);
+        assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), vault(VaultOp::SignLogin { challenge: signed(), takes_over: false })]);
         let frame = book.transmit(&Why::Login);
         let effects = book.answer(frame, logged_in(left, last_resort));
         let mut expected = vec![Effect::Disarm(TimerId::Retry(frame))];
-        expected.extend(made.map(|(count, last_resort)| vault(VaultOp::MakeKeyPackages { count, last_resort })));
+        expected.extend(made.map(|(count, last_resort)| vault(VaultOp::MakeKeyPackages { count, last_resort, at: book.stamp() })));
         expected.push(Effect::Notify(Change::Connected));
         expected.push(vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX })));
         assert_eq!(effects, expected, "{left} left");
@@ -76,8 +76,8 @@ fn being_online_sends_again_what_is_open_with_the_same_bytes() {
     book.settle(&Why::Challenge, challenge(RELAY_KEY));
     book.settle(&Why::Login, logged_in(50, true));
     // Then the same record's bytes go out soon, as for the first time, and not at the moment of the login.
-    assert!(within_a_quarter(book.deadline(TimerId::Retry(open)).0 - book.now, RESEND_AFTER));
-    let effects = book.elapse(TimerId::Retry(open));
+    assert!(within_a_quarter(book.deadline(TimerId::Resume).0 - book.now, RESEND_AFTER));
+    let effects = book.elapse(TimerId::Resume);
     let sent = Send { to: address(RELAY), lane: Lane::Anonymous, frame: record };
     assert!(effects.contains(&Effect::Send(sent)), "{effects:?}");
     assert_eq!(book.state.requests[&open].tries, 1);

@@ -22,7 +22,7 @@ fn a_challenge_pins_the_relay_and_is_signed() {
     book.ask(1, register());
     let frame = book.transmit(&Why::Challenge);
     let effects = book.answer(frame, challenge(RELAY_KEY));
-    assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), vault(VaultOp::SignRegistration(signed()))]);
+    assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), vault(VaultOp::SignRegistration { challenge: signed(), token: None })]);
     assert_eq!(ClientRules::relay(&book.state), Some(RELAY_KEY));
     assert_eq!(book.under_way(), [Why::Register]);
 }
@@ -37,7 +37,8 @@ fn a_registration_leads_online_publishes_key_packages_and_fetches() {
     let expected = [
         Effect::Disarm(TimerId::Retry(frame)),
         Effect::Notify(Change::Registered),
-        vault(VaultOp::MakeKeyPackages { count: KEY_PACKAGES, last_resort: true }),
+        vault(VaultOp::MakeKeyPackages { count: KEY_PACKAGES, last_resort: true, at: book.stamp() }),
+        Effect::Arm(TimerId::Tidy, book.deadline(TimerId::Tidy)),
         Effect::Notify(Change::Connected),
         vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX })),
     ];
@@ -98,7 +99,7 @@ fn a_frame_that_was_made_for_one_relay_is_not_sent_to_another() {
     book.ask(1, register());
     book.settle(&Why::Challenge, challenge(RELAY_KEY));
     // When the person chooses another relay.
-    book.ask(2, Intent::Register { relay: address("loopback:other"), key: None });
+    book.ask(2, Intent::Register { relay: address("loopback:other"), key: None, token: None });
     let (_, effects) = book.frame(&Why::Abandoned);
     // Then the proof goes nowhere.
     assert_eq!(effects, []);

@@ -49,7 +49,7 @@ fn a_timer_whose_fold_panicked_is_dropped() {
     let mut book = Book::registered();
     book.now = book.deadline(TimerId::Fetch).0;
     assert_eq!(book.fold(&Event::Elapsed { timer: TimerId::Fetch, fault: true }), []);
-    assert!(book.state.timers.is_empty());
+    assert!(!book.state.timers.contains_key(&TimerId::Fetch));
 }
 
 #[test]
@@ -73,10 +73,10 @@ fn an_answer_to_a_request_that_does_not_wait_is_not_admitted_and_changes_nothing
     let frame = book.transmit(&Why::Message(message(1)));
     let arrival =
         |to| Arrival { frame: frame_id(900), lane: Lane::Anonymous, content: Arrived::Answer { answer: answer_bytes(to, stored()) } };
-    assert_eq!(ClientRules::admit(&book.state, arrival(frame)), Some(arrival(frame)));
-    assert_eq!(ClientRules::admit(&book.state, arrival(frame_id(901))), None);
+    assert_eq!(ClientRules::admit(&book.state, book.stamp(), arrival(frame)), Admission::Taken(arrival(frame)));
+    assert_eq!(ClientRules::admit(&book.state, book.stamp(), arrival(frame_id(901))), Admission::Dropped);
     let garbage = Arrival { content: Arrived::Answer { answer: Bytes(vec![0xff; 9]) }, ..arrival(frame) };
-    assert_eq!(ClientRules::admit(&book.state, garbage.clone()), None);
+    assert_eq!(ClientRules::admit(&book.state, book.stamp(), garbage.clone()), Admission::Dropped);
     // Nor does it do anything if it is folded all the same.
     let before = book.state.clone();
     assert_eq!(book.fold(&Event::Arrived(arrival(frame_id(901)))), []);
@@ -84,7 +84,7 @@ fn an_answer_to_a_request_that_does_not_wait_is_not_admitted_and_changes_nothing
     assert_eq!(book.state, before);
     // And one that was answered waits no more.
     book.fold(&Event::Arrived(arrival(frame)));
-    assert_eq!(ClientRules::admit(&book.state, arrival(frame)), None);
+    assert_eq!(ClientRules::admit(&book.state, book.stamp(), arrival(frame)), Admission::Dropped);
 }
 
 #[test]
@@ -105,7 +105,15 @@ fn requests_are_bounded() {
     book.transmit(&Why::Challenge);
     book.ask(2, send_to(BOB, 2));
     for number in 0..REQUESTS_MAX as u64 - 1 {
-        let waiting = InFlight { why: Why::Message(message(9)), to: address(RELAY), lane: Lane::Anonymous, frame: Seq(1), tries: 1 };
+        let waiting = InFlight {
+            why: Why::Message(message(9)),
+            to: address(RELAY),
+            lane: Lane::Anonymous,
+            frame: Seq(1),
+            at: Stamp(START),
+            tries: 1,
+            stamps: 0,
+        };
         book.state.requests.insert(frame_id(1_000_000 + number), waiting);
     }
     // When the vault made one more.
@@ -123,7 +131,15 @@ fn requests_that_all_carry_messages_are_bounded() {
     let mut book = Book::talking();
     book.ask(1, send_to(BOB, 1));
     for number in 0..REQUESTS_MAX as u64 {
-        let waiting = InFlight { why: Why::Message(message(9)), to: address(RELAY), lane: Lane::Anonymous, frame: Seq(1), tries: 1 };
+        let waiting = InFlight {
+            why: Why::Message(message(9)),
+            to: address(RELAY),
+            lane: Lane::Anonymous,
+            frame: Seq(1),
+            at: Stamp(START),
+            tries: 1,
+            stamps: 0,
+        };
         book.state.requests.insert(frame_id(1_000_000 + number), waiting);
     }
     book.frame(&Why::Message(message(1)));

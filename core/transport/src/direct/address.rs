@@ -3,13 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use thicket_types::limits::DIRECT_PLACES_MAX;
 
 /// What every address of this transport begins with.
 const SCHEME: &str = "direct:";
 /// Characters of a host's name (RFC 1035 §2.3.4).
 const NAME_LEN_MAX: usize = 253;
-/// Places that one name may stand for; more are not tried.
-const PLACES_MAX: usize = 8;
 
 /// `direct:KEY@HOST:PORT`: where a relay listens, and the key that it proves there.
 ///
@@ -82,7 +81,7 @@ impl Address {
     /// Where to knock, best first. Asks the system's resolver about a name, and waits as long as that takes.
     pub(super) fn places(&self) -> io::Result<Vec<SocketAddr>> {
         Ok(match &self.host {
-            Host::Name(name) => (name.as_str(), self.port).to_socket_addrs()?.take(PLACES_MAX).collect(),
+            Host::Name(name) => (name.as_str(), self.port).to_socket_addrs()?.take(DIRECT_PLACES_MAX).collect(),
             Host::V4(ip) => vec![SocketAddr::from((*ip, self.port))],
             Host::V6(ip) => vec![SocketAddr::from((*ip, self.port))],
         })

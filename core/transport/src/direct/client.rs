@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use super::queue::{Inbox, Outbox, lock};
-use super::wire::{self, HANDSHAKE_FOR, Reader, Writer};
+use super::wire::{self, Reader, Writer};
 use crate::Waker;
 use std::collections::BTreeMap;
 use std::io;
@@ -11,17 +11,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use thicket_types::event::Lane;
-use thicket_types::limits::FRAME_LEN_MAX;
+use thicket_types::limits::{
+    DIRECT_CLIENT_INBOX_FRAMES_MAX, DIRECT_CLIENT_INBOX_LEN_MAX, DIRECT_CONNECT_FOR, DIRECT_FAILED_FOR, DIRECT_HANDSHAKE_FOR, FRAME_LEN_MAX,
+};
 use thicket_types::ports::{Transport, Unreachable};
-
-/// Frames that wait to be polled; readers wait when there are so many.
-const INBOX_FRAMES_MAX: usize = 1_024;
-/// Bytes of frames that wait to be polled.
-const INBOX_LEN_MAX: usize = 16 * 1024 * 1024;
-/// How long connecting may take, the resolver's time not counted.
-const CONNECT_FOR: Duration = Duration::from_secs(5);
-/// How long after a failed connect a lane is unreachable before it tries again.
-const FAILED_FOR: Duration = Duration::from_millis(500);
 
 /// A client's end of this transport.
 ///
@@ -65,7 +58,11 @@ enum Standing {
 impl DirectClient {
     /// An end without connections. The waker is called, by a thread of this transport, when a frame has arrived.
     pub fn new(waker: Option<Waker>) -> DirectClient {
-        DirectClient { waker, inbox: Arc::new(Inbox::new(INBOX_FRAMES_MAX, INBOX_LEN_MAX)), ways: BTreeMap::new() }
+        DirectClient {
+            waker,
+            inbox: Arc::new(Inbox::new(DIRECT_CLIENT_INBOX_FRAMES_MAX, DIRECT_CLIENT_INBOX_LEN_MAX)),
+            ways: BTreeMap::new(),
+        }
     }
 
     /// Begins a connection for a lane in place of the one it had.
@@ -102,6 +99,13 @@ impl Transport for DirectClient {
     fn poll(&mut self) -> Option<(Lane, Vec<u8>)> {
         self.inbox.take()
     }
+
+    /// Ends the lane's connection; the next frame begins another, to which the relay gives another tag.
+    fn renew(&mut self, lane: Lane) {
+        if let Some(way) = self.ways.remove(&lane) {
+            way.link.end();
+        }
+    }
 }
 
 impl Drop for DirectClient {
@@ -117,7 +121,7 @@ impl Link {
     fn standing(&self) -> Standing {
         match *lock(&self.progress) {
             Progress::Connecting | Progress::Up(_) => Standing::Open,
-            Progress::Failed(at) if at.elapsed() < FAILED_FOR => Standing::JustFailed,
+            Progress::Failed(at) if at.elapsed() < DIRECT_FAILED_FOR.as_core() => Standing::JustFailed,
             Progress::Lost | Progress::Failed(_) => Standing::Ended,
         }
     }
@@ -198,7 +202,7 @@ impl Worker {
 /// Knocks at each place that the address stands for until one proves its key. The places share the time for connecting.
 fn connect(address: &Address) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
     let places = address.places()?;
-    let deadline = Instant::now() + CONNECT_FOR;
+    let deadline = Instant::now() + DIRECT_CONNECT_FOR.as_core();
     let mut left = u32::try_from(places.len()).unwrap_or(u32::MAX);
     let mut failed = io::Error::from(io::ErrorKind::NotFound);
     for place in &places {
@@ -215,6 +219,6 @@ fn connect(address: &Address) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
 
 fn greet(stream: TcpStream, address: &Address) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
     let stream = Arc::new(stream);
-    let (reader, writer) = wire::initiate(stream.clone(), address.key(), Instant::now() + HANDSHAKE_FOR)?;
+    let (reader, writer) = wire::initiate(stream.clone(), address.key(), Instant::now() + DIRECT_HANDSHAKE_FOR.as_core())?;
     Ok((stream, reader, writer))
 }

@@ -39,5 +39,5 @@ mod tests;
 
 pub use address::{Address, AddressError};
 pub use client::DirectClient;
-pub use relay::{CONNECTIONS_MAX, DirectRelay};
+pub use relay::DirectRelay;
 pub use wire::static_key;

@@ -3,12 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use thicket_types::limits::{DIRECT_OUTBOX_FRAMES_MAX, DIRECT_OUTBOX_LEN_MAX};
 use thicket_types::ports::Unreachable;
-
-/// Frames that may wait to leave by one connection.
-pub(super) const OUTBOX_FRAMES_MAX: usize = 256;
-/// Bytes of frames that may wait to leave by one connection.
-const OUTBOX_LEN_MAX: usize = 4 * 1024 * 1024;
 
 /// No code of ours panics while it holds a lock, and what a lock guards is whole after each statement.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -46,7 +42,7 @@ impl Outbox {
     /// Puts a frame last. **Errors:** full, or closed.
     pub(super) fn put(&self, frame: &[u8]) -> Result<(), Unreachable> {
         let mut waiting = lock(&self.waiting);
-        if waiting.closed || waiting.frames.len() >= OUTBOX_FRAMES_MAX || waiting.len + frame.len() > OUTBOX_LEN_MAX {
+        if waiting.closed || waiting.frames.len() >= DIRECT_OUTBOX_FRAMES_MAX || waiting.len + frame.len() > DIRECT_OUTBOX_LEN_MAX {
             return Err(Unreachable);
         }
         waiting.len += frame.len();

@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use super::queue::{Inbox, Outbox, lock};
-use super::wire::{self, HANDSHAKE_FOR, static_key};
+use super::wire::{self, static_key};
 use crate::Waker;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -12,19 +12,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use thicket_types::ids::LaneTag;
-use thicket_types::limits::{FRAME_LEN_MAX, REPLY_PATHS};
+use thicket_types::limits::{
+    DIRECT_BATCHES_MAX, DIRECT_CONNECTIONS_MAX, DIRECT_HANDSHAKE_FOR, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX,
+    FRAME_LEN_MAX, REPLY_PATHS,
+};
 use thicket_types::ports::{Entropy, Received, RelayTransport, ReplyPath, Unreachable};
 use thicket_types::secret::Secret;
 
-/// Connections at one time; a newcomer beyond them is closed at once.
-pub const CONNECTIONS_MAX: usize = 1_024;
-/// Frames that wait to be polled; readers wait when there are so many.
-const INBOX_FRAMES_MAX: usize = 4_096;
-/// Bytes of frames that wait to be polled.
-const INBOX_LEN_MAX: usize = 64 * 1024 * 1024;
-/// Frames of one connection whose reply paths are kept; the oldest go first. A relay polls up to 256 frames before it answers
-/// the first of them, and all may come from one connection.
-const BATCHES_MAX: usize = 512;
 /// How long the accepting thread sleeps when nobody knocks. It looks up by itself, so that nothing has to wake it to stop it.
 const ACCEPT_EVERY: Duration = Duration::from_millis(10);
 /// How long dropping a relay's end waits for its threads.
@@ -99,7 +93,7 @@ impl DirectRelay {
             secret: Secret::new(*secret),
             entropy: Mutex::new(entropy),
             bell,
-            inbox: Inbox::new(INBOX_FRAMES_MAX, INBOX_LEN_MAX),
+            inbox: Inbox::new(DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX),
             desk: Mutex::new(Desk::default()),
             gone: Condvar::new(),
             stop: AtomicBool::new(false),
@@ -137,10 +131,10 @@ impl RelayTransport for DirectRelay {
     /// **Limits:** 256 frames and 4 MiB wait for one connection. **Errors:** the path is spent, was dropped as one of the
     /// oldest, or is gone with its connection; the queue is full; the frame is too long.
     fn reply(&mut self, path: ReplyPath, frame: &[u8]) -> Result<(), Unreachable> {
-        let outbox = lock(&self.hub.desk).spend(path).ok_or(Unreachable)?;
         if frame.len() > FRAME_LEN_MAX {
             return Err(Unreachable);
         }
+        let outbox = lock(&self.hub.desk).spend(path).ok_or(Unreachable)?;
         outbox.put(frame)
     }
 }
@@ -171,7 +165,7 @@ impl Desk {
         if let Some(connection) = self.connections.get_mut(&number) {
             self.batches.insert(batch, Batch { connection: number, unspent: UNSPENT });
             connection.batches.push_back(batch);
-            if connection.batches.len() > BATCHES_MAX
+            if connection.batches.len() > DIRECT_BATCHES_MAX
                 && let Some(oldest) = connection.batches.pop_front()
             {
                 self.batches.remove(&oldest);
@@ -241,7 +235,7 @@ impl Seat {
     fn take(hub: &Arc<Hub>, stream: TcpStream) -> Option<Seat> {
         let (stream, outbox) = (Arc::new(stream), Arc::new(Outbox::new()));
         let mut desk = lock(&hub.desk);
-        if desk.connections.len() >= CONNECTIONS_MAX {
+        if desk.connections.len() >= DIRECT_CONNECTIONS_MAX {
             return None;
         }
         let number = desk.next_connection;
@@ -254,7 +248,7 @@ impl Seat {
 
     /// Shakes hands, then reads, while a second thread writes, until either fails.
     fn serve(self) {
-        let deadline = Instant::now() + HANDSHAKE_FOR;
+        let deadline = Instant::now() + DIRECT_HANDSHAKE_FOR.as_core();
         let Ok((mut reader, writer)) = wire::respond(self.stream.clone(), self.hub.secret.expose(), deadline) else {
             return;
         };

@@ -1,6 +1,5 @@
 //! What the port promises, over real sockets on this machine.
 
-use super::queue::OUTBOX_FRAMES_MAX;
 use super::wire::{self, LAST, PART, PIECE_LEN_MAX, PING};
 use super::{Address, AddressError, DirectClient, DirectRelay, static_key};
 use crate::Waker;
@@ -13,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use thicket_types::event::Lane;
 use thicket_types::ids::LaneTag;
-use thicket_types::limits::{FRAME_LEN_MAX, REPLY_PATHS};
+use thicket_types::limits::{DIRECT_OUTBOX_FRAMES_MAX, FRAME_LEN_MAX, REPLY_PATHS};
 use thicket_types::ports::{Entropy, RelayTransport as _, ReplyPath, Transport as _, Unreachable};
 
 const SECRET: [u8; 32] = [7; 32];
@@ -142,7 +141,7 @@ fn a_relay_that_does_not_answer_costs_a_full_queue_and_no_wait() {
     let silent = TcpListener::bind(here(0)).expect("this machine has a free port");
     let to = Address::at([9; 32], silent.local_addr().expect("it is bound")).to_string();
     let mut client = DirectClient::new(None);
-    for _ in 0..OUTBOX_FRAMES_MAX {
+    for _ in 0..DIRECT_OUTBOX_FRAMES_MAX {
         client.send(&to, Lane::Named, b"x").expect("the queue has room");
     }
     assert_eq!(client.send(&to, Lane::Named, b"x"), Err(Unreachable));

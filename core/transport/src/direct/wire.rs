@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use thicket_types::limits::FRAME_LEN_MAX;
+use thicket_types::limits::{DIRECT_FRAME_FOR, DIRECT_PING_EVERY, DIRECT_QUIET_MAX, FRAME_LEN_MAX};
 
 const PATTERN: &str = "Noise_NK_25519_ChaChaPoly_BLAKE2s";
 const PROLOGUE: &[u8] = b"thicket.direct.v1";
@@ -28,15 +28,6 @@ pub(super) const PING: u8 = 0;
 pub(super) const PART: u8 = 1;
 /// A message with the last piece of a frame.
 pub(super) const LAST: u8 = 2;
-
-/// How long a handshake may take.
-pub(super) const HANDSHAKE_FOR: Duration = Duration::from_secs(5);
-/// How long a frame may be under way, from its first byte to its last.
-const FRAME_FOR: Duration = Duration::from_secs(30);
-/// How long a writer is idle before it pings.
-const PING_EVERY: Duration = Duration::from_secs(20);
-/// How long a connection may be silent before it counts as dead: three pings.
-const QUIET_MAX: Duration = Duration::from_secs(60);
 
 /// The public half of a relay's static key: the KEY of its address.
 pub fn static_key(secret: &[u8; 32]) -> [u8; 32] {
@@ -127,7 +118,7 @@ impl Reader {
 
     /// Reads one message. `due` is when the frame that it belongs to must be whole, once its first byte is there.
     fn message(&mut self, due: &mut Option<Instant>) -> io::Result<Vec<u8>> {
-        let quiet = Instant::now() + QUIET_MAX;
+        let quiet = Instant::now() + DIRECT_QUIET_MAX.as_core();
         let mut prefix = [0; 2];
         self.fill(&mut prefix, quiet, due)?;
         let len = usize::from(u16::from_be_bytes(prefix));
@@ -147,7 +138,7 @@ impl Reader {
         let mut filled = 0;
         while filled < out.len() {
             filled += read_some(&self.stream, &mut out[filled..], due.unwrap_or(quiet))?;
-            due.get_or_insert_with(|| Instant::now() + FRAME_FOR);
+            due.get_or_insert_with(|| Instant::now() + DIRECT_FRAME_FOR.as_core());
         }
         Ok(())
     }
@@ -164,14 +155,14 @@ impl Writer {
             rest = after;
         }
         self.seal(LAST, rest, &mut sealed)?;
-        write_whole(&self.stream, &sealed, Instant::now() + FRAME_FOR)
+        write_whole(&self.stream, &sealed, Instant::now() + DIRECT_FRAME_FOR.as_core())
     }
 
     /// Writes one message of any kind; the tests send wrong ones.
     pub(super) fn message(&mut self, kind: u8, piece: &[u8]) -> io::Result<()> {
         let mut sealed = Vec::new();
         self.seal(kind, piece, &mut sealed)?;
-        write_whole(&self.stream, &sealed, Instant::now() + FRAME_FOR)
+        write_whole(&self.stream, &sealed, Instant::now() + DIRECT_FRAME_FOR.as_core())
     }
 
     fn seal(&mut self, kind: u8, piece: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
@@ -193,7 +184,7 @@ impl Writer {
 /// Then cuts the connection, so that its reader ends too.
 pub(super) fn drain(mut writer: Writer, outbox: &Outbox) {
     loop {
-        let written = match outbox.next(PING_EVERY) {
+        let written = match outbox.next(DIRECT_PING_EVERY.as_core()) {
             Next::Frame(frame) => writer.frame(&frame),
             Next::Nothing => writer.message(PING, &[]),
             Next::Closed => break,

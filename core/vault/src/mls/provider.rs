@@ -69,6 +69,11 @@ impl<'c> Provider<'c> {
     pub(crate) fn new(conn: &'c Connection, entropy: SharedEntropy) -> Self {
         Self { store: MlsStore::new(conn), crypto: Crypto::new(entropy) }
     }
+
+    /// A provider that stores over the copy of a past epoch.
+    pub(crate) fn in_epoch(conn: &'c Connection, entropy: SharedEntropy, epoch: u64) -> Self {
+        Self { store: MlsStore::in_epoch(conn, epoch), crypto: Crypto::new(entropy) }
+    }
 }
 
 impl<'c> OpenMlsProvider for Provider<'c> {

@@ -14,22 +14,28 @@ use zeroize::Zeroizing;
 
 /// Makes the table that [`MlsStore`] reads and writes.
 pub(crate) const SCHEMA: &str = "CREATE TABLE mls (
+    epoch INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     key BLOB NOT NULL,
     seq INTEGER NOT NULL DEFAULT 0,
     value BLOB NOT NULL,
-    PRIMARY KEY (kind, key, seq)
+    PRIMARY KEY (epoch, kind, key, seq)
 ) WITHOUT ROWID;";
 
-const PUT: &str = "INSERT INTO mls (kind, key, seq, value) VALUES (?1, ?2, 0, ?3)
-    ON CONFLICT (kind, key, seq) DO UPDATE SET value = excluded.value";
-const PUSH: &str = "INSERT INTO mls (kind, key, seq, value)
-    SELECT ?1, ?2, coalesce(max(seq) + 1, 0), ?3 FROM mls WHERE kind = ?1 AND key = ?2";
-const GET: &str = "SELECT value FROM mls WHERE kind = ?1 AND key = ?2 AND seq = 0";
-const LIST: &str = "SELECT value FROM mls WHERE kind = ?1 AND key = ?2 ORDER BY seq";
-const HOLDS: &str = "SELECT 1 FROM mls WHERE kind = ?1 AND key = ?2 AND value = ?3";
-const DROP: &str = "DELETE FROM mls WHERE kind = ?1 AND key = ?2";
-const DROP_ITEM: &str = "DELETE FROM mls WHERE kind = ?1 AND key = ?2 AND value = ?3";
+/// The epoch of what is live: copies of past ones stand under theirs.
+const LIVE: i64 = -1;
+
+const PUT: &str = "INSERT INTO mls (epoch, kind, key, seq, value) VALUES (?1, ?2, ?3, 0, ?4)
+    ON CONFLICT (epoch, kind, key, seq) DO UPDATE SET value = excluded.value";
+const PUSH: &str = "INSERT INTO mls (epoch, kind, key, seq, value)
+    SELECT ?1, ?2, ?3, coalesce(max(seq) + 1, 0), ?4 FROM mls WHERE epoch = ?1 AND kind = ?2 AND key = ?3";
+const GET: &str = "SELECT value FROM mls WHERE epoch = ?1 AND kind = ?2 AND key = ?3 AND seq = 0";
+const LIST: &str = "SELECT value FROM mls WHERE epoch = ?1 AND kind = ?2 AND key = ?3 ORDER BY seq";
+const HOLDS: &str = "SELECT 1 FROM mls WHERE epoch = ?1 AND kind = ?2 AND key = ?3 AND value = ?4";
+const DROP: &str = "DELETE FROM mls WHERE epoch = ?1 AND kind = ?2 AND key = ?3";
+const DROP_ITEM: &str = "DELETE FROM mls WHERE epoch = ?1 AND kind = ?2 AND key = ?3 AND value = ?4";
+const COPY: &str = "INSERT OR REPLACE INTO mls (epoch, kind, key, seq, value)
+    SELECT ?1, kind, key, seq, value FROM mls WHERE epoch = -1 AND kind = ?2 AND key = ?3";
 
 /// The version of the storage traits that this store speaks.
 const V: u16 = CURRENT_VERSION;
@@ -163,15 +169,63 @@ fn value_of(row: &Row<'_>) -> rusqlite::Result<Bytes> {
     row.get(0).map(Zeroizing::new)
 }
 
+/// What a late message needs of its epoch: all that openmls loads of a group. Keys of commits are not among it.
+const OF_AN_EPOCH: [Kind; 10] = [
+    Kind::JoinConfig,
+    Kind::Tree,
+    Kind::GroupContext,
+    Kind::InterimTranscriptHash,
+    Kind::ConfirmationTag,
+    Kind::GroupState,
+    Kind::MessageSecrets,
+    Kind::ResumptionPskStore,
+    Kind::OwnLeafIndex,
+    Kind::EpochSecrets,
+];
+
 /// OpenMLS's storage over the vault's connection.
 pub(crate) struct MlsStore<'c> {
     conn: &'c Connection,
+    epoch: i64,
 }
 
 impl<'c> MlsStore<'c> {
     /// A store over `conn`, whose open transaction covers all that is done here.
     pub(crate) const fn new(conn: &'c Connection) -> Self {
-        Self { conn }
+        Self { conn, epoch: LIVE }
+    }
+
+    /// A store over the copy of a past epoch.
+    pub(crate) fn in_epoch(conn: &'c Connection, epoch: u64) -> Self {
+        Self { conn, epoch: i64::try_from(epoch).unwrap_or(i64::MAX) }
+    }
+
+    /// Copies a group's live rows under its epoch.
+    pub(crate) fn copy_to_epoch(&self, group: &impl Serialize, epoch: u64) -> Stored<()> {
+        let (group, epoch) = (address(group)?, i64::try_from(epoch).unwrap_or(i64::MAX));
+        for kind in OF_AN_EPOCH {
+            self.statement(COPY)?.execute(params![epoch, kind.number(), group])?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the copy of one of a group's past epochs.
+    pub(crate) fn drop_epoch(&self, group: &impl Serialize, epoch: u64) -> Stored<()> {
+        let (group, epoch) = (address(group)?, i64::try_from(epoch).unwrap_or(i64::MAX));
+        for kind in OF_AN_EPOCH {
+            self.statement(DROP)?.execute(params![epoch, kind.number(), group])?;
+        }
+        Ok(())
+    }
+
+    /// Under what a key package is kept.
+    pub(crate) fn key_package_address(reference: &impl Serialize) -> Stored<Vec<u8>> {
+        address(reference)
+    }
+
+    /// Deletes a key package with its private keys; one that is not there is no error.
+    pub(crate) fn drop_key_package(&self, address: &[u8]) -> Stored<()> {
+        self.drop_all(Kind::KeyPackage, address)
     }
 
     fn statement(&self, sql: &str) -> Stored<CachedStatement<'c>> {
@@ -181,25 +235,25 @@ impl<'c> MlsStore<'c> {
     /// Writes the only value under `key`, over any that was there.
     fn put<T: Serialize>(&self, kind: Kind, key: &[u8], value: &T) -> Stored<()> {
         let value = pack(kind, value)?;
-        self.statement(PUT)?.execute(params![kind.number(), key, value.as_slice()])?;
+        self.statement(PUT)?.execute(params![self.epoch, kind.number(), key, value.as_slice()])?;
         Ok(())
     }
 
     fn get<T: DeserializeOwned>(&self, kind: Kind, key: &[u8]) -> Stored<Option<T>> {
-        let found: Option<Bytes> = self.statement(GET)?.query_row(params![kind.number(), key], value_of).optional()?;
+        let found: Option<Bytes> = self.statement(GET)?.query_row(params![self.epoch, kind.number(), key], value_of).optional()?;
         found.map(|bytes| unpack(kind, &bytes)).transpose()
     }
 
     /// Adds a packed value at the end of the list under `key`.
     fn push(&self, kind: Kind, key: &[u8], value: &[u8]) -> Stored<()> {
-        self.statement(PUSH)?.execute(params![kind.number(), key, value])?;
+        self.statement(PUSH)?.execute(params![self.epoch, kind.number(), key, value])?;
         Ok(())
     }
 
     /// The packed values of a list, in order.
     fn list(&self, kind: Kind, key: &[u8]) -> Stored<Vec<Bytes>> {
         let mut statement = self.statement(LIST)?;
-        let rows = statement.query_map(params![kind.number(), key], value_of)?.collect::<Result<Vec<Bytes>, _>>()?;
+        let rows = statement.query_map(params![self.epoch, kind.number(), key], value_of)?.collect::<Result<Vec<Bytes>, _>>()?;
         Ok(rows)
     }
 
@@ -208,18 +262,18 @@ impl<'c> MlsStore<'c> {
     }
 
     fn holds(&self, kind: Kind, key: &[u8], value: &[u8]) -> Stored<bool> {
-        Ok(self.statement(HOLDS)?.exists(params![kind.number(), key, value])?)
+        Ok(self.statement(HOLDS)?.exists(params![self.epoch, kind.number(), key, value])?)
     }
 
     /// Deletes every row under `key`; none is no error.
     fn drop_all(&self, kind: Kind, key: &[u8]) -> Stored<()> {
-        self.statement(DROP)?.execute(params![kind.number(), key])?;
+        self.statement(DROP)?.execute(params![self.epoch, kind.number(), key])?;
         Ok(())
     }
 
     /// Deletes the rows of a list that hold `value`.
     fn drop_item(&self, kind: Kind, key: &[u8], value: &[u8]) -> Stored<()> {
-        self.statement(DROP_ITEM)?.execute(params![kind.number(), key, value])?;
+        self.statement(DROP_ITEM)?.execute(params![self.epoch, kind.number(), key, value])?;
         Ok(())
     }
 }

@@ -49,7 +49,9 @@ fn an_answer_is_admitted_under_the_pinned_key_alone() {
 fn at_first_sight_a_challenge_alone_is_admitted_and_under_its_own_key() {
     let mut alice = Person::new("alice", 1);
     let (relay, other) = (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));
-    let challenge = |key: &[u8]| answer(Said::Challenge(wire::Challenge { nonce: vec![6; 32], relay_key: key.to_vec(), until_ms: NOW.0 }));
+    let challenge = |key: &[u8]| {
+        answer(Said::Challenge(wire::Challenge { nonce: vec![6; 32], relay_key: key.to_vec(), versions: vec![1], until_ms: NOW.0 }))
+    };
     let of_relay = challenge(&relay_key(&relay).0);
     let admitted = alice.vault.admit(&signed(&relay, &of_relay), Lane::Named, None).expect("a vault that works");
     assert_eq!(admitted.map(|arrival| arrival.content), Some(Arrived::Answer { answer: Bytes(of_relay.clone()) }));

@@ -44,7 +44,7 @@ fn a_forged_entry_is_refused_and_nothing_is_kept() {
     // The same entry, true, asked for in another case.
     let pinned = pin_as(&mut alice, "BOB", of_bob.clone());
     assert_eq!(pinned, Outcome::Pinned { contact: bob.own(), mailbox: bob.mailbox(), name: name("bob"), contradicts: None });
-    assert_eq!(alice.contacts(), [(bob.own(), "bob".to_owned(), Some(bob.vault.account.mailbox_key), true)]);
+    assert_eq!(alice.contacts(), [(bob.own(), "bob".to_owned(), Some(mailbox_key_of(&bob)), true)]);
     // A new key that the owner signed takes the old one's place.
     let renewed = with_key(signed_key(&bob, context::MAILBOX_KEY, &own));
     assert!(matches!(pin_as(&mut alice, "bob", renewed), Outcome::Pinned { contradicts: None, .. }));
@@ -234,7 +234,7 @@ fn content_that_is_malformed_within_mls_is_unreadable() {
     hears(&mut bob, &alice, &sealed, "first");
     let content = |message: &[u8], text: &str| {
         let what = Some(What::Text(text.to_owned()));
-        peer::Content { message: message.to_vec(), claimed_ms: u64::MAX, what }.encode_to_vec()
+        peer::Content { message: message.to_vec(), claimed_ms: u64::MAX, what, capability: Vec::new() }.encode_to_vec()
     };
     let malformed = [
         Vec::new(),

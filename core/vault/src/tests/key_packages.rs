@@ -8,7 +8,7 @@ fn a_one_time_key_package_lets_one_person_in() {
     let package = package(&mut bob);
     for by in [&mut alice, &mut carol] {
         pin(by, &mut bob);
-        assert_eq!(begin_with(by, bob.own(), package.clone()), Outcome::Begun);
+        assert_eq!(begin_with(by, bob.own(), package.clone()), begun());
     }
     let (first, second) = (say(&mut alice, &bob, "first"), say(&mut carol, &bob, "second"));
     hears(&mut bob, &alice, &first, "first");
@@ -30,7 +30,7 @@ fn a_last_resort_key_package_lets_everybody_in() {
     assert!(made.one_time.is_empty());
     for (by, text) in [(&mut alice, "from alice"), (&mut carol, "from carol")] {
         pin(by, &mut bob);
-        assert_eq!(begin_with(by, bob.own(), made.last_resort.clone()), Outcome::Begun);
+        assert_eq!(begin_with(by, bob.own(), made.last_resort.clone()), begun());
         let sealed = say(by, &bob, text);
         hears(&mut bob, by, &sealed, text);
     }
@@ -66,5 +66,5 @@ fn a_key_package_that_is_malformed_or_anothers_begins_nothing() {
     assert_eq!((alice.count("mls_group"), alice.count("mls")), (0, 0));
     let op = seal_op(&mut alice, &bob, "hello");
     assert_eq!(alice.ask(op, &[]), Outcome::Refused(Code::NoConversation));
-    assert_eq!(begin_with(&mut alice, bob.own(), package), Outcome::Begun);
+    assert_eq!(begin_with(&mut alice, bob.own(), package), begun());
 }

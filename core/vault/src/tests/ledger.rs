@@ -9,8 +9,8 @@ fn a_repeated_op_gets_its_first_reply_also_after_a_reopening() {
     let refused = VaultOp::BeginConversation { contact: Fingerprint([9; 20]), answer: Seq(2), at: NOW };
     let calls = [
         call(1, VaultOp::Compose(Ask::Challenge)),
-        call(2, VaultOp::SignLogin(challenge())),
-        call(3, VaultOp::MakeKeyPackages { count: 2, last_resort: true }),
+        call(2, VaultOp::SignLogin { challenge: challenge(), takes_over: false }),
+        call(3, VaultOp::MakeKeyPackages { count: 2, last_resort: true, at: NOW }),
         call(4, seal_op(&mut alice, &bob, "once")),
         call(5, refused),
     ];
@@ -25,7 +25,7 @@ fn a_repeated_op_gets_its_first_reply_also_after_a_reopening() {
     let frame = put(&first[3]).envelope;
     let open = VaultCall { effect: effect(6), op: VaultOp::OpenEnvelope { envelope: Seq(3), at: LATER, last: false }, frame };
     let first = bob.run(slice::from_ref(&open));
-    assert!(matches!(first[0], Outcome::Opened(Opened::Message { begins: true, .. })), "{first:?}");
+    assert!(matches!(first[0], Outcome::Opened(Opened::Message { moved: true, .. })), "{first:?}");
     let mut bob = bob.reopened();
     assert_eq!(bob.run(slice::from_ref(&open)), first);
     assert_eq!(bob.heard(), ["once"]);
@@ -34,7 +34,7 @@ fn a_repeated_op_gets_its_first_reply_also_after_a_reopening() {
 #[test]
 fn a_refused_op_stays_refused_though_it_could_be_done_now() {
     let (mut alice, mut bob) = two();
-    let frame = answer(Said::KeyPackage(wire::KeyPackage { key_package: package(&mut bob), last_resort: false }));
+    let frame = answer(Said::KeyPackage(wire::KeyPackage { key_package: package(&mut bob), last_resort: false, suite: SUITE }));
     let op = VaultOp::BeginConversation { contact: bob.own(), answer: Seq(2), at: NOW };
     let begin = VaultCall { effect: effect(1), op, frame };
     assert_eq!(alice.run(slice::from_ref(&begin)), [Outcome::Refused(Code::UnknownContact)]);
@@ -43,7 +43,7 @@ fn a_refused_op_stays_refused_though_it_could_be_done_now() {
     let mut alice = alice.reopened();
     assert_eq!(alice.run(slice::from_ref(&begin)), [Outcome::Refused(Code::UnknownContact)]);
     assert_eq!(alice.groups(&bob), 0);
-    assert_eq!(alice.run(&[VaultCall { effect: effect(2), ..begin }]), [Outcome::Begun]);
+    assert_eq!(alice.run(&[VaultCall { effect: effect(2), ..begin }]), [begun()]);
     assert_eq!(alice.groups(&bob), 1);
 }
 
@@ -119,7 +119,7 @@ fn a_refused_op_in_a_batch_hinders_no_other() {
 fn a_damaged_vault_does_nothing_of_a_batch() {
     let (mut alice, mut bob) = two();
     pin(&mut alice, &mut bob);
-    let frame = answer(Said::KeyPackage(wire::KeyPackage { key_package: package(&mut bob), last_resort: false }));
+    let frame = answer(Said::KeyPackage(wire::KeyPackage { key_package: package(&mut bob), last_resort: false, suite: SUITE }));
     let op = VaultOp::BeginConversation { contact: bob.own(), answer: Seq(2), at: NOW };
     let calls = [call(1, VaultOp::Compose(Ask::Challenge)), VaultCall { effect: effect(2), op, frame }];
     alice.vault.conn.execute("UPDATE contact SET certificate = x'00'", []).expect("a table");
@@ -128,7 +128,7 @@ fn a_damaged_vault_does_nothing_of_a_batch() {
     assert_eq!((alice.remembered(), alice.count("ledger")), before);
     let certificate = bob.vault.own().1.to_bytes();
     alice.vault.conn.execute("UPDATE contact SET certificate = ?1", [certificate]).expect("a table");
-    assert_eq!(alice.run(&calls)[1], Outcome::Begun);
+    assert_eq!(alice.run(&calls)[1], begun());
 }
 
 #[test]

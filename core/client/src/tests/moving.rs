@@ -1,0 +1,166 @@
+//! Another device, another relay.
+
+use super::*;
+
+const HOUR: u64 = 3_600_000;
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("room");
+    for entry in std::fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry")) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            std::fs::copy(from, to).expect("room");
+        }
+    }
+}
+
+fn put_back(world: &World, who: &'static str, saved: &Path) {
+    let folder = &world.people[who].folder;
+    std::fs::remove_dir_all(folder).expect("a folder");
+    copy(saved, folder);
+}
+
+#[test]
+fn a_copy_of_a_profile_is_seen_at_its_login_stops_and_can_take_over() {
+    for who_began in ["alice", "bob"] {
+        let mut world = friends(400, Conditions::default());
+        let bob = world.people["bob"].own;
+        // A copy of the one who is smaller, and of the one who is not: either may have begun the group that sends.
+        let (who, other) = if who_began == "alice" { ("alice", "bob") } else { ("bob", "alice") };
+        world.kill(who);
+        let saved = world.folder.path().join("saved");
+        copy(&world.people[who].folder, &saved);
+        world.open(who);
+        world.run(60_000);
+        world.say(who, other, "from the device that went on");
+        world.say(other, who, "to the device that went on");
+        world.run(60_000);
+        world.kill(who);
+        put_back(&world, who, &saved);
+        let before = world.seen.lock().expect("no thread panics").len();
+
+        // The copy logs in: the relay has met another one since.
+        world.open(who);
+        world.run(60_000);
+        assert!(world.pump(who).view().copied, "{who}");
+        assert!(world.people[who].changes.contains(&Change::Disconnected(Code::ProfileCopied)));
+        let contact = world.people[other].own;
+        let body = world.pump(who).stage(b"not from here").expect("room");
+        let id = world.ask(who, Intent::Send { contact, body, len: 13 });
+        world.run(HOUR);
+        assert!(world.people[who].answers.contains(&(id, Ok(Answer::Refused(Code::ProfileCopied)))));
+        let tags: std::collections::BTreeSet<LaneTag> =
+            world.seen.lock().expect("no thread panics")[before..].iter().map(|(tag, _)| *tag).collect();
+        // Its named lane, and the two of the other person: nothing went out on its anonymous lane.
+        assert!(tags.len() <= 3, "{tags:?}");
+
+        // The person decides for it.
+        world.ask(who, Intent::TakeOver);
+        world.run(HOUR);
+        assert!(!world.pump(who).view().copied && world.pump(who).view().online);
+        world.say(who, other, "from the device that took over");
+        world.say(other, who, "to the device that took over");
+        world.run(HOUR);
+        for person in ["alice", "bob"] {
+            world.verify(person);
+        }
+        let (own, theirs) = (world.texts(who), world.texts(other));
+        let of = |texts: &[(Direction, MessageState, String)], text: &str| received(texts).iter().filter(|heard| **heard == text).count();
+        assert_eq!(of(&theirs, "from the device that went on"), 1);
+        assert_eq!(of(&theirs, "from the device that took over"), 1);
+        assert_eq!(of(&own, "to the device that took over"), 1);
+        assert!(all_delivered(&own) && all_delivered(&theirs), "{own:?} {theirs:?}");
+        let _ = bob;
+    }
+}
+
+#[test]
+fn a_restored_relay_that_knows_an_older_device_generation_is_no_copy() {
+    let mut world = friends(410, Conditions::default());
+    let key = name("alice").key();
+    let before = thicket_types::ports::Store::generation(world.relay.store(), &key).expect("a store").expect("a generation");
+    for _ in 0..3 {
+        world.ask("alice", Intent::Connect);
+        world.run(60_000);
+    }
+    thicket_types::ports::Store::set_generation(world.relay.store(), &key, before).expect("a store");
+    world.ask("alice", Intent::Connect);
+    world.run(60_000);
+    let view = world.pump("alice").view();
+    assert!(view.online && !view.copied);
+}
+
+#[test]
+fn people_who_move_to_another_relay_find_each_other_there() {
+    let mut world = two(420, Conditions::default());
+    let (meeting, end) = Loopback::new("other", Conditions::default());
+    let ports = thicket_relay::World {
+        entropy: Box::new(SeededEntropy::new(7)),
+        clock: Box::new(world.clock.clone()),
+        verify: Box::new(thicket_openpgp::Verifier),
+        policy: thicket_relay::Policy::default(),
+    };
+    world.other = Some((meeting, Relay::new(MemoryStore::new(), end, &[10; 32], ports)));
+    for who in ["alice", "bob"] {
+        world.kill(who);
+        world.open(who);
+    }
+    world.run(60_000);
+    world.say("alice", "bob", "here");
+    world.run(60_000);
+    let alice = world.people["alice"].own;
+    world.ask("bob", Intent::AcceptContact { contact: alice });
+    world.run(60_000);
+    // Asked for while the old relay is away: it is not lost with it.
+    world.meeting.set_up(false);
+    world.run(60_000);
+    world.say("alice", "bob", "on the way");
+    world.run(1_000);
+    let relay = RelayAddress::parse("loopback:other").expect("an address");
+    for who in ["alice", "bob"] {
+        world.ask(who, Intent::ChangeRelay { relay: relay.clone(), key: None, token: None });
+        world.run(60_000);
+        let view = world.pump(who).view();
+        assert!(view.registered && view.online, "{who}");
+        assert_eq!(view.relay, Some(relay.clone()));
+    }
+    world.run(HOUR);
+    world.say("bob", "alice", "there");
+    world.run(HOUR);
+    for who in ["alice", "bob"] {
+        world.verify(who);
+    }
+    let (of_alice, of_bob) = (world.texts("alice"), world.texts("bob"));
+    assert_eq!(received(&of_bob), ["here", "on the way"]);
+    assert_eq!(received(&of_alice), ["there"]);
+    assert!(all_delivered(&of_alice) && all_delivered(&of_bob), "{of_alice:?} {of_bob:?}");
+}
+
+#[test]
+fn a_relay_that_does_not_take_the_account_leaves_it_where_it_was() {
+    let mut world = two(430, Conditions::default());
+    let (meeting, end) = Loopback::new("other", Conditions::default());
+    let ports = thicket_relay::World {
+        entropy: Box::new(SeededEntropy::new(7)),
+        clock: Box::new(world.clock.clone()),
+        verify: Box::new(thicket_openpgp::Verifier),
+        policy: thicket_relay::Policy { registration: thicket_relay::Registration::Closed, ..thicket_relay::Policy::default() },
+    };
+    world.other = Some((meeting, Relay::new(MemoryStore::new(), end, &[10; 32], ports)));
+    world.kill("alice");
+    world.open("alice");
+    world.run(60_000);
+    let relay = RelayAddress::parse("loopback:other").expect("an address");
+    world.ask("alice", Intent::ChangeRelay { relay, key: None, token: None });
+    world.run(60_000);
+    assert!(world.people["alice"].changes.contains(&Change::RegistrationRefused(Code::RegistrationClosed)));
+    let view = world.pump("alice").view();
+    assert!(view.registered && view.online);
+    assert_eq!(view.relay, Some(address(&world.meeting)));
+    world.say("alice", "bob", "still here");
+    world.run(60_000);
+    world.kill("bob");
+    assert_eq!(received(&world.texts("bob")), ["still here"]);
+}

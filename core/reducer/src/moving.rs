@@ -1,0 +1,179 @@
+//! Another relay for this account, or another device.
+
+use crate::state::{Conversation, Link, Phase, Relay, State, Why};
+use crate::step::Step;
+use crate::{contact, delivery, grants, inbox, offers, outbox, session};
+use alloc::vec::Vec;
+use thicket_types::error::Code;
+use thicket_types::ids::{Fingerprint, FrameId, MessageId, RelayKey, Seq};
+use thicket_types::intent::Answer;
+use thicket_types::name::{Name, RegistrationToken, RelayAddress};
+use thicket_types::time::Stamp;
+
+/// Turns to another relay, or to the same one under another address: which of the two, its key tells.
+pub(crate) fn change_relay(
+    state: &mut State,
+    step: &mut Step,
+    address: &RelayAddress,
+    key: Option<RelayKey>,
+    token: Option<&RegistrationToken>,
+) -> Answer {
+    // One that is not settled can be taken back, however far it came.
+    if state.session.phase != Phase::Registered && state.session.before.is_none() {
+        return Answer::Refused(Code::NotRegistered);
+    }
+    if state.session.copied {
+        return Answer::Refused(Code::ProfileCopied);
+    }
+    if state.session.relay.as_ref().is_some_and(|relay| relay.address == *address) && state.session.before.is_none() {
+        return Answer::Refused(Code::SameRelay);
+    }
+    // What waits at the old relay would be left there.
+    let mailbox_empty = state.session.looked && state.session.waiting == 0 && state.unacknowledged.is_empty();
+    if state.session.link == Link::Online && !mailbox_empty {
+        return Answer::Refused(Code::TooBusy);
+    }
+    let before = state.session.relay.replace(Relay { address: address.clone(), key });
+    // A second change before the first is settled goes back to where the account is registered, if it fails.
+    if state.session.before.is_none() {
+        state.session.before = before;
+    }
+    state.session.token = token.cloned();
+    state.session.failures = 0;
+    session::begin(state, step);
+    Answer::Accepted
+}
+
+/// The relay that answers shows its key while a change is not settled: the same one under another address, or another one,
+/// where the account is registered anew.
+pub(crate) fn met(state: &mut State, key: RelayKey) {
+    let Some(before) = state.session.before.clone() else {
+        return;
+    };
+    let Some(now) = state.session.relay.clone() else {
+        return;
+    };
+    if before.key == Some(key) {
+        state.session.before = None;
+        state.session.phase = Phase::Registered;
+        return retarget(state, &now.address);
+    }
+    if state.session.phase == Phase::Registered {
+        state.session.phase = Phase::Registering;
+    }
+}
+
+/// The account is registered at the new relay: nothing of the old one's holds here.
+pub(crate) fn settled(state: &mut State, step: &mut Step) {
+    if state.session.before.take().is_none() {
+        return;
+    }
+    state.unacknowledged.clear();
+    state.revoke.clear();
+    state.session.waiting = 0;
+    for known in state.contacts.values_mut() {
+        known.mailbox = None;
+        known.looked = None;
+        known.granted = None;
+        known.looking = false;
+    }
+    for outstanding in state.outstanding.values_mut().filter(|outstanding| matches!(outstanding.why, Why::Pin(_))) {
+        outstanding.why = Why::Abandoned;
+    }
+    carry_on(state, step, false);
+    grants::soon(state, step);
+}
+
+/// The new relay does not take the account: the old one is used as before.
+pub(crate) fn back(state: &mut State, step: &mut Step) {
+    if let Some(before) = state.session.before.take() {
+        // What was sealed meanwhile is for the old relay's mailboxes too.
+        retarget(state, &before.address);
+        state.session.relay = Some(before);
+        state.session.phase = Phase::Registered;
+        session::begin(state, step);
+    }
+}
+
+/// Has all that is open go to a relay at this address.
+fn retarget(state: &mut State, to: &RelayAddress) {
+    for request in state.requests.values_mut() {
+        request.to = to.clone();
+    }
+}
+
+/// This device goes on, whatever another copy of the profile did: its groups are dead, and every contact is asked to begin
+/// anew.
+pub(crate) fn take_over(state: &mut State, step: &mut Step) -> Answer {
+    if !state.session.copied {
+        return Answer::Refused(Code::NotCopied);
+    }
+    state.session.copied = false;
+    state.session.takes_over = true;
+    state.session.failures = 0;
+    // The other copy may have published keys that are not here: mail is sealed to one of ours from now on.
+    state.session.mailbox_key_at = Stamp(0);
+    state.contacts.values_mut().for_each(|known| known.granted = None);
+    carry_on(state, step, true);
+    session::begin(state, step);
+    Answer::Accepted
+}
+
+/// Takes what was sealed out of the way and has it sealed again; what need not be is dropped.
+fn carry_on(state: &mut State, step: &mut Step, dead: bool) {
+    // In the order of their making: names of frames say nothing of it.
+    let mut open: Vec<(Seq, FrameId, Why)> = state.requests.iter().map(|(id, request)| (request.frame, *id, request.why.clone())).collect();
+    open.sort_by_key(|(seq, _, _)| *seq);
+    let mut whys = Vec::new();
+    for (_, id, why) in open {
+        delivery::drop_request(state, step, id);
+        whys.push(why);
+    }
+    for outstanding in state.outstanding.values_mut().filter(|outstanding| delivery::is_sealed(&outstanding.why)) {
+        whys.push(core::mem::replace(&mut outstanding.why, Why::Abandoned));
+    }
+    let mut messages: Vec<MessageId> = Vec::new();
+    let mut names: Vec<Name> = Vec::new();
+    for why in whys {
+        match delivery::plain(why) {
+            Why::Message(message) => messages.push(message),
+            Why::Receipt(contact, of) => inbox::owe_again(state, contact, of),
+            Why::Lookup(name) => names.push(name),
+            Why::KeyPackage(contact) => {
+                if let Some(known) = state.contacts.get_mut(&contact).filter(|known| known.conversation == Conversation::Beginning) {
+                    known.conversation = Conversation::None;
+                }
+            }
+            Why::Offer(contact) => {
+                if let Some(known) = state.contacts.get_mut(&contact) {
+                    known.offer = Some(known.anew);
+                }
+            }
+            _ => {}
+        }
+    }
+    let contacts: Vec<Fingerprint> = state.contacts.keys().copied().collect();
+    for contact in &contacts {
+        let Some(known) = state.contacts.get_mut(contact) else {
+            continue;
+        };
+        known.looking = false;
+        // Also with whom this copy has no conversation: the other may have begun one since.
+        if dead {
+            // Until they have begun anew, nothing is sealed: what is asked for waits. Who is not accepted is asked when they are.
+            known.conversation = Conversation::Beginning;
+            known.anew = true;
+            known.offer = Some(true);
+            offers::due(state, step, *contact, true);
+        }
+    }
+    messages.sort_by_key(|message| state.outbox.get(message).map(|outgoing| outgoing.at));
+    outbox::seal_before(state, &messages);
+    for contact in contacts {
+        contact::advance(state, step, contact);
+    }
+    // A person asked for these, and waits.
+    for name in names {
+        contact::look_up_once(state, step, &name);
+    }
+}

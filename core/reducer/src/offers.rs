@@ -1,0 +1,87 @@
+//! Offers: a conversation that the other side is asked to begin, from a key package of ours.
+//!
+//! Sent where the relay has no key package of theirs, where their Welcome names one of ours that is gone, and where this
+//! device takes the account over: its groups are dead then.
+
+use crate::contact;
+use crate::state::{Contact, Conversation, Standing, State, Why};
+use crate::step::Step;
+use thicket_types::effect::Change;
+use thicket_types::event::TimerId;
+use thicket_types::ids::Fingerprint;
+use thicket_types::limits::{CONTACTS_MAX, OFFER_EVERY, TURN_AFTER};
+use thicket_types::name::Name;
+use thicket_types::vault_op::VaultOp;
+
+/// Has a contact asked to begin: soon, if they are one whom we talk to. `anew`: what groups there were are dead.
+pub(crate) fn due(state: &mut State, step: &mut Step, contact: Fingerprint, anew: bool) {
+    let now = step.now();
+    let Some(known) = state.contacts.get_mut(&contact) else {
+        return;
+    };
+    let lately = known.offer_at.is_some_and(|at| now.since(at) < OFFER_EVERY);
+    if known.standing != Standing::Accepted || (lately && !anew) {
+        return;
+    }
+    known.offer = Some(anew || known.offer == Some(true));
+    if known.is_fresh(now) {
+        make(state, step, contact);
+    } else {
+        contact::advance(state, step, contact);
+    }
+}
+
+/// Makes the offer that is due, if one is.
+pub(crate) fn make(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    let now = step.now();
+    let busy = state.busy();
+    let Some(known) = state.contacts.get_mut(&contact) else {
+        return;
+    };
+    if known.held || known.standing != Standing::Accepted {
+        return;
+    }
+    // Requests have a bound: what is beyond waits its turn.
+    if busy && known.offer.is_some() {
+        return step.arm(state, TimerId::Advance(contact), TURN_AFTER);
+    }
+    let (Some(mailbox), Some(anew)) = (known.mailbox, known.offer.take()) else {
+        return;
+    };
+    known.offer_at = Some(now);
+    known.anew |= anew;
+    step.vault(state, Why::Offer(contact), VaultOp::SealOffer { contact, mailbox, anew, at: now });
+}
+
+/// A contact asks us to begin. We do, if they are accepted; else when they are.
+pub(crate) fn made(state: &mut State, step: &mut Step, contact: Fingerprint, name: &Name, anew: bool) {
+    if !state.contacts.contains_key(&contact) {
+        if state.contacts.len() >= CONTACTS_MAX {
+            return;
+        }
+        state.contacts.insert(contact, Contact::new(name.clone(), Standing::Asking));
+        step.notify(Change::Contact(contact));
+    }
+    if let Some(known) = state.contacts.get_mut(&contact) {
+        known.offered = true;
+        if anew {
+            known.conversation = Conversation::None;
+            // Another device of theirs: what mail is sealed to may have changed with it.
+            known.looked = None;
+        }
+    }
+    begin(state, step, contact);
+}
+
+/// Begins from what they offered, if they did and nothing else is under way.
+pub(crate) fn begin(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    let Some(known) = state.contacts.get_mut(&contact) else {
+        return;
+    };
+    if !known.offered || known.held || known.standing != Standing::Accepted {
+        return;
+    }
+    known.offered = false;
+    known.conversation = Conversation::Beginning;
+    step.vault(state, Why::Begin(contact), VaultOp::BeginFromOffer { contact, at: step.now() });
+}

@@ -1,0 +1,220 @@
+//! Offers: a conversation that the other side is asked to begin.
+
+use super::*;
+
+fn offered(contact: Fingerprint, text: &str, anew: bool) -> Outcome {
+    Outcome::Opened(Opened::Offer { contact, name: name(text), anew })
+}
+
+fn offer(book: &Book, anew: bool) -> VaultOp {
+    VaultOp::SealOffer { contact: BOB, mailbox: MAILBOX, anew, at: book.stamp() }
+}
+
+fn begin(book: &Book) -> VaultOp {
+    VaultOp::BeginFromOffer { contact: BOB, at: book.stamp() }
+}
+
+fn seal_again(number: u8) -> VaultOp {
+    VaultOp::SealAgain { contact: BOB, mailbox: MAILBOX, message: message(number) }
+}
+
+fn empty_receipt(book: &Book) -> VaultOp {
+    VaultOp::SealReceipt { contact: BOB, mailbox: MAILBOX, messages: vec![], at: book.stamp() }
+}
+
+fn unreadable(contact: Fingerprint) -> Outcome {
+    Outcome::Opened(Opened::Unreadable { contact, cause: Code::NoMatchingKeyPackage })
+}
+
+#[test]
+fn a_contact_without_key_packages_is_asked_to_begin_once_a_day_and_looked_for_meanwhile() {
+    let mut book = Book::acquainted();
+    let from = book.now;
+    book.ask(1, send_to(BOB, 1));
+    let (mut offers, mut tries) = (0, 0);
+    // When the relay has none for two days.
+    while book.now < from + 2 * 86_400_000 {
+        let frame = book.transmit(&Why::KeyPackage(BOB));
+        tries += 1;
+        let effects = book.answer(frame, refusal(Code::NoKeyPackage));
+        if ops(&effects) == [offer(&book, false)] {
+            offers += 1;
+            book.settle(&Why::Offer(BOB), stored());
+        } else {
+            assert_eq!(ops(&effects), []);
+        }
+        assert_eq!(book.elapse(TimerId::Advance(BOB)), [vault(VaultOp::Compose(Ask::KeyPackage(name("bob"))))]);
+    }
+    // Then each day had one offer, and one every minute or so a try.
+    assert_eq!(offers, 2);
+    assert!((2_000..3_000).contains(&tries), "{tries} tries");
+    assert_eq!(book.bob().queue, [message(1)]);
+}
+
+#[test]
+fn a_welcome_to_a_package_that_is_gone_leads_to_one_offer_a_day() {
+    let mut book = Book::acquainted();
+    let effects = book.receive(1, unreadable(BOB));
+    let told = Effect::Notify(Change::Unreadable { contact: BOB, cause: Code::NoMatchingKeyPackage });
+    assert_eq!(effects, [told, vault(offer(&book, false))]);
+    book.settle(&Why::Offer(BOB), stored());
+    // Nobody can provoke a storm.
+    for number in 2..=100 {
+        assert_eq!(ops(&book.receive(number, unreadable(BOB))), []);
+    }
+    book.now += 86_400_000;
+    assert_eq!(ops(&book.receive(101, unreadable(BOB))), [offer(&book, false)]);
+}
+
+#[test]
+fn a_stranger_is_offered_nothing() {
+    let mut book = Book::registered();
+    assert_eq!(ops(&book.receive(1, unreadable(BOB))), []);
+    assert!(book.state.contacts.is_empty());
+    book.receive(2, opened_message(BOB, 2, true));
+    assert_eq!(ops(&book.receive(3, unreadable(BOB))), []);
+    assert_eq!((book.bob().offer, book.bob().offer_at), (None, None));
+}
+
+#[test]
+fn an_offer_of_a_contact_is_taken_and_its_welcome_goes_at_once() {
+    let mut book = Book::acquainted();
+    let effects = book.receive(1, offered(BOB, "bob", false));
+    assert_eq!(effects, [vault(begin(&book))]);
+    // Nothing else waits: an empty receipt carries the Welcome.
+    assert_eq!(book.resolve(&Why::Begin(BOB), begun()), [vault(empty_receipt(&book))]);
+    assert_eq!(book.bob().conversation, Conversation::Open);
+    book.settle(&Why::Receipt(BOB, vec![]), stored());
+    assert_eq!(book.under_way(), []);
+}
+
+#[test]
+fn a_message_that_waits_carries_the_welcome_instead() {
+    // Given a message to a contact who has no key package.
+    let mut book = Book::acquainted();
+    book.ask(1, send_to(BOB, 1));
+    let asked_at = book.stamp();
+    book.settle(&Why::KeyPackage(BOB), refusal(Code::NoKeyPackage));
+    // When they offer one.
+    assert_eq!(book.receive(1, offered(BOB, "bob", false)), [vault(begin(&book))]);
+    let effects = book.resolve(&Why::Begin(BOB), begun());
+    let seal = VaultOp::SealMessage { contact: BOB, mailbox: MAILBOX, message: message(1), body: BodyRef([1; 16]), at: asked_at };
+    assert_eq!(effects, [vault(seal)]);
+}
+
+/// The directory is asked again for whoever has another device, and shows them.
+fn found_anew(book: &mut Book) -> Vec<Effect> {
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None))
+}
+
+#[test]
+fn a_queue_of_what_has_arrived_meanwhile_carries_no_welcome() {
+    // Given a message in flight in a group that the contact gives up.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    book.transmit(&Why::Message(message(1)));
+    book.receive(1, offered(BOB, "bob", true));
+    book.resolve(&Why::Begin(BOB), Outcome::Refused(Code::BadOffer));
+    book.receive(2, offered(BOB, "bob", true));
+    // And queued for another try, when a receipt says that it is there.
+    book.state.contacts.get_mut(&BOB).expect("Bob").queue.push(message(1));
+    book.receive(3, Outcome::Opened(Opened::Receipt { contact: BOB, delivered: vec![message(1)], moved: false }));
+    // When the conversation begins, an empty receipt carries the Welcome all the same.
+    book.resolve(&Why::Begin(BOB), begun());
+    assert_eq!(ops(&found_anew(&mut book)), [empty_receipt(&book)]);
+}
+
+#[test]
+fn a_strangers_offer_waits_until_they_are_accepted() {
+    let mut book = Book::registered();
+    assert_eq!(book.receive(1, offered(BOB, "bob", false)), [Effect::Notify(Change::Contact(BOB))]);
+    assert_eq!((book.bob().standing, book.bob().offered), (Standing::Asking, true));
+    // When they are accepted, it is taken.
+    let effects = book.ask(2, Intent::AcceptContact { contact: BOB });
+    assert_eq!(ops(&effects), [begin(&book)]);
+    assert!(!book.bob().offered);
+    // Then their mailbox is looked up, and the Welcome goes.
+    let effects = book.resolve(&Why::Begin(BOB), begun());
+    assert_eq!(effects, [vault(VaultOp::Compose(Ask::Lookup(name("bob"))))]);
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let effects = book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
+    assert_eq!(ops(&effects), [empty_receipt(&book)]);
+}
+
+#[test]
+fn offers_of_blocked_and_held_contacts_begin_nothing() {
+    let mut book = Book::talking();
+    book.ask(1, Intent::BlockContact { contact: BOB, blocked: true });
+    assert_eq!(ops(&book.receive(1, offered(BOB, "bob", true))), []);
+    let mut book = Book::talking();
+    book.state.contacts.get_mut(&BOB).expect("Bob").held = true;
+    assert_eq!(ops(&book.receive(1, offered(BOB, "bob", true))), []);
+}
+
+#[test]
+fn what_a_dead_group_carried_is_sealed_again_in_order() {
+    // Given one message stored, one in flight, and a contact who begins anew.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    let frame = book.transmit(&Why::Message(message(1)));
+    book.receive(1, offered(BOB, "bob", true));
+    assert_eq!(book.bob().conversation, Conversation::Beginning);
+    // And one that is asked for meanwhile, and waits.
+    book.now += 5;
+    book.ask(2, send_to(BOB, 2));
+    let asked_at = book.stamp();
+    // When the vault has begun, and the contact has told of neither of the first two.
+    let effects = book.resolve(&Why::Begin(BOB), Outcome::Begun { again: vec![message(203), message(1)] });
+    // Then the one in flight is taken back, and when they are found anew both are sealed again, and the new one after them.
+    assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame))]);
+    let effects = found_anew(&mut book);
+    let seal = VaultOp::SealMessage { contact: BOB, mailbox: MAILBOX, message: message(2), body: BodyRef([2; 16]), at: asked_at };
+    assert_eq!(ops(&effects), [seal_again(203), seal_again(1), seal]);
+    assert!(!book.state.requests.contains_key(&frame));
+    // An answer to the old request changes nothing.
+    assert_eq!(book.answer(frame, stored()), []);
+    assert!(book.state.outbox.contains_key(&message(1)));
+    // And each is stored once.
+    for number in [203, 1, 2] {
+        let effects = book.settle(&Why::Message(message(number)), stored());
+        assert!(effects.contains(&Effect::Notify(Change::Message { message: message(number), state: MessageState::Stored })));
+    }
+    assert!(book.state.outbox.is_empty());
+}
+
+#[test]
+fn a_message_that_is_being_worked_for_is_sealed_again_too() {
+    // Given a message for which the vault does the relay's work.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    let stamp = Said::Refusal(wire::Refusal { code: Code::StampNeeded.number(), stamp_bits: 4 });
+    book.settle(&Why::Message(message(1)), stamp);
+    // When its group turns out to be dead.
+    book.receive(1, offered(BOB, "bob", true));
+    book.resolve(&Why::Begin(BOB), Outcome::Begun { again: vec![message(1)] });
+    // Then it is sealed again, for whom the directory shows now, and what the work was for goes nowhere.
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let effects = book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
+    assert!(effects.contains(&vault(seal_again(1))), "{effects:?}");
+    let (_, effects) = book.frame(&Why::Abandoned);
+    assert_eq!(effects, []);
+}
+
+#[test]
+fn an_offer_that_the_vault_refuses_leaves_the_way_by_a_key_package() {
+    let mut book = Book::acquainted();
+    book.ask(1, send_to(BOB, 1));
+    book.settle(&Why::KeyPackage(BOB), refusal(Code::NoKeyPackage));
+    book.receive(1, offered(BOB, "bob", false));
+    assert_eq!(ops(&book.resolve(&Why::Begin(BOB), Outcome::Refused(Code::BadOffer))), []);
+    assert_eq!(ops(&book.elapse(TimerId::Advance(BOB))), [VaultOp::Compose(Ask::KeyPackage(name("bob")))]);
+}
+
+#[test]
+fn an_offer_is_not_made_to_more_people_than_can_be_kept() {
+    let mut book = Book::acquainted();
+    book.crowd(CONTACTS_MAX as u64 - 1);
+    assert_eq!(book.receive(1, offered(CAROL, "carol", false)), []);
+    assert_eq!(book.state.contacts.len(), CONTACTS_MAX);
+}

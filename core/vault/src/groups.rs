@@ -1,0 +1,146 @@
+//! Conversations of two: an MLS group each, begun from a key package or by a Welcome.
+//!
+//! If both sides begin at once there are two groups. The one whose creator has the smaller fingerprint is the sending group
+//! for both as soon as each knows both; the other stays readable. A dead group sends no more: one side can't read it.
+
+use crate::contact::{self, Known};
+use crate::mls::provider::Provider;
+use crate::mls::{credential, group};
+use crate::{BROKEN, Scope, Stop, rows};
+use openmls::group::{GroupId, MlsGroup, StagedWelcome, WelcomeError};
+use openmls::prelude::Welcome;
+use openmls_traits::OpenMlsProvider as _;
+use prost::Message as _;
+use rusqlite::{OptionalExtension as _, params};
+use thicket_journal_format::digest;
+use thicket_openpgp::Certificate;
+use thicket_types::error::Code;
+use thicket_types::event::Outcome;
+use thicket_types::ids::{ConversationId, Fingerprint};
+use thicket_types::wire;
+
+/// The conversation's id: the same on both sides, whatever MLS groups it had.
+pub(crate) fn conversation_id(a: Fingerprint, b: Fingerprint) -> ConversationId {
+    ConversationId(digest(&[b"thicket.conversation.v1", &a.min(b).0, &a.max(b).0]).0)
+}
+
+/// Begins a conversation from a contact's key package that the relay gave.
+pub(crate) fn begin(scope: &Scope<'_>, contact: Fingerprint, answer: &[u8]) -> Result<Outcome, Stop> {
+    if sending(scope, contact)?.is_some() {
+        return Ok(Outcome::Begun { again: Vec::new() });
+    }
+    let bad = Stop::Refused(Code::BadKeyPackage);
+    let Some(wire::relay::answer::Said::KeyPackage(answer)) = wire::relay::Answer::decode(answer).ok().and_then(|answer| answer.said)
+    else {
+        return Err(bad);
+    };
+    if answer.suite != wire::SUITE {
+        return Err(bad);
+    }
+    begin_with(scope, contact, &answer.key_package)
+}
+
+/// Begins a conversation from the key package that the contact offered. Where they were heard in a living group nothing needs
+/// to begin; a group in which they never were is given up.
+pub(crate) fn begin_from_offer(scope: &Scope<'_>, contact: Fingerprint) -> Result<Outcome, Stop> {
+    let mut find = scope.conn.prepare_cached("SELECT offer FROM contact WHERE fingerprint = ?1")?;
+    let offer: Option<Vec<u8>> = find.query_row([contact.0], |row| row.get(0)).optional()?.flatten();
+    let offer = offer.ok_or(Stop::Refused(Code::BadOffer))?;
+    scope.conn.prepare_cached("UPDATE contact SET offer = NULL WHERE fingerprint = ?1")?.execute([contact.0])?;
+    if sending(scope, contact)?.is_some_and(|group| group.welcome.is_none()) {
+        return Ok(Outcome::Begun { again: Vec::new() });
+    }
+    bury(scope, contact, "welcome IS NOT NULL")?;
+    begin_with(scope, contact, &offer)
+}
+
+/// The first commit is merged at once: its creator is alone in epoch 0.
+fn begin_with(scope: &Scope<'_>, contact: Fingerprint, key_package: &[u8]) -> Result<Outcome, Stop> {
+    let Known { certificate, .. } = contact::load(scope, contact)?.ok_or(Stop::Refused(Code::UnknownContact))?;
+    let provider = scope.provider();
+    let package = group::read_key_package(&provider, key_package).map_err(Stop::Refused)?;
+    let leaf = package.leaf_node();
+    credential::check(&certificate, leaf.credential(), leaf.signature_key().as_slice()).map_err(Stop::Refused)?;
+
+    let id = scope.random::<16>()?;
+    let own = credential::with_key(&scope.account.credential, &scope.account.leaf_key);
+    let config = group::create_config().map_err(Stop::Broken)?;
+    let signer = &scope.account.signer;
+    let mut mls = MlsGroup::new_with_group_id(&provider, signer, &config, GroupId::from_slice(&id), own).map_err(|_| BROKEN)?;
+    let (_, welcome, _) = mls.add_members(&provider, signer, &[package]).map_err(|_| Stop::Refused(Code::BadKeyPackage))?;
+    mls.merge_pending_commit(&provider).map_err(|_| BROKEN)?;
+    let welcome = welcome.to_bytes().map_err(|_| BROKEN)?;
+    let mut dead = scope.conn.prepare_cached("SELECT 1 FROM mls_group WHERE contact = ?1 AND dead = 1")?;
+    // What only a dead group carried was perhaps never read.
+    let again = if dead.exists([contact.0])? { rows::untold(scope, contact)? } else { Vec::new() };
+    keep(scope, &id, contact, scope.account.certificate.fingerprint(), Some(&welcome))?;
+    Ok(Outcome::Begun { again })
+}
+
+/// Joins a group of two by its Welcome, after looking at who is in it.
+pub(crate) fn join(scope: &Scope<'_>, certificate: &Certificate, welcome: Welcome) -> Result<(), Stop> {
+    let provider = scope.provider();
+    let refused = |error: &WelcomeError<_>| match error {
+        WelcomeError::NoMatchingKeyPackage => Stop::Refused(Code::NoMatchingKeyPackage),
+        _ => Stop::Refused(Code::MalformedEnvelope),
+    };
+    let staged: StagedWelcome = StagedWelcome::build_from_welcome(&provider, &group::join_config(), welcome)
+        .map_err(|error| refused(&error))?
+        .skip_lifetime_validation()
+        .build()
+        .map_err(|error| refused(&error))?;
+    let own = staged.own_leaf_index();
+    let others: Vec<_> = staged.members().filter(|member| member.index != own).collect();
+    let [other] = others.as_slice() else {
+        return Err(Stop::Refused(Code::ForgedLeaf));
+    };
+    credential::check(certificate, &other.credential, &other.signature_key).map_err(Stop::Refused)?;
+    let mls = staged.into_group(&provider).map_err(|error| refused(&error))?;
+    let creator = certificate.fingerprint();
+    keep(scope, mls.group_id().as_slice(), creator, creator, None)
+}
+
+fn keep(scope: &Scope<'_>, id: &[u8], contact: Fingerprint, creator: Fingerprint, welcome: Option<&[u8]>) -> Result<(), Stop> {
+    let mut put =
+        scope.conn.prepare_cached("INSERT INTO mls_group (id, contact, creator, sending, dead, welcome) VALUES (?1, ?2, ?3, 0, 0, ?4)")?;
+    put.execute(params![id, contact.0, creator.0, welcome])?;
+    choose(scope, contact, Some(id))
+}
+
+/// The smaller creator's living group sends; of several by the same creator the newest, since the older was given up.
+fn choose(scope: &Scope<'_>, contact: Fingerprint, newest: Option<&[u8]>) -> Result<(), Stop> {
+    let mut choose = scope.conn.prepare_cached(
+        "UPDATE mls_group SET sending = (id = coalesce((
+             SELECT id FROM mls_group WHERE contact = ?1 AND dead = 0 ORDER BY creator, (id = ?2) DESC LIMIT 1
+         ), x'')) WHERE contact = ?1",
+    )?;
+    choose.execute(params![contact.0, newest.unwrap_or_default()])?;
+    Ok(())
+}
+
+/// Which groups send no more: all of a contact's.
+pub(crate) const ALL: &str = "1";
+
+/// Gives groups with a contact up: they stay readable and send no more.
+pub(crate) fn bury(scope: &Scope<'_>, contact: Fingerprint, which: &'static str) -> Result<(), Stop> {
+    scope.conn.prepare_cached(&format!("UPDATE mls_group SET dead = 1 WHERE contact = ?1 AND {which}"))?.execute([contact.0])?;
+    choose(scope, contact, None)
+}
+
+/// The group that messages to a contact are encrypted in.
+pub(crate) struct Sending {
+    pub(crate) id: Vec<u8>,
+    /// Its Welcome, until the contact was heard in it.
+    pub(crate) welcome: Option<Vec<u8>>,
+}
+
+/// The contact's living group that sends, if there is one.
+pub(crate) fn sending(scope: &Scope<'_>, contact: Fingerprint) -> Result<Option<Sending>, Stop> {
+    let mut find = scope.conn.prepare_cached("SELECT id, welcome FROM mls_group WHERE contact = ?1 AND sending = 1")?;
+    Ok(find.query_row([contact.0], |row| Ok(Sending { id: row.get(0)?, welcome: row.get(1)? })).optional()?)
+}
+
+/// A group as openmls keeps it: as it is now, or as it was in a past epoch, by the provider.
+pub(crate) fn load(provider: &Provider<'_>, id: &[u8]) -> Result<Option<MlsGroup>, Stop> {
+    MlsGroup::load(provider.storage(), &GroupId::from_slice(id)).map_err(|_| BROKEN)
+}

@@ -1,0 +1,187 @@
+//! Offers: conversations that the other side is asked to begin.
+
+use super::*;
+
+fn offer(by: &mut Person, to: &Person, anew: bool, at: Stamp) -> Vec<u8> {
+    put(&by.ask(VaultOp::SealOffer { contact: to.own(), mailbox: to.mailbox(), anew, at }, &[])).envelope
+}
+
+fn offered(by: &Person, anew: bool) -> Opened {
+    Opened::Offer { contact: by.own(), name: name(by.who), anew }
+}
+
+fn begin_from(by: &mut Person, contact: &Person) -> Outcome {
+    by.ask(VaultOp::BeginFromOffer { contact: contact.own(), at: NOW }, &[])
+}
+
+fn acquainted() -> (Person, Person) {
+    let (mut alice, mut bob) = two();
+    pin(&mut alice, &mut bob);
+    pin(&mut bob, &mut alice);
+    (alice, bob)
+}
+
+#[test]
+fn whom_nobody_can_begin_with_asks_and_the_other_begins() {
+    let (mut alice, mut bob) = acquainted();
+    let asked = offer(&mut alice, &bob, false, NOW);
+    assert_eq!(read(&mut bob, &asked), offered(&alice, false));
+    assert_eq!(begin_from(&mut bob, &alice), begun());
+    let word = VaultOp::SealReceipt { contact: alice.own(), mailbox: alice.mailbox(), messages: Vec::new(), at: NOW };
+    let welcome = put(&bob.ask(word, &[])).envelope;
+    assert_eq!(read(&mut alice, &welcome), Opened::Receipt { contact: bob.own(), delivered: Vec::new(), moved: true });
+    let hello = say(&mut alice, &bob, "at last");
+    hears(&mut bob, &alice, &hello, "at last");
+    // It was one package for one conversation.
+    assert_eq!(begin_from(&mut bob, &alice), Outcome::Refused(Code::BadOffer));
+}
+
+#[test]
+fn an_offer_is_taken_once_and_an_older_one_never() {
+    let (mut alice, mut bob) = acquainted();
+    let (older, newer) = (offer(&mut alice, &bob, true, NOW), offer(&mut alice, &bob, false, LATER));
+    assert_eq!(read(&mut bob, &newer), offered(&alice, false));
+    for repeat in [&newer, &older] {
+        assert_eq!(read(&mut bob, repeat), unreadable(&alice, Code::Repeated));
+    }
+    assert_eq!(bob.rows(), []);
+}
+
+#[test]
+fn an_offer_is_for_one_recipient_by_the_one_who_signed() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    for person in [&mut bob, &mut carol] {
+        pin(person, &mut alice);
+        pin(&mut alice, person);
+    }
+    let for_bob = offer(&mut alice, &bob, true, NOW);
+    // Passed on to Carol; under Carol's certificate; changed.
+    let passed_on = forge(&carol, &alice, inside(&bob, &for_bob));
+    assert_eq!(read(&mut carol, &passed_on), unreadable(&alice, Code::BadOffer));
+    pin(&mut bob, &mut carol);
+    let claimed = forge(&bob, &carol, inside(&bob, &for_bob));
+    assert_eq!(read(&mut bob, &claimed), unreadable(&carol, Code::BadOffer));
+    let Inside::Offer(mut changed) = inside(&bob, &for_bob) else {
+        panic!("no offer");
+    };
+    changed.statement.push(0x28);
+    changed.statement.push(9);
+    let changed = forge(&bob, &alice, Inside::Offer(changed));
+    assert_eq!(read(&mut bob, &changed), unreadable(&alice, Code::BadOffer));
+    // No row says so: an offer is no message.
+    assert_eq!(bob.rows(), []);
+    assert_eq!(read(&mut bob, &for_bob), offered(&alice, true));
+}
+
+#[test]
+fn a_group_that_was_never_heard_is_given_up_and_what_it_carried_is_named() {
+    let (mut alice, mut bob) = acquainted();
+    // The relay gave one package out twice: Bob used it up with someone else.
+    let package = package(&mut bob);
+    assert_eq!(begin_with(&mut alice, bob.own(), package), begun());
+    let mut carol = Person::new("carol", 3);
+    let lost = say(&mut alice, &bob, "lost in a dead group");
+    let _ = &mut carol;
+    bob.vault.conn.execute("DELETE FROM mls WHERE kind = 17", []).expect("a table");
+    assert_eq!(read(&mut bob, &lost), unreadable(&alice, Code::NoMatchingKeyPackage));
+
+    let asked = offer(&mut bob, &alice, false, NOW);
+    assert_eq!(read(&mut alice, &asked), offered(&bob, false));
+    let again = vec![message_of("lost in a dead group")];
+    assert_eq!(begin_from(&mut alice, &bob), Outcome::Begun { again: again.clone() });
+    let op = VaultOp::SealAgain { contact: bob.own(), mailbox: bob.mailbox(), message: again[0] };
+    let sealed = put(&alice.ask(op, &[])).envelope;
+    hears(&mut bob, &alice, &sealed, "lost in a dead group");
+    assert_eq!(alice.rows().len(), 1, "it is the same row");
+}
+
+#[test]
+fn a_living_conversation_does_not_begin_again_from_a_plain_offer() {
+    let (mut alice, mut bob) = acquainted();
+    let package = package(&mut bob);
+    assert_eq!(begin_with(&mut alice, bob.own(), package), begun());
+    let hello = say(&mut alice, &bob, "hello");
+    hears(&mut bob, &alice, &hello, "hello");
+    let hello = say(&mut bob, &alice, "hello");
+    hears(&mut alice, &bob, &hello, "hello");
+    let asked = offer(&mut bob, &alice, false, NOW);
+    read(&mut alice, &asked);
+    assert_eq!(begin_from(&mut alice, &bob), begun());
+    assert_eq!(alice.groups(&bob), 1);
+}
+
+#[test]
+fn anew_means_that_no_group_there_was_sends_again_and_each_is_still_read() {
+    for first in [true, false] {
+        let (mut alice, mut bob) = acquainted();
+        {
+            let (by, to) = if first { (&mut alice, &mut bob) } else { (&mut bob, &mut alice) };
+            let package = package(to);
+            assert_eq!(begin_with(by, to.own(), package), begun());
+            let hello = say(by, to, "hello");
+            hears(to, by, &hello, "hello");
+            let hello = say(to, by, "hello back");
+            hears(by, to, &hello, "hello back");
+        }
+        let under_way = say(&mut alice, &bob, "under way");
+        let undelivered = say(&mut bob, &alice, "not told of");
+        // Alice's device takes over: she can't rely on what she has.
+        let asked = offer(&mut alice, &bob, true, NOW);
+        let op = seal_op(&mut alice, &bob, "not before they began");
+        assert_eq!(alice.ask(op.clone(), &[]), Outcome::Refused(Code::NoConversation));
+        assert_eq!(read(&mut bob, &asked), offered(&alice, true));
+        hears(&mut bob, &alice, &under_way, "under way");
+        let Outcome::Begun { again } = begin_from(&mut bob, &alice) else {
+            panic!("not begun");
+        };
+        assert!(again.contains(&message_of("not told of")), "{again:?}");
+        let sealed =
+            put(&bob.ask(VaultOp::SealAgain { contact: alice.own(), mailbox: alice.mailbox(), message: message_of("not told of") }, &[]));
+        hears(&mut alice, &bob, &sealed.envelope, "not told of");
+        // The copy in the dead group, should it still come, is a repeat.
+        let known = Opened::Known { contact: bob.own(), message: message_of("not told of"), moved: false };
+        assert_eq!(read(&mut alice, &undelivered), known);
+        let late = put(&alice.ask(op, &[])).envelope;
+        hears(&mut bob, &alice, &late, "not before they began");
+    }
+}
+
+#[test]
+fn an_offered_package_that_nobody_used_is_destroyed_after_52_days() {
+    let (mut alice, mut bob) = acquainted();
+    let before = alice.count("mls");
+    let asked = offer(&mut alice, &bob, false, NOW);
+    assert_eq!(alice.count("mls"), before + 1);
+    assert_eq!(alice.ask(VaultOp::Tidy { at: NOW.after(thicket_types::limits::REPLACED_KEYS_FOR) }, &[]), Outcome::Done);
+    assert_eq!(alice.count("mls"), before + 1);
+    let later = NOW.after(thicket_types::limits::REPLACED_KEYS_FOR).after(thicket_types::time::Duration(1));
+    assert_eq!(alice.ask(VaultOp::Tidy { at: later }, &[]), Outcome::Done);
+    assert_eq!(alice.count("mls"), before);
+    assert_eq!(read(&mut bob, &asked), offered(&alice, false));
+}
+
+#[test]
+fn offers_of_a_clock_that_went_back_are_newer_all_the_same() {
+    let (mut alice, mut bob) = acquainted();
+    let (ahead, back) = (offer(&mut alice, &bob, false, LATER), offer(&mut alice, &bob, true, NOW));
+    assert_eq!(read(&mut bob, &ahead), offered(&alice, false));
+    assert_eq!(read(&mut bob, &back), offered(&alice, true));
+}
+
+#[test]
+fn a_welcome_beside_a_message_that_is_known_lets_in_all_the_same() {
+    let (mut alice, mut bob) = acquainted();
+    let package = package(&mut bob);
+    assert_eq!(begin_with(&mut alice, bob.own(), package), begun());
+    let first = say(&mut alice, &bob, "said already");
+    hears(&mut bob, &alice, &first, "said already");
+    // Bob's device takes over; Alice begins anew, and what she was not told of goes first.
+    let asked = offer(&mut bob, &alice, true, NOW);
+    assert_eq!(read(&mut alice, &asked), offered(&bob, true));
+    assert_eq!(begin_from(&mut alice, &bob), Outcome::Begun { again: vec![message_of("said already")] });
+    let again = VaultOp::SealAgain { contact: bob.own(), mailbox: bob.mailbox(), message: message_of("said already") };
+    let again = put(&alice.ask(again, &[])).envelope;
+    assert_eq!(read(&mut bob, &again), Opened::Known { contact: alice.own(), message: message_of("said already"), moved: true });
+    let answer = say(&mut bob, &alice, "here I am");
+    hears(&mut alice, &bob, &answer, "here I am");
+}

@@ -1,0 +1,266 @@
+//! What is renewed and what it replaces: mailbox keys, last-resort packages, capabilities, generations; and rows that change.
+
+use super::*;
+use thicket_types::limits::{GENERATIONS_MAX, REPLACED_KEYS_FOR, STAMP_BITS_MAX, UNREADABLE_ROWS_MAX};
+use thicket_types::time::Duration;
+use thicket_types::vault_op::Published;
+
+fn tidy(person: &mut Person, at: Stamp) {
+    assert_eq!(person.ask(VaultOp::Tidy { at }, &[]), Outcome::Done);
+}
+
+/// The relay took what was published last.
+fn taken(person: &mut Person, what: Published, at: Stamp) {
+    assert_eq!(person.ask(VaultOp::Published { what, at }, &[]), Outcome::Done);
+}
+
+#[test]
+fn mail_sealed_to_a_replaced_key_is_read_for_52_days_and_no_longer() {
+    let (mut alice, mut bob) = talking();
+    let (first, second) = (say(&mut alice, &bob, "to the old key"), say(&mut alice, &bob, "too late"));
+    let Asked::MailboxKey(published) = asked(&bob.ask(VaultOp::RotateMailboxKey { at: LATER }, &[])) else {
+        panic!("nothing published");
+    };
+    // As long as the relay has not taken it, the one before is published, and stays.
+    tidy(&mut bob, LATER.after(REPLACED_KEYS_FOR).after(REPLACED_KEYS_FOR));
+    taken(&mut bob, Published::MailboxKey, LATER);
+    let mailbox_key = published.mailbox_key.expect("a key");
+    let statement = wire::MailboxKeyStatement::decode(mailbox_key.statement.as_slice()).expect("a statement");
+    assert_eq!((statement.from_ms, statement.key.as_slice()), (LATER.0, mailbox_key_of(&bob).as_slice()));
+    hears(&mut bob, &alice, &first, "to the old key");
+    // Whoever looks the contact up again seals to the new one.
+    let mut entry = entry(&mut bob);
+    entry.mailbox_key = Some(mailbox_key);
+    assert!(matches!(pin_as(&mut alice, "bob", entry), Outcome::Pinned { .. }));
+    let fresh = say(&mut alice, &bob, "to the new key");
+    tidy(&mut bob, LATER.after(REPLACED_KEYS_FOR));
+    assert!(matches!(bob.vault.admit(&item(1, &second), Lane::Named, None), Ok(Some(Arrival { content: Arrived::Envelope { .. }, .. }))));
+    tidy(&mut bob, LATER.after(REPLACED_KEYS_FOR).after(Duration(1)));
+    let expected = Arrived::Unsealable { cursor: 1, cause: Code::Unsealable };
+    assert!(matches!(bob.vault.admit(&item(1, &second), Lane::Named, None), Ok(Some(Arrival { content, .. })) if content == expected));
+    hears(&mut bob, &alice, &fresh, "to the new key");
+    // A new process has the same keys.
+    let mut bob = bob.reopened();
+    let fresh = say(&mut alice, &bob, "to the new process");
+    hears(&mut bob, &alice, &fresh, "to the new process");
+}
+
+#[test]
+fn a_replaced_last_resort_package_lets_people_in_for_52_days() {
+    for (after, lets_in) in [(REPLACED_KEYS_FOR, true), (Duration(REPLACED_KEYS_FOR.0 + 1), false)] {
+        let (mut alice, mut bob) = two();
+        pin(&mut alice, &mut bob);
+        let old = packages(&mut bob, 0, true).last_resort;
+        let new = packages(&mut bob, 0, true).last_resort;
+        assert_ne!(old, new);
+        tidy(&mut bob, NOW.after(REPLACED_KEYS_FOR).after(REPLACED_KEYS_FOR));
+        taken(&mut bob, Published::LastResort, NOW);
+        tidy(&mut bob, NOW.after(after));
+        assert_eq!(begin_with(&mut alice, bob.own(), old), begun());
+        let hello = say(&mut alice, &bob, "hello");
+        let opened = read(&mut bob, &hello);
+        assert_eq!(matches!(opened, Opened::Message { .. }), lets_in, "{opened:?}");
+        // The one that is published stays however long it takes.
+        let mut carol = Person::new("carol", 3);
+        pin(&mut carol, &mut bob);
+        assert_eq!(begin_with(&mut carol, bob.own(), new), begun());
+        let hello = say(&mut carol, &bob, "hello");
+        hears(&mut bob, &carol, &hello, "hello");
+    }
+}
+
+fn set(person: &mut Person, grant: &[Fingerprint], renew: &[Fingerprint], revoke: &[Fingerprint]) -> wire::SetCapabilities {
+    let op = VaultOp::SetCapabilities { grant: grant.to_vec(), renew: renew.to_vec(), revoke: revoke.to_vec() };
+    let Asked::Capabilities(set) = asked(&person.ask(op, &[])) else {
+        panic!("nothing set");
+    };
+    set
+}
+
+#[test]
+fn a_capability_reaches_the_contact_with_the_next_message_and_is_shown_from_then_on() {
+    let (mut alice, mut bob) = talking();
+    let before = seal_op(&mut alice, &bob, "without one");
+    assert_eq!(put(&alice.ask(before, &[])).capability, Vec::<u8>::new());
+    let wire::SetCapabilities { add, remove } = set(&mut bob, &[alice.own()], &[], &[]);
+    assert_eq!((add.len(), remove.len()), (1, 0));
+    let sealed = say(&mut bob, &alice, "with it");
+    hears(&mut alice, &bob, &sealed, "with it");
+    let op = seal_op(&mut alice, &bob, "showing it");
+    let shown = put(&alice.ask(op, &[])).capability;
+    assert_eq!(digest(&[&shown]).0.to_vec(), add[0], "the relay has its hash");
+
+    // A new one takes its place; the old one is good until the next.
+    assert_eq!(set(&mut bob, &[alice.own()], &[], &[]).add, add, "asked again, it is the same");
+    let renewed = set(&mut bob, &[], &[alice.own()], &[]);
+    assert_eq!((renewed.add.len(), renewed.remove.len()), (1, 0));
+    let third = set(&mut bob, &[], &[alice.own()], &[]);
+    assert_eq!(third.remove, add);
+    // Taken back: both go.
+    let gone = set(&mut bob, &[], &[], &[alice.own()]);
+    assert_eq!((gone.add.len(), gone.remove), (0, vec![third.add[0].clone(), renewed.add[0].clone()]));
+    assert_eq!(set(&mut bob, &[], &[], &[alice.own()]).remove.len(), 0);
+}
+
+#[test]
+fn each_login_shows_the_generations_given_before_and_a_new_one() {
+    let mut alice = Person::new("alice", 1);
+    let login = |alice: &mut Person| {
+        let Asked::Login(login) = asked(&alice.ask(VaultOp::SignLogin { challenge: challenge(), takes_over: false }, &[])) else {
+            panic!("no login");
+        };
+        (login.known, login.generation)
+    };
+    let Asked::Register(registered) = asked(&alice.ask(VaultOp::SignRegistration { challenge: challenge(), token: None }, &[])) else {
+        panic!("no registration");
+    };
+    let (known, first) = login(&mut alice);
+    assert_eq!(known, [registered.generation]);
+    let mut alice = alice.reopened();
+    let (known, second) = login(&mut alice);
+    assert_eq!(known.first(), Some(&first));
+    assert_ne!(first, second);
+    for _ in 0..GENERATIONS_MAX + 3 {
+        login(&mut alice);
+    }
+    let (known, _) = login(&mut alice);
+    assert_eq!(known.len(), GENERATIONS_MAX);
+    assert_eq!(alice.count("generation"), u64::try_from(GENERATIONS_MAX).expect("small"));
+}
+
+#[test]
+fn a_stamp_goes_into_the_same_request() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    let op = seal_op(&mut alice, &bob, "from a stranger");
+    let Outcome::Framed { bytes: plain, frame } = alice.ask(op, &[]) else {
+        panic!("no frame");
+    };
+    let stamp = |bits| VaultOp::Stamp { request: Seq(4), relay: RelayKey([5; 32]), bits, hour: 497_222 };
+    let stamped = alice.ask(stamp(8), &plain.0);
+    let (before, after) = (wire::Request::decode(plain.0.as_slice()).expect("a request"), put(&stamped));
+    let Some(Asked::Put(put)) = before.ask else {
+        panic!("no put");
+    };
+    assert_eq!((after.envelope, after.mailbox), (put.envelope, put.mailbox));
+    assert_eq!(after.stamp.map(|stamp| stamp.hour), Some(497_222));
+    assert!(matches!(stamped, Outcome::Framed { frame: other, .. } if other != frame));
+    assert_eq!(alice.ask(stamp(STAMP_BITS_MAX + 1), &plain.0), Outcome::Refused(Code::RelayBusy));
+    let fetch = alice.ask(VaultOp::Compose(Ask::Fetch { items_max: 1 }), &[]);
+    let Outcome::Framed { bytes: fetch, .. } = fetch else {
+        panic!("no frame");
+    };
+    for other in [fetch.0.as_slice(), &[], &[255; 40]] {
+        assert_eq!(alice.ask(stamp(1), other), Outcome::Refused(Code::MalformedRequest));
+    }
+}
+
+fn mark(by: &mut Person, of: &Person, text: &str, tell: bool) -> Outcome {
+    let tell = tell.then(|| of.mailbox());
+    by.ask(VaultOp::MarkRead { contact: of.own(), message: message_of(text), tell, at: NOW }, &[])
+}
+
+#[test]
+fn what_was_read_is_told_and_shown_only_where_it_is_switched_on() {
+    let (mut alice, mut bob) = talking();
+    assert_eq!(bob.reader().unread(), Ok([(alice.own(), 1)].into()));
+    assert_eq!(mark(&mut bob, &alice, "never said", false), Outcome::Refused(Code::UnknownMessage));
+    assert_eq!(mark(&mut bob, &alice, "hello bob", false), Outcome::Done);
+    assert_eq!(bob.reader().unread(), Ok([].into()));
+    let state = |alice: &Person| alice.rows().first().map(|row| row.state);
+    let told = put(&mark(&mut bob, &alice, "hello bob", true)).envelope;
+    // Alice does not show it.
+    assert_eq!(read(&mut alice, &told), Opened::ReadMark { contact: bob.own(), moved: false });
+    assert_eq!(state(&alice), Some(MessageState::Queued));
+    assert_eq!(alice.ask(VaultOp::ShowRead { on: true }, &[]), Outcome::Done);
+    let told = put(&mark(&mut bob, &alice, "hello bob", true)).envelope;
+    read(&mut alice, &told);
+    assert_eq!(state(&alice), Some(MessageState::Read));
+    // A receipt that comes later takes nothing back, and switching off shows delivered.
+    let receipt = VaultOp::SealReceipt { contact: alice.own(), mailbox: alice.mailbox(), messages: vec![message_of("hello bob")], at: NOW };
+    let receipt = put(&bob.ask(receipt, &[])).envelope;
+    assert_eq!(read(&mut alice, &receipt), Opened::Receipt { contact: bob.own(), delivered: Vec::new(), moved: false });
+    assert_eq!(alice.ask(VaultOp::ShowRead { on: false }, &[]), Outcome::Done);
+    assert_eq!(state(&alice), Some(MessageState::Delivered));
+}
+
+#[test]
+fn a_mark_never_goes_back_and_covers_all_before_it() {
+    let (mut alice, mut bob) = talking();
+    assert_eq!(alice.ask(VaultOp::ShowRead { on: true }, &[]), Outcome::Done);
+    for text in ["one", "two", "three"] {
+        let sealed = say(&mut alice, &bob, text);
+        hears(&mut bob, &alice, &sealed, text);
+    }
+    let two = put(&mark(&mut bob, &alice, "two", true)).envelope;
+    let one = put(&mark(&mut bob, &alice, "one", true)).envelope;
+    assert_eq!(bob.reader().unread(), Ok([(alice.own(), 1)].into()));
+    read(&mut alice, &two);
+    read(&mut alice, &one);
+    let sent = alice.rows().into_iter().filter(|row| row.direction == Direction::Sent);
+    let states: Vec<MessageState> = sent.map(|row| row.state).collect();
+    assert_eq!(states, [MessageState::Read, MessageState::Read, MessageState::Read, MessageState::Queued]);
+}
+
+#[test]
+fn a_message_is_sealed_again_until_it_has_arrived() {
+    let (mut alice, mut bob) = talking();
+    let again = |alice: &mut Person, bob: &Person, text: &str| {
+        alice.ask(VaultOp::SealAgain { contact: bob.own(), mailbox: bob.mailbox(), message: message_of(text) }, &[])
+    };
+    assert_eq!(again(&mut alice, &bob, "never said"), Outcome::Refused(Code::UnknownMessage));
+    let first = say(&mut alice, &bob, "twice");
+    let file = |state, cause| VaultOp::File { message: message_of("twice"), contact: bob.own(), body: None, at: NOW, state, cause };
+    assert_eq!(alice.ask(file(MessageState::Failed, Some(Code::UnknownMailbox)), &[]), Outcome::Done);
+    let second = put(&again(&mut alice, &bob, "twice")).envelope;
+    let row = alice.rows().pop().expect("a row");
+    assert_eq!((row.state, row.cause), (MessageState::Queued, None));
+    hears(&mut bob, &alice, &second, "twice");
+    assert_eq!(read(&mut bob, &first), Opened::Known { contact: alice.own(), message: message_of("twice"), moved: false });
+    let receipt = VaultOp::SealReceipt { contact: alice.own(), mailbox: alice.mailbox(), messages: vec![message_of("twice")], at: NOW };
+    let receipt = put(&bob.ask(receipt, &[])).envelope;
+    read(&mut alice, &receipt);
+    assert_eq!(again(&mut alice, &bob, "twice"), Outcome::Refused(Code::Repeated));
+}
+
+#[test]
+fn one_forgotten_message_is_in_no_page_and_no_search_and_the_others_stay() {
+    let (mut alice, mut bob) = talking();
+    let sealed = say(&mut alice, &bob, "marzipan at midnight");
+    hears(&mut bob, &alice, &sealed, "marzipan at midnight");
+    let forget = |of: &Person, sent| VaultOp::ForgetMessage { contact: of.own(), message: message_of("marzipan at midnight"), sent };
+    assert_eq!(bob.ask(forget(&alice, true), &[]), Outcome::Done);
+    assert_eq!(bob.heard(), ["hello bob", "marzipan at midnight"], "that would have been one of ours");
+    for _ in 0..2 {
+        assert_eq!(bob.ask(forget(&alice, false), &[]), Outcome::Done);
+    }
+    assert_eq!(bob.heard(), ["hello bob"]);
+    assert_eq!(bob.reader().search("marzipan", 10), Ok(Vec::new()));
+    assert!(!contains(&pages(&bob), b"marzipan"));
+    assert_eq!(alice.ask(forget(&bob, true), &[]), Outcome::Done);
+    assert!(!contains(&pages(&alice), b"marzipan"));
+    assert_eq!(alice.reader().search("hello", 10).map(|rows| rows.len()), Ok(2));
+}
+
+#[test]
+fn junk_under_a_contacts_name_makes_so_many_rows_and_no_more_until_they_are_heard() {
+    let (mut alice, mut bob) = talking();
+    let junk = |bob: &Person, alice: &Person, number: u32| {
+        let mut message = encrypt(alice, b"x");
+        let last = message.len() - 1;
+        message[last] ^= 1;
+        message.extend(number.to_be_bytes());
+        forge(bob, alice, Inside::MlsMessage(message))
+    };
+    let unreadable = |bob: &Person| bob.rows().into_iter().filter(|row| row.state == MessageState::Unreadable).count();
+    for number in 0..UNREADABLE_ROWS_MAX + 3 {
+        let sealed = junk(&bob, &alice, number);
+        assert!(matches!(read(&mut bob, &sealed), Opened::Unreadable { .. }));
+    }
+    assert_eq!(unreadable(&bob), usize::try_from(UNREADABLE_ROWS_MAX).expect("small"));
+    let sealed = say(&mut alice, &bob, "it is me");
+    hears(&mut bob, &alice, &sealed, "it is me");
+    let sealed = junk(&bob, &alice, 1_000);
+    read(&mut bob, &sealed);
+    assert_eq!(unreadable(&bob), usize::try_from(UNREADABLE_ROWS_MAX).expect("small") + 1);
+}

@@ -8,27 +8,33 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod counters;
+mod paths;
 mod running;
+#[cfg(test)]
+mod tests;
 
+pub use counters::{Counters, Counts};
 pub use running::{Bell, Running};
+pub use thicket_services::{Policy, Registration};
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use paths::Paths;
 use prost::Message as _;
-use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use thicket_services::{Handled, Scope, handle};
 use thicket_types::ids::{LaneTag, RelayKey};
-use thicket_types::limits::{LANES_MAX, REPLY_PATHS_MAX};
 use thicket_types::ports::{Clock, Entropy, RelayTransport, ReplyPath, Store, StoreError, Verify};
 use thicket_types::time::{Duration, Stamp};
 use thicket_types::wire::context;
 use thicket_types::wire::relay::{FromRelay, Item, Signed, from_relay::Kind};
 
 /// Requests that one turn takes: one commit of the store serves them all.
-const TURN_MAX: usize = 256;
+const TURN_MAX: u64 = 256;
 /// How often what is past its time is removed.
 const CLEAN_EVERY: Duration = Duration::seconds(1);
 
-/// The ports that a relay has beside its store and transport.
+/// What a relay has beside its store and transport: its ports, and what its operator decided.
 pub struct World {
     /// For nonces and mailbox ids.
     pub entropy: Box<dyn Entropy + Send>,
@@ -36,6 +42,8 @@ pub struct World {
     pub clock: Box<dyn Clock + Send>,
     /// For certificates and signatures.
     pub verify: Box<dyn Verify + Send>,
+    /// Who may register, how much is kept, and for how long.
+    pub policy: Policy,
 }
 
 /// A relay.
@@ -43,11 +51,9 @@ pub struct Relay<S, T> {
     store: S,
     transport: T,
     key: SigningKey,
-    entropy: Box<dyn Entropy + Send>,
-    clock: Box<dyn Clock + Send>,
-    verify: Box<dyn Verify + Send>,
-    /// Ways back to each lane, oldest first. The newest are kept: they live longest.
-    paths: BTreeMap<LaneTag, VecDeque<ReplyPath>>,
+    world: World,
+    paths: Paths,
+    counters: Arc<Counters>,
     cleaned: Stamp,
 }
 
@@ -62,9 +68,8 @@ struct Leaving {
 impl<S: Store, T: RelayTransport> Relay<S, T> {
     /// A relay with an identity: 32 bytes of an Ed25519 secret key.
     pub fn new(store: S, transport: T, secret: &[u8; 32], world: World) -> Relay<S, T> {
-        let World { entropy, clock, verify } = world;
         let key = SigningKey::from_bytes(secret);
-        Relay { store, transport, key, entropy, clock, verify, paths: BTreeMap::new(), cleaned: Stamp(0) }
+        Relay { store, transport, key, world, paths: Paths::default(), counters: Arc::default(), cleaned: Stamp(0) }
     }
 
     /// The relay's identity, which clients pin.
@@ -77,45 +82,55 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
         &mut self.store
     }
 
+    /// What it did, for a look from any thread.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
+    }
+
     /// Handles what arrived, at most so many requests as one commit serves. Returns how many.
     ///
     /// **Errors:** the store failed; nothing was answered, and every client asks again.
     pub fn turn(&mut self) -> Result<usize, StoreError> {
         match self.handle_all() {
-            Ok((handled, leaving)) => {
+            Ok((counts, leaving)) => {
+                self.counters.add(counts);
                 self.send_all(leaving);
-                Ok(handled)
+                Ok(usize::try_from(counts.handled).unwrap_or(usize::MAX))
             }
             Err(error) => {
+                self.counters.add(Counts { failed: 1, ..Counts::default() });
                 self.store.roll_back()?;
                 Err(error)
             }
         }
     }
 
-    fn handle_all(&mut self) -> Result<(usize, Vec<Leaving>), StoreError> {
-        let now = self.clock.now();
+    fn handle_all(&mut self) -> Result<(Counts, Vec<Leaving>), StoreError> {
+        let now = self.world.clock.now();
         let mut leaving = Vec::new();
-        let mut handled = 0;
-        while handled < TURN_MAX {
+        let mut counts = Counts::default();
+        while counts.handled < TURN_MAX {
             let Some(received) = self.transport.poll() else {
                 break;
             };
-            handled += 1;
             let mut paths = received.paths.into_iter();
             let path = paths.next();
             let mut scope = Scope {
                 relay: self.key(),
                 now,
                 tag: received.tag,
+                policy: &self.world.policy,
                 store: &mut self.store,
-                entropy: self.entropy.as_mut(),
-                verify: self.verify.as_ref(),
+                entropy: self.world.entropy.as_mut(),
+                verify: self.world.verify.as_ref(),
             };
-            let Handled { answer, items, stored } = handle(&mut scope, &received.frame);
+            let Handled { answer, items, stored, refused } = handle(&mut scope, &received.frame);
+            counts.handled += 1;
+            counts.refused += u64::from(refused);
+            counts.stored += u64::from(stored.is_some());
             // Only who is logged in is ever pushed to; a stranger's ways back are good for the answer alone.
             if self.store.lane(received.tag)?.is_some() {
-                self.keep_paths(received.tag, paths);
+                self.paths.keep(received.tag, paths);
             }
             for (cursor, envelope) in items {
                 leaving.push(Leaving { tag: received.tag, path: None, frame: item(cursor, envelope) });
@@ -129,31 +144,19 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
             leaving.push(Leaving { tag: received.tag, path, frame: self.signed(answer) });
         }
         if now.since(self.cleaned) >= CLEAN_EVERY {
-            self.store.clean(now)?;
+            self.store.clean(now, self.world.policy.retention)?;
             self.cleaned = now;
         }
         self.store.commit()?;
-        Ok((handled, leaving))
+        Ok((counts, leaving))
     }
 
     fn send_all(&mut self, leaving: Vec<Leaving>) {
         for Leaving { tag, path, frame } in leaving {
-            let path = path.or_else(|| self.paths.get_mut(&tag).and_then(VecDeque::pop_front));
-            if let Some(path) = path {
+            if let Some(path) = path.or_else(|| self.paths.take(tag)) {
                 // A path that is gone costs a resend; what it carried is still in the store.
                 let _ = self.transport.reply(path, &frame.encode_to_vec());
             }
-        }
-    }
-
-    fn keep_paths(&mut self, tag: LaneTag, paths: impl Iterator<Item = ReplyPath>) {
-        if self.paths.len() >= LANES_MAX && !self.paths.contains_key(&tag) {
-            self.paths.pop_first();
-        }
-        let kept = self.paths.entry(tag).or_default();
-        kept.extend(paths);
-        while kept.len() > REPLY_PATHS_MAX {
-            kept.pop_front();
         }
     }
 

@@ -59,6 +59,11 @@ impl<S: Store + Send + 'static, T: RelayTransport + Send + 'static> Running<S, T
         Ok(Running { stop, bell, thread })
     }
 
+    /// Whether its thread is still there: it ends when it is stopped, or panicked.
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     /// Stops it after the turn it is in, and gives it back. `None` if its thread panicked.
     pub fn stop(self) -> Option<Relay<S, T>> {
         self.stop.store(true, Ordering::Release);

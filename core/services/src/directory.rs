@@ -1,133 +1,54 @@
-//! Names, identities and key packages.
+//! What is published under a name, and looked up: certificate, mailbox key, key packages.
 
-use crate::{Done, Scope, failed};
-use alloc::string::String;
+use crate::session::{logged_in, mailbox_key_of, name};
+use crate::{Done, Refused, Scope, failed, refusal, stamp};
 use prost::Message as _;
 use thicket_types::error::Code;
-use thicket_types::ids::{Fingerprint, MailboxId};
-use thicket_types::limits::{CERTIFICATE_LEN_MAX, CHALLENGE_FOR, KEY_PACKAGE_LEN_MAX, KEY_PACKAGES};
-use thicket_types::name::{Name, NameKey};
-use thicket_types::ports::{Account, OpenChallenge, VerifyError};
-use thicket_types::time::Stamp;
-use thicket_types::wire::context;
+use thicket_types::limits::{KEY_PACKAGE_LEN_MAX, KEY_PACKAGES};
+use thicket_types::ports::StoredKeyPackage;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::{
-    Challenge, ChallengeAsk, Entry, KeyPackage, KeyPackageAsk, LoggedIn, Login, Lookup, MailboxKey, MailboxKeyStatement, Proof,
-    PublishKeyPackages, Published, Register, Registered,
+    Entry, KeyPackage, KeyPackageAsk, Lookup, MailboxKey, MailboxKeyPublished, MailboxKeyStatement, PublishKeyPackages, PublishMailboxKey,
+    Published,
 };
 
-fn name(text: &str) -> Result<Name, Code> {
-    Name::parse(text).map_err(|_| Code::MalformedName)
-}
-
-pub(crate) fn challenge(scope: &mut Scope<'_>, ask: &ChallengeAsk) -> Done {
-    let name = name(&ask.name)?.key();
-    let mut nonce = [0_u8; 32];
-    scope.entropy.fill(&mut nonce);
-    let until = scope.now.after(CHALLENGE_FOR);
-    scope.store.put_challenge(nonce, &OpenChallenge { name, tag: scope.tag, until }).map_err(failed)?;
-    let said = Challenge { nonce: nonce.to_vec(), relay_key: scope.relay.0.to_vec(), until_ms: until.0 };
-    Ok(Said::Challenge(said).into())
-}
-
-/// Takes the challenge that a proof answers, and checks all that can be checked without a key. It can't be answered again.
-fn answered(scope: &mut Scope<'_>, proof: &[u8]) -> Result<Name, Code> {
-    let Proof { relay_key, nonce, name: text, until_ms } = Proof::decode(proof).map_err(|_| Code::MalformedRequest)?;
-    let name = name(&text)?;
-    let nonce = <[u8; 32]>::try_from(nonce.as_slice()).map_err(|_| Code::MalformedRequest)?;
-    if relay_key != scope.relay.0 {
-        return Err(Code::BadSignature);
-    }
-    let challenge = scope.store.take_challenge(nonce).map_err(failed)?.ok_or(Code::ChallengeUnknown)?;
-    if challenge.tag != scope.tag || challenge.name != name.key() || challenge.until != Stamp(until_ms) {
-        return Err(Code::ChallengeUnknown);
-    }
-    if scope.now > challenge.until {
-        return Err(Code::ChallengeExpired);
-    }
-    Ok(name)
-}
-
-fn verified(scope: &Scope<'_>, certificate: &[u8], context: &str, text: &[u8], signature: &[u8]) -> Result<(), Code> {
-    scope.verify.signature(certificate, context, text, signature).map_err(|error| match error {
-        VerifyError::Certificate => Code::BadCertificate,
-        VerifyError::Signature => Code::BadSignature,
-    })
-}
-
-pub(crate) fn register(scope: &mut Scope<'_>, register: &Register) -> Done {
-    let name = answered(scope, &register.proof)?;
-    if register.certificate.len() > CERTIFICATE_LEN_MAX {
-        return Err(Code::BadCertificate);
-    }
-    let facts = scope.verify.certificate(&register.certificate).map_err(|_| Code::BadCertificate)?;
-    if facts.name != name.text() {
-        return Err(Code::BadCertificate);
-    }
-    verified(scope, &register.certificate, context::REGISTER, &register.proof, &register.signature)?;
-    let mailbox_key = register.mailbox_key.as_ref().ok_or(Code::MalformedRequest)?;
-    mailbox_key_of(scope, &register.certificate, facts.fingerprint, mailbox_key)?;
-    let key = name.key();
-    let mailbox = match scope.store.account(&key).map_err(failed)? {
-        Some(account) if account.fingerprint != facts.fingerprint => return Err(Code::NameTaken),
-        // The same identity again: a restart on the way. It keeps its mailbox.
-        Some(account) => account.mailbox,
-        None => {
-            let mut mailbox = [0_u8; MailboxId::LEN];
-            scope.entropy.fill(&mut mailbox);
-            MailboxId(mailbox)
-        }
-    };
-    let account = Account {
-        name: String::from(name.text()),
-        fingerprint: facts.fingerprint,
-        certificate: register.certificate.clone(),
-        mailbox,
-        mailbox_key_statement: mailbox_key.statement.clone(),
-        mailbox_key_signature: mailbox_key.signature.clone(),
-    };
-    scope.store.put_account(&key, &account).map_err(failed)?;
-    scope.store.bind_lane(scope.tag, &key).map_err(failed)?;
-    Ok(Said::Registered(Registered { mailbox: mailbox.0.to_vec() }).into())
-}
-
-/// The mailbox key's statement must be the identity's own, and well-formed: who looks it up relies on it.
-fn mailbox_key_of(scope: &Scope<'_>, certificate: &[u8], owner: Fingerprint, mailbox_key: &MailboxKey) -> Result<(), Code> {
-    verified(scope, certificate, context::MAILBOX_KEY, &mailbox_key.statement, &mailbox_key.signature)?;
-    let statement = MailboxKeyStatement::decode(mailbox_key.statement.as_slice()).map_err(|_| Code::MalformedRequest)?;
-    if statement.fingerprint == owner.0 && statement.key.len() == 32 { Ok(()) } else { Err(Code::MalformedRequest) }
-}
-
-pub(crate) fn login(scope: &mut Scope<'_>, login: &Login) -> Done {
-    let key = answered(scope, &login.proof)?.key();
-    let account = scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?;
-    verified(scope, &account.certificate, context::LOGIN, &login.proof, &login.signature)?;
-    scope.store.bind_lane(scope.tag, &key).map_err(failed)?;
-    let (key_packages, last_resort) = scope.store.key_packages(&key).map_err(failed)?;
-    Ok(Said::LoggedIn(LoggedIn { mailbox: account.mailbox.0.to_vec(), key_packages, last_resort }).into())
-}
-
-/// The name that this lane is logged in under.
-pub(crate) fn logged_in(scope: &mut Scope<'_>) -> Result<NameKey, Code> {
-    scope.store.lane(scope.tag).map_err(failed)?.ok_or(Code::NotLoggedIn)
-}
+/// Suites that one ask names at most.
+const SUITES_MAX: usize = 16;
 
 pub(crate) fn publish(scope: &mut Scope<'_>, publish: &PublishKeyPackages) -> Done {
     let key = logged_in(scope)?;
-    let PublishKeyPackages { one_time, last_resort } = publish;
+    let PublishKeyPackages { one_time, last_resort, suite } = publish;
+    if *suite == 0 {
+        return Err(Code::MalformedRequest.into());
+    }
     let fits = |package: &[u8]| (1..=KEY_PACKAGE_LEN_MAX).contains(&package.len());
-    let (stock, _) = scope.store.key_packages(&key).map_err(failed)?;
+    let stock = scope.store.key_packages(&key).map_err(failed)?.one_time;
     let room = KEY_PACKAGES.saturating_mul(2).saturating_sub(stock);
     if u32::try_from(one_time.len()).map_or(true, |count| count > room) || !one_time.iter().all(|package| fits(package)) {
-        return Err(Code::TooLarge);
+        return Err(Code::TooLarge.into());
     }
     if !last_resort.is_empty() && !fits(last_resort) {
-        return Err(Code::TooLarge);
+        return Err(Code::TooLarge.into());
     }
     let last_resort = (!last_resort.is_empty()).then_some(last_resort.as_slice());
-    scope.store.add_key_packages(&key, one_time, last_resort).map_err(failed)?;
-    let (key_packages, _) = scope.store.key_packages(&key).map_err(failed)?;
+    scope.store.add_key_packages(&key, *suite, one_time, last_resort).map_err(failed)?;
+    let key_packages = scope.store.key_packages(&key).map_err(failed)?.one_time;
     Ok(Said::Published(Published { key_packages }).into())
+}
+
+/// Takes a new mailbox key. One that is older than the one there is comes late, and is refused; the same one again changes nothing.
+pub(crate) fn publish_mailbox_key(scope: &mut Scope<'_>, publish: &PublishMailboxKey) -> Done {
+    let key = logged_in(scope)?;
+    let mailbox_key = publish.mailbox_key.as_ref().ok_or(Code::MalformedRequest)?;
+    let account = scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?;
+    let statement = mailbox_key_of(scope, &account.certificate, account.fingerprint, mailbox_key)?;
+    // What is kept was read when it came.
+    let before = MailboxKeyStatement::decode(account.mailbox_key_statement.as_slice()).map_or(0, |before| before.from_ms);
+    if statement.from_ms < before {
+        return Err(Code::MalformedRequest.into());
+    }
+    scope.store.set_mailbox_key(&key, &mailbox_key.statement, &mailbox_key.signature).map_err(failed)?;
+    Ok(Said::MailboxKeyPublished(MailboxKeyPublished {}).into())
 }
 
 pub(crate) fn lookup(scope: &mut Scope<'_>, lookup: &Lookup) -> Done {
@@ -138,9 +59,28 @@ pub(crate) fn lookup(scope: &mut Scope<'_>, lookup: &Lookup) -> Done {
     Ok(Said::Entry(entry).into())
 }
 
-pub(crate) fn key_package(scope: &mut Scope<'_>, ask: &KeyPackageAsk) -> Done {
-    let key = name(&ask.name)?.key();
+/// Gives a key package out for a stamp, whose bits rise as the one-time ones run out.
+pub(crate) fn key_package(scope: &mut Scope<'_>, nonce: &[u8], ask: &KeyPackageAsk) -> Done {
+    let KeyPackageAsk { name: text, suites, stamp: given } = ask;
+    let key = name(text)?.key();
+    if suites.is_empty() {
+        return Err(Code::MalformedRequest.into());
+    }
+    if suites.len() > SUITES_MAX {
+        return Err(Code::TooLarge.into());
+    }
     scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?;
-    let (key_package, last_resort) = scope.store.take_key_package(&key).map_err(failed)?.ok_or(Code::NoKeyPackage)?;
-    Ok(Said::KeyPackage(KeyPackage { key_package, last_resort }).into())
+    let bits = stamp::ask_bits(scope.policy, scope.store.key_packages(&key).map_err(failed)?);
+    let held = stamp::held(scope, given.as_ref(), || stamp::ask_purpose(scope.verify, nonce, text), bits)?;
+    if let Some(held) = held
+        && !scope.store.spend(held.digest, held.until).map_err(failed)?
+    {
+        return Err(stamp::needed(bits));
+    }
+    let said = match scope.store.take_key_package(&key, suites).map_err(failed)? {
+        Some(StoredKeyPackage { suite, bytes, last_resort }) => Said::KeyPackage(KeyPackage { key_package: bytes, last_resort, suite }),
+        // An answer, to be remembered as such: its stamp is spent, and a repeat must not be asked for another.
+        None => refusal(Refused::from(Code::NoKeyPackage)),
+    };
+    Ok(said.into())
 }

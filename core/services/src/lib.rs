@@ -1,11 +1,14 @@
 //! The relay's logic: directory and mailbox. Pure: one request in, one answer out, over the [`Store`] port.
 //!
 //! ```text
-//!   directory   names, identities, mailbox keys, key packages; challenge-response
-//!   mailbox     put, fetch, acknowledge
+//!   session     challenge, registration, login: who a lane belongs to
+//!   directory   certificates, mailbox keys, key packages
+//!   mailbox     put, fetch, acknowledge, write capabilities
+//!   policy      what the operator decides        stamp   what a stranger pays
 //! ```
 //!
-//! What it learns of a sender is what the request says: a put names a mailbox and nobody else.
+//! What it learns of a sender is what the request says: a put names a mailbox and nobody else. Nothing is limited by what a
+//! sender is, but by the mailbox, by a capability that its owner gave out, and by work.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -15,6 +18,11 @@ extern crate alloc;
 
 mod directory;
 mod mailbox;
+mod policy;
+mod session;
+pub mod stamp;
+
+pub use policy::{Policy, Registration};
 
 use alloc::vec::Vec;
 use prost::Message as _;
@@ -36,6 +44,8 @@ pub struct Scope<'a> {
     pub now: Stamp,
     /// The lane that the request came on.
     pub tag: LaneTag,
+    /// What the operator decided.
+    pub policy: &'a Policy,
     /// The store. The caller commits it before any answer leaves.
     pub store: &'a mut dyn Store,
     /// For nonces and mailbox ids.
@@ -53,10 +63,29 @@ pub struct Handled {
     pub items: Vec<(u64, Vec<u8>)>,
     /// An item that is new in a mailbox: to be pushed, if its owner is logged in.
     pub stored: Option<(MailboxId, u64, Vec<u8>)>,
+    /// Whether the answer is a refusal.
+    pub refused: bool,
 }
 
-/// What a service did, or the number of its refusal.
-type Done = Result<Reply, Code>;
+/// What a service did, or why not.
+type Done = Result<Reply, Refused>;
+
+/// An expected no.
+struct Refused {
+    code: Code,
+    /// With `StampNeeded`: zero bits that a stamp must begin with now.
+    stamp_bits: u32,
+}
+
+impl From<Code> for Refused {
+    fn from(code: Code) -> Refused {
+        Refused { code, stamp_bits: 0 }
+    }
+}
+
+fn refusal(Refused { code, stamp_bits }: Refused) -> Said {
+    Said::Refusal(Refusal { code: code.number(), stamp_bits })
+}
 
 /// What a service has to say.
 struct Reply {
@@ -79,34 +108,24 @@ fn failed(error: StoreError) -> Code {
 
 /// Handles one request. Any bytes get an answer; malformed ones a refusal.
 ///
-/// **Repeat.** The same bytes on the same lane get the first answer again unless it was a refusal, where a second doing would harm (a registration,
-/// a login, a key package); elsewhere doing it again changes nothing.
+/// **Repeat.** The same bytes on the same lane get the first answer again, unless it was a refusal that changed nothing, where a
+/// second doing would harm (a registration, a login, key packages, capabilities); elsewhere doing it again changes nothing.
 pub fn handle(scope: &mut Scope<'_>, frame: &[u8]) -> Handled {
     let id = FrameId(scope.verify.digest(frame).0);
-    let done = request(frame).and_then(|ask| {
-        if !once(&ask) {
-            return serve(scope, ask).map(Outcome::New);
-        }
-        match scope.store.answer(scope.tag, id).map_err(failed)? {
-            Some(answer) => Ok(Outcome::Before(answer)),
-            None => serve(scope, ask).map(Outcome::Once),
-        }
-    });
-    let encode = |said: Said, now: Stamp| Answer { version: VERSION, to: id.0.to_vec(), clock_ms: now.0, said: Some(said) }.encode_to_vec();
-    match done {
-        Ok(Outcome::Before(answer)) => Handled { answer, items: Vec::new(), stored: None },
-        Ok(Outcome::New(reply)) => Handled { answer: encode(reply.said, scope.now), items: reply.items, stored: reply.stored },
-        Ok(Outcome::Once(reply)) => {
-            let answer = encode(reply.said, scope.now);
-            // A store that can't remember it costs a repeat its first answer, and nothing else.
-            let _ = scope.store.remember_answer(scope.tag, id, &answer, scope.now);
-            Handled { answer, items: reply.items, stored: reply.stored }
-        }
-        Err(code) => {
-            let refusal = Said::Refusal(Refusal { code: code.number() });
-            Handled { answer: encode(refusal, scope.now), items: Vec::new(), stored: None }
-        }
+    let (reply, once) = match attempt(scope, id, frame) {
+        Ok(Outcome::Before(answer)) => return Handled { answer, items: Vec::new(), stored: None, refused: false },
+        Ok(Outcome::New(reply)) => (reply, false),
+        Ok(Outcome::Once(reply)) => (reply, true),
+        Err(refused) => (refusal(refused).into(), false),
+    };
+    let Reply { said, items, stored } = reply;
+    let refused = matches!(said, Said::Refusal(_));
+    let answer = Answer { version: VERSION, to: id.0.to_vec(), clock_ms: scope.now.0, said: Some(said) }.encode_to_vec();
+    if once {
+        // A store that can't remember it costs a repeat its first answer, and nothing else.
+        let _ = scope.store.remember_answer(scope.tag, id, &answer, scope.now);
     }
+    Handled { answer, items, stored, refused }
 }
 
 enum Outcome {
@@ -115,7 +134,19 @@ enum Outcome {
     Once(Reply),
 }
 
-fn request(frame: &[u8]) -> Result<Ask, Code> {
+fn attempt(scope: &mut Scope<'_>, id: FrameId, frame: &[u8]) -> Result<Outcome, Refused> {
+    let (nonce, ask) = request(frame)?;
+    if !once(&ask) {
+        return serve(scope, &nonce, ask).map(Outcome::New);
+    }
+    match scope.store.answer(scope.tag, id).map_err(failed)? {
+        Some(answer) => Ok(Outcome::Before(answer)),
+        None => serve(scope, &nonce, ask).map(Outcome::Once),
+    }
+}
+
+/// A request's nonce, and what it asks.
+fn request(frame: &[u8]) -> Result<(Vec<u8>, Ask), Code> {
     if frame.len() > FRAME_LEN_MAX {
         return Err(Code::TooLarge);
     }
@@ -126,27 +157,33 @@ fn request(frame: &[u8]) -> Result<Ask, Code> {
     if nonce.len() != 16 {
         return Err(Code::MalformedRequest);
     }
-    ask.ok_or(Code::MalformedRequest)
+    Ok((nonce, ask.ok_or(Code::MalformedRequest)?))
 }
 
 /// Whether a repeat must not be done again.
 fn once(ask: &Ask) -> bool {
     match ask {
+        // A late repeat would give back a capability that was taken since.
+        Ask::Capabilities(_) => true,
         Ask::Register(_) | Ask::Login(_) | Ask::Publish(_) | Ask::KeyPackage(_) => true,
+        // A late repeat is older than what is there, and refused.
+        Ask::MailboxKey(_) => false,
         Ask::Challenge(_) | Ask::Lookup(_) | Ask::Put(_) | Ask::Fetch(_) | Ask::Acknowledge(_) => false,
     }
 }
 
-fn serve(scope: &mut Scope<'_>, ask: Ask) -> Done {
+fn serve(scope: &mut Scope<'_>, nonce: &[u8], ask: Ask) -> Done {
     match ask {
-        Ask::Challenge(ask) => directory::challenge(scope, &ask),
-        Ask::Register(register) => directory::register(scope, &register),
-        Ask::Login(login) => directory::login(scope, &login),
+        Ask::Challenge(ask) => session::challenge(scope, &ask),
+        Ask::Register(register) => session::register(scope, &register),
+        Ask::Login(login) => session::login(scope, &login),
         Ask::Publish(publish) => directory::publish(scope, &publish),
+        Ask::MailboxKey(publish) => directory::publish_mailbox_key(scope, &publish),
         Ask::Lookup(lookup) => directory::lookup(scope, &lookup),
-        Ask::KeyPackage(ask) => directory::key_package(scope, &ask),
+        Ask::KeyPackage(ask) => directory::key_package(scope, nonce, &ask),
         Ask::Put(put) => mailbox::put(scope, &put),
         Ask::Fetch(fetch) => mailbox::fetch(scope, &fetch),
         Ask::Acknowledge(acknowledge) => mailbox::acknowledge(scope, &acknowledge),
+        Ask::Capabilities(set) => mailbox::set_capabilities(scope, &set),
     }
 }

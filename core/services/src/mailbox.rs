@@ -1,44 +1,115 @@
 //! Mail: put by anybody who knows the mailbox, fetched and acknowledged by its owner.
+//!
+//! ```text
+//!   capability that the owner gave out   → its own quota
+//!   none, or one that was taken back     → the request box: a small quota for all strangers, and a stamp
+//! ```
 
-use crate::{Done, Reply, Scope, directory, failed};
+use crate::{Done, Refused, Reply, Scope, failed, session, stamp};
 use alloc::vec::Vec;
 use thicket_types::error::Code;
-use thicket_types::ids::{FrameId, MailboxId};
-use thicket_types::limits::{ACKNOWLEDGE_MAX, FETCH_ITEMS_MAX};
-use thicket_types::ports::PutOutcome;
+use thicket_types::ids::{Digest, FrameId, MailboxId};
+use thicket_types::limits::{ACKNOWLEDGE_MAX, CAPABILITIES_SET_MAX, FETCH_ITEMS_MAX};
+use thicket_types::name::NameKey;
+use thicket_types::ports::{NewItem, PutOutcome, Quota, Stock};
 use thicket_types::wire::relay::answer::Said;
-use thicket_types::wire::relay::{Acknowledge, Acknowledged, Fetch, Fetched, Put, Stored};
+use thicket_types::wire::relay::{Acknowledge, Acknowledged, CapabilitiesSet, Fetch, Fetched, Put, SetCapabilities, Stamp, Stored};
 
+/// Stores an envelope once. One that is stored already is `Stored` again, without a stamp and whatever is full.
 pub(crate) fn put(scope: &mut Scope<'_>, put: &Put) -> Done {
-    let mailbox = MailboxId::parse(&put.mailbox).ok_or(Code::MalformedRequest)?;
-    let frame = FrameId(scope.verify.digest(&put.envelope).0);
+    let Put { mailbox, envelope, capability, stamp } = put;
+    let mailbox = MailboxId::parse(mailbox).ok_or(Code::MalformedRequest)?;
+    let quota = quota(scope, mailbox, capability)?;
+    let item = NewItem {
+        mailbox,
+        quota,
+        frame: FrameId(scope.verify.digest(envelope).0),
+        envelope,
+        at: scope.now,
+        mailbox_max: scope.policy.mailbox_items_max,
+        quota_max: match quota {
+            Quota::Requests => scope.policy.request_box_items_max,
+            Quota::Capability(_) => scope.policy.capability_items_max,
+        },
+    };
+    let outcome = match quota {
+        Quota::Capability(_) => scope.store.put_item(&item).map_err(failed)?,
+        // A quota without room stores nothing new, so this asks what is known of the item before it is to be paid for.
+        Quota::Requests => match scope.store.put_item(&NewItem { quota_max: 0, ..item }).map_err(failed)? {
+            PutOutcome::QuotaFull => {
+                paid(scope, &item, stamp.as_ref())?;
+                scope.store.put_item(&item).map_err(failed)?
+            }
+            known => known,
+        },
+    };
     let said = Said::Stored(Stored {});
-    match scope.store.put_item(mailbox, frame, &put.envelope, scope.now).map_err(failed)? {
-        PutOutcome::Stored(cursor) => Ok(Reply { said, items: Vec::new(), stored: Some((mailbox, cursor, put.envelope.clone())) }),
-        PutOutcome::Repeated => Ok(said.into()),
-        PutOutcome::Full => Err(Code::MailboxFull),
-        PutOutcome::Unknown => Err(Code::UnknownMailbox),
+    match (outcome, quota) {
+        (PutOutcome::Stored(cursor), _) => Ok(Reply { said, items: Vec::new(), stored: Some((mailbox, cursor, envelope.clone())) }),
+        (PutOutcome::Repeated, _) => Ok(said.into()),
+        (PutOutcome::Full, _) => Err(Code::MailboxFull.into()),
+        (PutOutcome::QuotaFull, Quota::Requests) => Err(Code::RequestBoxFull.into()),
+        (PutOutcome::QuotaFull, Quota::Capability(_)) => Err(Code::QuotaReached.into()),
+        (PutOutcome::Unknown, _) => Err(Code::UnknownMailbox.into()),
     }
+}
+
+/// What a put counts against. A capability that the mailbox has not makes a stranger, as none does.
+fn quota(scope: &mut Scope<'_>, mailbox: MailboxId, capability: &[u8]) -> Result<Quota, Code> {
+    if capability.is_empty() {
+        return Ok(Quota::Requests);
+    }
+    if capability.len() != 32 {
+        return Err(Code::MalformedRequest);
+    }
+    let capability = scope.verify.digest(capability);
+    let has = scope.store.capability(mailbox, capability).map_err(failed)?;
+    Ok(if has { Quota::Capability(capability) } else { Quota::Requests })
+}
+
+/// Asks a stranger for the stamp of an item that is new. A full box refuses before it asks: nobody works for nothing.
+fn paid(scope: &mut Scope<'_>, item: &NewItem<'_>, stamp: Option<&Stamp>) -> Result<(), Refused> {
+    let requests = scope.store.count_of(item.mailbox, Quota::Requests).map_err(failed)?;
+    if requests >= item.quota_max {
+        return Err(Code::RequestBoxFull.into());
+    }
+    let purpose = || stamp::put_purpose(scope.verify, item.mailbox, item.envelope);
+    stamp::held(scope, stamp, purpose, stamp::put_bits(scope.policy, requests)).map(|_| ())
 }
 
 /// The mailbox that this lane may read.
-fn own(scope: &mut Scope<'_>) -> Result<MailboxId, Code> {
-    let key = directory::logged_in(scope)?;
-    Ok(scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?.mailbox)
+fn own(scope: &mut Scope<'_>) -> Result<(NameKey, MailboxId), Code> {
+    let key = session::logged_in(scope)?;
+    let mailbox = scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?.mailbox;
+    Ok((key, mailbox))
 }
 
 pub(crate) fn fetch(scope: &mut Scope<'_>, fetch: &Fetch) -> Done {
-    let mailbox = own(scope)?;
+    let (key, mailbox) = own(scope)?;
     let items = scope.store.items(mailbox, fetch.items_max.min(FETCH_ITEMS_MAX)).map_err(failed)?;
     let waiting = u32::try_from(scope.store.count(mailbox).map_err(failed)?).unwrap_or(u32::MAX);
-    Ok(Reply { said: Said::Fetched(Fetched { waiting }), items, stored: None })
+    let Stock { one_time, last_resort } = scope.store.key_packages(&key).map_err(failed)?;
+    Ok(Reply { said: Said::Fetched(Fetched { waiting, key_packages: one_time, last_resort }), items, stored: None })
 }
 
 pub(crate) fn acknowledge(scope: &mut Scope<'_>, acknowledge: &Acknowledge) -> Done {
-    let mailbox = own(scope)?;
+    let (_, mailbox) = own(scope)?;
     if acknowledge.cursors.len() > ACKNOWLEDGE_MAX {
-        return Err(Code::TooLarge);
+        return Err(Code::TooLarge.into());
     }
     scope.store.remove_items(mailbox, &acknowledge.cursors).map_err(failed)?;
     Ok(Said::Acknowledged(Acknowledged {}).into())
+}
+
+/// Gives out and takes back write capabilities. One that is in both lists stays. What was put by one that goes stays too.
+pub(crate) fn set_capabilities(scope: &mut Scope<'_>, set: &SetCapabilities) -> Done {
+    let (_, mailbox) = own(scope)?;
+    let SetCapabilities { add, remove } = set;
+    if add.len().saturating_add(remove.len()) > CAPABILITIES_SET_MAX {
+        return Err(Code::TooLarge.into());
+    }
+    let digests = |given: &[Vec<u8>]| given.iter().map(|bytes| Digest::parse(bytes)).collect::<Option<Vec<Digest>>>();
+    let (add, remove) = digests(add).zip(digests(remove)).ok_or(Code::MalformedRequest)?;
+    scope.store.set_capabilities(mailbox, &add, &remove).map_err(failed)?;
+    Ok(Said::CapabilitiesSet(CapabilitiesSet {}).into())
 }

@@ -1,29 +1,40 @@
 //! A store in memory: for tests, simulations and a relay that may forget when it stops.
 
+use crate::LAST_RESORTS_MAX;
+use crate::capabilities::{Changes, changes};
 use crate::undo::Undo;
 use crate::volatile::Volatile;
 use std::collections::{BTreeMap, VecDeque};
-use thicket_types::ids::{FrameId, LaneTag, MailboxId};
-use thicket_types::limits::{MAILBOX_ITEMS_MAX, RETENTION};
+use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
 use thicket_types::name::NameKey;
-use thicket_types::ports::{Account, OpenChallenge, PutOutcome, Store, StoreError};
-use thicket_types::time::Stamp;
+use thicket_types::ports::{Account, NewItem, OpenChallenge, PutOutcome, Quota, Stock, Store, StoreError, StoredKeyPackage};
+use thicket_types::time::{Duration, Stamp};
 
 /// What [`SqliteStore`](crate::SqliteStore) keeps on disk, in ordered maps.
 #[derive(Default)]
 struct Data {
     accounts: BTreeMap<NameKey, Account>,
+    generations: BTreeMap<NameKey, [u8; 16]>,
     key_packages: BTreeMap<NameKey, KeyPackages>,
     mailboxes: BTreeMap<MailboxId, Mailbox>,
-    items: BTreeMap<(MailboxId, u64), Vec<u8>>,
+    capabilities: BTreeMap<(MailboxId, Digest), Capability>,
+    items: BTreeMap<ItemKey, Item>,
     /// When an item came, and its place: kept when the item is gone.
     frames: BTreeMap<(MailboxId, FrameId), (Stamp, u64)>,
 }
 
 #[derive(Clone, Default)]
 struct KeyPackages {
-    one_time: VecDeque<Vec<u8>>,
-    last_resort: Option<Vec<u8>>,
+    /// By suite, oldest first.
+    one_time: BTreeMap<u32, VecDeque<Vec<u8>>>,
+    /// By suite.
+    last_resort: BTreeMap<u32, LastResort>,
+}
+
+#[derive(Clone)]
+struct LastResort {
+    bytes: Vec<u8>,
+    given: bool,
 }
 
 #[derive(Clone)]
@@ -32,6 +43,25 @@ struct Mailbox {
     /// The place that was given last.
     place_last: u64,
     items: u64,
+    /// Of them, those of the request box.
+    requests: u64,
+    capabilities: u64,
+}
+
+/// What counts against a capability. Stays after it was revoked, until its last item is gone.
+#[derive(Clone, Copy)]
+struct Capability {
+    held: bool,
+    items: u64,
+}
+
+/// A mailbox, whether the item is of its request box, and the item's place: the order in which items are given.
+type ItemKey = (MailboxId, bool, u64);
+
+#[derive(Clone)]
+struct Item {
+    quota: Quota,
+    envelope: Vec<u8>,
 }
 
 /// A store in memory. What a commit made durable lasts as long as the process.
@@ -49,14 +79,61 @@ impl MemoryStore {
 
     /// Removes an item; says whether it was there.
     fn remove_item(&mut self, mailbox: MailboxId, place: u64) -> bool {
-        if !self.kept.remove(|data| &mut data.items, (mailbox, place)) {
+        let find = |request| self.kept.data.items.get(&(mailbox, request, place)).map(|item| (request, item.quota));
+        let Some((request, quota)) = find(false).or_else(|| find(true)) else {
             return false;
+        };
+        self.kept.remove(|data| &mut data.items, (mailbox, request, place));
+        if let Some(mut row) = self.kept.data.mailboxes.get(&mailbox).cloned() {
+            row.items = row.items.saturating_sub(1);
+            row.requests = row.requests.saturating_sub(u64::from(request));
+            self.kept.insert(|data| &mut data.mailboxes, mailbox, row);
         }
-        if let Some(Mailbox { owner, place_last, items }) = self.kept.data.mailboxes.get(&mailbox).cloned() {
-            let fewer = Mailbox { owner, place_last, items: items.saturating_sub(1) };
-            self.kept.insert(|data| &mut data.mailboxes, mailbox, fewer);
+        if let Quota::Capability(capability) = quota {
+            let Capability { held, items } = self.capability_row(mailbox, capability);
+            self.keep_capability(mailbox, capability, Capability { held, items: items.saturating_sub(1) });
         }
         true
+    }
+
+    fn capability_row(&self, mailbox: MailboxId, capability: Digest) -> Capability {
+        self.kept.data.capabilities.get(&(mailbox, capability)).copied().unwrap_or(Capability { held: false, items: 0 })
+    }
+
+    /// Keeps a capability's row, unless nothing would be lost with it.
+    fn keep_capability(&mut self, mailbox: MailboxId, capability: Digest, row: Capability) {
+        if row.held || row.items > 0 {
+            self.kept.insert(|data| &mut data.capabilities, (mailbox, capability), row);
+        } else {
+            self.kept.remove(|data| &mut data.capabilities, (mailbox, capability));
+        }
+    }
+
+    /// Takes the oldest one-time package of a suite out.
+    fn take_one_time(&mut self, name: &NameKey, suite: u32) -> Option<Vec<u8>> {
+        let one_time = &mut self.kept.data.key_packages.get_mut(name)?.one_time;
+        let of_suite = one_time.get_mut(&suite)?;
+        let bytes = of_suite.pop_front()?;
+        if of_suite.is_empty() {
+            one_time.remove(&suite);
+        }
+        let (name, back) = (name.clone(), bytes.clone());
+        self.kept.step(move |data| data.key_packages.entry(name).or_default().one_time.entry(suite).or_default().push_front(back));
+        Some(bytes)
+    }
+
+    /// Gives the last-resort package of a suite, and marks it as given out.
+    fn give_last_resort(&mut self, name: &NameKey, suite: u32) -> Option<Vec<u8>> {
+        let last_resort = self.kept.data.key_packages.get_mut(name)?.last_resort.get_mut(&suite)?;
+        let (bytes, given) = (last_resort.bytes.clone(), last_resort.given);
+        last_resort.given = true;
+        let name = name.clone();
+        self.kept.step(move |data| {
+            if let Some(last_resort) = data.key_packages.get_mut(&name).and_then(|kept| kept.last_resort.get_mut(&suite)) {
+                last_resort.given = given;
+            }
+        });
+        Some(bytes)
     }
 }
 
@@ -75,7 +152,7 @@ impl Store for MemoryStore {
             },
             None if self.kept.data.mailboxes.contains_key(&account.mailbox) => return Err(StoreError::Failed),
             None => {
-                let mailbox = Mailbox { owner: name.clone(), place_last: 0, items: 0 };
+                let mailbox = Mailbox { owner: name.clone(), place_last: 0, items: 0, requests: 0, capabilities: 0 };
                 self.kept.insert(|data| &mut data.mailboxes, account.mailbox, mailbox);
                 account.clone()
             }
@@ -93,7 +170,8 @@ impl Store for MemoryStore {
     }
 
     fn bind_lane(&mut self, tag: LaneTag, name: &NameKey) -> Result<(), StoreError> {
-        self.volatile.bind_lane(tag, name)
+        self.volatile.bind_lane(tag, name);
+        Ok(())
     }
 
     fn lane(&mut self, tag: LaneTag) -> Result<Option<NameKey>, StoreError> {
@@ -104,63 +182,146 @@ impl Store for MemoryStore {
         Ok(self.kept.data.mailboxes.get(&mailbox).and_then(|mailbox| self.volatile.lane_of(&mailbox.owner)))
     }
 
-    fn add_key_packages(&mut self, name: &NameKey, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), StoreError> {
+    fn accounts(&mut self) -> Result<u64, StoreError> {
+        Ok(u64::try_from(self.kept.data.accounts.len()).unwrap_or(u64::MAX))
+    }
+
+    fn set_mailbox_key(&mut self, name: &NameKey, statement: &[u8], signature: &[u8]) -> Result<(), StoreError> {
+        let before = self.kept.data.accounts.get(name).cloned().ok_or(StoreError::Failed)?;
+        let account = Account { mailbox_key_statement: statement.to_vec(), mailbox_key_signature: signature.to_vec(), ..before };
+        self.kept.insert(|data| &mut data.accounts, name.clone(), account);
+        Ok(())
+    }
+
+    fn generation(&mut self, name: &NameKey) -> Result<Option<[u8; 16]>, StoreError> {
+        Ok(self.kept.data.generations.get(name).copied())
+    }
+
+    fn set_generation(&mut self, name: &NameKey, generation: [u8; 16]) -> Result<(), StoreError> {
+        if !self.kept.data.accounts.contains_key(name) {
+            return Err(StoreError::Failed);
+        }
+        self.kept.insert(|data| &mut data.generations, name.clone(), generation);
+        Ok(())
+    }
+
+    fn add_key_packages(&mut self, name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), StoreError> {
         if !self.kept.data.accounts.contains_key(name) {
             return Err(StoreError::Failed);
         }
         let mut kept = self.kept.data.key_packages.get(name).cloned().unwrap_or_default();
-        kept.one_time.extend(one_time.iter().cloned());
-        if let Some(last_resort) = last_resort {
-            kept.last_resort = Some(last_resort.to_vec());
+        if let Some(bytes) = last_resort {
+            let before = kept.last_resort.get(&suite);
+            if before.is_none() && kept.last_resort.len() >= LAST_RESORTS_MAX {
+                return Err(StoreError::Full);
+            }
+            // The same bytes again are no new package.
+            let given = before.is_some_and(|before| before.given && before.bytes == bytes);
+            kept.last_resort.insert(suite, LastResort { bytes: bytes.to_vec(), given });
+        }
+        if !one_time.is_empty() {
+            kept.one_time.entry(suite).or_default().extend(one_time.iter().cloned());
         }
         self.kept.insert(|data| &mut data.key_packages, name.clone(), kept);
         Ok(())
     }
 
-    fn take_key_package(&mut self, name: &NameKey) -> Result<Option<(Vec<u8>, bool)>, StoreError> {
-        let Some(kept) = self.kept.data.key_packages.get_mut(name) else {
-            return Ok(None);
-        };
-        let Some(package) = kept.one_time.pop_front() else {
-            return Ok(kept.last_resort.clone().map(|package| (package, true)));
-        };
-        let (name, back) = (name.clone(), package.clone());
-        self.kept.step(move |data| data.key_packages.entry(name).or_default().one_time.push_front(back));
-        Ok(Some((package, false)))
+    fn take_key_package(&mut self, name: &NameKey, suites: &[u32]) -> Result<Option<StoredKeyPackage>, StoreError> {
+        for suite in suites {
+            if let Some(bytes) = self.take_one_time(name, *suite) {
+                return Ok(Some(StoredKeyPackage { suite: *suite, bytes, last_resort: false }));
+            }
+        }
+        for suite in suites {
+            if let Some(bytes) = self.give_last_resort(name, *suite) {
+                return Ok(Some(StoredKeyPackage { suite: *suite, bytes, last_resort: true }));
+            }
+        }
+        Ok(None)
     }
 
-    fn key_packages(&mut self, name: &NameKey) -> Result<(u32, bool), StoreError> {
-        let Some(kept) = self.kept.data.key_packages.get(name) else {
-            return Ok((0, false));
+    fn key_packages(&mut self, name: &NameKey) -> Result<Stock, StoreError> {
+        let Some(KeyPackages { one_time, last_resort }) = self.kept.data.key_packages.get(name) else {
+            return Ok(Stock::default());
         };
-        Ok((u32::try_from(kept.one_time.len()).unwrap_or(u32::MAX), kept.last_resort.is_some()))
+        let count: usize = one_time.values().map(VecDeque::len).sum();
+        Ok(Stock { one_time: u32::try_from(count).unwrap_or(u32::MAX), last_resort: last_resort.values().any(|package| !package.given) })
     }
 
-    fn put_item(&mut self, mailbox: MailboxId, frame: FrameId, envelope: &[u8], at: Stamp) -> Result<PutOutcome, StoreError> {
-        let Some(Mailbox { owner, place_last, items }) = self.kept.data.mailboxes.get(&mailbox).cloned() else {
+    fn set_capabilities(&mut self, mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> Result<(), StoreError> {
+        let row = self.kept.data.mailboxes.get(&mailbox).cloned().ok_or(StoreError::Failed)?;
+        let Changes { new, gone, count } =
+            changes(row.capabilities, add, remove, |capability| Ok(self.capability_row(mailbox, capability).held))?;
+        for (set, held) in [(new, true), (gone, false)] {
+            for capability in set {
+                let Capability { held: _, items } = self.capability_row(mailbox, capability);
+                self.keep_capability(mailbox, capability, Capability { held, items });
+            }
+        }
+        self.kept.insert(|data| &mut data.mailboxes, mailbox, Mailbox { capabilities: count, ..row });
+        Ok(())
+    }
+
+    fn capability(&mut self, mailbox: MailboxId, capability: Digest) -> Result<bool, StoreError> {
+        Ok(self.capability_row(mailbox, capability).held)
+    }
+
+    fn spend(&mut self, stamp: Digest, until: Stamp) -> Result<bool, StoreError> {
+        self.volatile.spend(stamp, until)
+    }
+
+    fn put_item(&mut self, item: &NewItem<'_>) -> Result<PutOutcome, StoreError> {
+        let NewItem { mailbox, quota, frame, envelope, at, mailbox_max, quota_max } = *item;
+        let Some(mut row) = self.kept.data.mailboxes.get(&mailbox).cloned() else {
             return Ok(PutOutcome::Unknown);
         };
         if self.kept.data.frames.contains_key(&(mailbox, frame)) {
             return Ok(PutOutcome::Repeated);
         }
-        if items >= MAILBOX_ITEMS_MAX {
+        if row.items >= mailbox_max {
             return Ok(PutOutcome::Full);
         }
-        let place = place_last + 1;
-        self.kept.insert(|data| &mut data.mailboxes, mailbox, Mailbox { owner, place_last: place, items: items + 1 });
-        self.kept.insert(|data| &mut data.items, (mailbox, place), envelope.to_vec());
+        let request = match quota {
+            Quota::Requests => {
+                if row.requests >= quota_max {
+                    return Ok(PutOutcome::QuotaFull);
+                }
+                row.requests += 1;
+                true
+            }
+            Quota::Capability(capability) => {
+                let Capability { held, items } = self.capability_row(mailbox, capability);
+                if items >= quota_max {
+                    return Ok(PutOutcome::QuotaFull);
+                }
+                self.keep_capability(mailbox, capability, Capability { held, items: items + 1 });
+                false
+            }
+        };
+        row.items += 1;
+        row.place_last += 1;
+        let place = row.place_last;
+        self.kept.insert(|data| &mut data.mailboxes, mailbox, row);
+        self.kept.insert(|data| &mut data.items, (mailbox, request, place), Item { quota, envelope: envelope.to_vec() });
         self.kept.insert(|data| &mut data.frames, (mailbox, frame), (at, place));
         Ok(PutOutcome::Stored(place))
     }
 
     fn items(&mut self, mailbox: MailboxId, count_max: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
-        let items = self.kept.data.items.range((mailbox, 0)..=(mailbox, u64::MAX));
-        Ok(items.take(count_max).map(|((_, place), envelope)| (*place, envelope.clone())).collect())
+        let items = self.kept.data.items.range((mailbox, false, 0)..=(mailbox, true, u64::MAX));
+        Ok(items.take(count_max).map(|((_, _, place), item)| (*place, item.envelope.clone())).collect())
     }
 
     fn count(&mut self, mailbox: MailboxId) -> Result<u64, StoreError> {
         Ok(self.kept.data.mailboxes.get(&mailbox).map_or(0, |mailbox| mailbox.items))
+    }
+
+    fn count_of(&mut self, mailbox: MailboxId, quota: Quota) -> Result<u64, StoreError> {
+        Ok(match quota {
+            Quota::Requests => self.kept.data.mailboxes.get(&mailbox).map_or(0, |mailbox| mailbox.requests),
+            Quota::Capability(capability) => self.capability_row(mailbox, capability).items,
+        })
     }
 
     fn remove_items(&mut self, mailbox: MailboxId, cursors: &[u64]) -> Result<(), StoreError> {
@@ -178,9 +339,9 @@ impl Store for MemoryStore {
         self.volatile.remember_answer(tag, frame, answer, at)
     }
 
-    fn clean(&mut self, now: Stamp) -> Result<u64, StoreError> {
+    fn clean(&mut self, now: Stamp, retention: Duration) -> Result<u64, StoreError> {
         self.volatile.clean(now);
-        let past = self.kept.data.frames.iter().filter(|(_, (at, _))| now.since(*at) > RETENTION);
+        let past = self.kept.data.frames.iter().filter(|(_, (at, _))| now.since(*at) > retention);
         let past: Vec<((MailboxId, FrameId), u64)> = past.map(|(key, (_, place))| (*key, *place)).collect();
         let mut removed = 0;
         for (key, place) in past {

@@ -1,132 +1,45 @@
 //! A store on disk: one SQLite database, used without a key, so plain.
 //!
 //! ```text
-//!   directory   account, key_package     the only rows that lead to a name
-//!   mailboxes   mailbox, item, frame     random ids and sealed bytes
+//!   directory   account, key_package, last_resort   the only rows that lead to a name
+//!   mailboxes   mailbox, capability, item, frame    random ids, hashes and sealed bytes
 //! ```
 //!
 //! The first write begins a transaction; [`Store::commit`] ends it. A statement that fails within it spoils the whole of it,
 //! since SQLite may have ended it by itself: nothing more is done until [`Store::roll_back`].
 
+mod directory;
+mod mailboxes;
+mod schema;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
+pub use trouble::{BackupError, OpenError};
+
+use crate::LAST_RESORTS_MAX;
+use crate::capabilities::{Changes, changes};
 use crate::volatile::Volatile;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags};
+use schema::{TABLES, VERSION};
 use std::fs::{self, File};
+use std::io;
 use std::path::{self, Path};
-use std::{error, fmt, io};
-use thicket_types::ids::{Fingerprint, FrameId, LaneTag, MailboxId};
-use thicket_types::limits::{MAILBOX_ITEMS_MAX, RETENTION};
+use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
 use thicket_types::name::{Name, NameKey};
-use thicket_types::ports::{Account, OpenChallenge, PutOutcome, Store, StoreError};
-use thicket_types::time::Stamp;
-
-/// The schema's version, kept as SQLite's `user_version`.
-const VERSION: i64 = 1;
+use thicket_types::ports::{Account, NewItem, OpenChallenge, PutOutcome, Quota, Stock, Store, StoreError, StoredKeyPackage};
+use thicket_types::time::{Duration, Stamp};
 
 /// FrameIds that one call of [`Store::clean`] removes at most, each with its item: a turn never stalls for long.
 const CLEAN_MAX: u32 = 1_000;
 
-// An item and its FrameId came at the same time, so one index by time serves both; a place leads from the one to the other.
-// Rows that may be large have a rowid: without one they would stand in the inner pages too.
-const TABLES: &str = "
-CREATE TABLE account (
-    number INTEGER PRIMARY KEY,
-    name_key TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
-    fingerprint BLOB NOT NULL,
-    certificate BLOB NOT NULL,
-    mailbox BLOB NOT NULL UNIQUE,
-    mailbox_key_statement BLOB NOT NULL,
-    mailbox_key_signature BLOB NOT NULL,
-    last_resort BLOB
-);
-CREATE TABLE key_package (
-    number INTEGER PRIMARY KEY,
-    account INTEGER NOT NULL,
-    bytes BLOB NOT NULL
-);
-CREATE INDEX key_package_by_account ON key_package (account);
-CREATE TABLE mailbox (
-    number INTEGER PRIMARY KEY,
-    id BLOB NOT NULL UNIQUE,
-    place_last INTEGER NOT NULL,
-    items INTEGER NOT NULL
-);
-CREATE TABLE item (
-    number INTEGER PRIMARY KEY,
-    mailbox INTEGER NOT NULL,
-    place INTEGER NOT NULL,
-    envelope BLOB NOT NULL
-);
-CREATE UNIQUE INDEX item_by_place ON item (mailbox, place);
-CREATE TABLE frame (
-    mailbox INTEGER NOT NULL,
-    id BLOB NOT NULL,
-    at INTEGER NOT NULL,
-    place INTEGER NOT NULL,
-    PRIMARY KEY (mailbox, id)
-) WITHOUT ROWID;
-CREATE INDEX frame_by_at ON frame (at);
-";
-
-/// Why a store did not open.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OpenError {
-    /// A newer version made it. It was left as it is.
-    Newer,
-    /// The file is damaged, or no store.
-    Damaged,
-    /// There is no room.
-    DiskFull,
-    /// The disk failed: an I/O error, no permission, or no such folder.
-    DiskFailed,
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            OpenError::Newer => "the store was made by a newer version",
-            OpenError::Damaged => "the store's file is damaged, or no store",
-            OpenError::DiskFull => "the disk is full",
-            OpenError::DiskFailed => "the disk failed",
-        })
-    }
-}
-
-impl error::Error for OpenError {}
-
-/// Why no backup was made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BackupError {
-    /// There is such a file already. It was left as it is.
-    Exists,
-    /// There is something to commit first.
-    Uncommitted,
-    /// There is no room.
-    DiskFull,
-    /// The disk failed: an I/O error, no permission, or no such folder.
-    DiskFailed,
-}
-
-impl fmt::Display for BackupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            BackupError::Exists => "the backup's file exists already",
-            BackupError::Uncommitted => "the store has something to commit first",
-            BackupError::DiskFull => "the disk is full",
-            BackupError::DiskFailed => "the disk failed",
-        })
-    }
-}
-
-impl error::Error for BackupError {}
-
-/// A store on disk. Challenges, lanes and remembered answers are in memory: a restart forgets them, as it does reply paths.
+/// A store on disk. Challenges, lanes, spent stamps and remembered answers are in memory: a restart forgets them, as it does
+/// reply paths.
 pub struct SqliteStore {
     conn: Connection,
     volatile: Volatile,
+    /// Accounts, once they were counted.
+    accounts: Option<u64>,
     /// Whether a transaction was begun.
     writing: bool,
     /// Whether something failed within it.
@@ -139,23 +52,22 @@ impl SqliteStore {
         // SQLite takes an absolute path for nothing but a file: neither `:memory:` nor a URI.
         let path = path::absolute(path).map_err(|_| OpenError::DiskFailed)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags).map_err(fault)?;
+        let conn = Connection::open_with_flags(path, flags)?;
         // Read before anything is written: what is not ours stays as it is.
-        let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
-        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(fault)?;
+        let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
         match (version, tables) {
             (VERSION, _) | (0, 0) => {}
             (newer, _) if newer > VERSION => return Err(OpenError::Newer),
             (_, _) => return Err(OpenError::Damaged),
         }
-        conn.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 5000;").map_err(fault)?;
-        conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(fault)?;
+        conn.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 5000;")?;
+        conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
         conn.set_prepared_statement_cache_capacity(64);
         if version == 0 {
-            let made = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
-            conn.execute_batch(&made).map_err(fault)?;
+            conn.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))?;
         }
-        Ok(SqliteStore { conn, volatile: Volatile::default(), writing: false, spoiled: false })
+        Ok(SqliteStore { conn, volatile: Volatile::default(), accounts: None, writing: false, spoiled: false })
     }
 
     /// Writes what is durable into a new file, which opens as a store.
@@ -166,12 +78,9 @@ impl SqliteStore {
         let to = path::absolute(to).map_err(|_| BackupError::DiskFailed)?;
         let text = to.to_str().ok_or(BackupError::DiskFailed)?;
         // Takes the name, so that nothing is written over; SQLite fills a file that is empty, and no other.
-        let file = File::options().write(true).create_new(true).open(&to).map_err(|error| backup_fault(&error))?;
-        let filled = self.conn.execute("VACUUM INTO ?1", [text]).map_err(|error| match fault(error) {
-            OpenError::DiskFull => BackupError::DiskFull,
-            OpenError::Newer | OpenError::Damaged | OpenError::DiskFailed => BackupError::DiskFailed,
-        });
-        let done = filled.and_then(|_| file.sync_all().and_then(|()| sync_folder(&to)).map_err(|error| backup_fault(&error)));
+        let file = File::options().write(true).create_new(true).open(&to)?;
+        let filled = self.conn.execute("VACUUM INTO ?1", [text]).map_err(|error| OpenError::from(error).into());
+        let done = filled.and_then(|_| file.sync_all().and_then(|()| sync_folder(&to)).map_err(BackupError::from));
         if done.is_err() {
             // Half a backup is none; if it can't be removed, the error says enough.
             let _ = fs::remove_file(&to);
@@ -200,82 +109,43 @@ impl SqliteStore {
         self.read(run)
     }
 
+    /// Runs a statement that changes one account. **Errors:** `Failed`, if there is none; nothing is spoiled by that.
+    fn change_account(
+        &mut self,
+        name: &NameKey,
+        run: impl FnOnce(&Connection, &NameKey) -> rusqlite::Result<bool>,
+    ) -> Result<(), StoreError> {
+        self.account_number(name)?.ok_or(StoreError::Failed)?;
+        self.write(|conn| run(conn, name)).map(|_| ())
+    }
+
     fn account_number(&mut self, name: &NameKey) -> Result<Option<i64>, StoreError> {
-        self.read(|conn| {
-            let mut find = conn.prepare_cached("SELECT number FROM account WHERE name_key = ?1")?;
-            find.query_row(params![name.text()], |row| row.get(0)).optional()
-        })
+        self.read(|conn| directory::account_number(conn, name))
     }
 
-    fn mailbox(&mut self, id: MailboxId) -> Result<Option<Mailbox>, StoreError> {
-        self.read(|conn| {
-            let mut find = conn.prepare_cached("SELECT number, place_last, items FROM mailbox WHERE id = ?1")?;
-            let mailbox =
-                find.query_row(params![id.0], |row| Ok(Mailbox { number: row.get(0)?, place_last: row.get(1)?, items: row.get(2)? }));
-            mailbox.optional()
-        })
+    fn mailbox(&mut self, id: MailboxId) -> Result<Option<mailboxes::Mailbox>, StoreError> {
+        self.read(|conn| mailboxes::mailbox(conn, id))
     }
-}
-
-/// A mailbox's row.
-struct Mailbox {
-    number: i64,
-    /// The place that was given last.
-    place_last: u64,
-    items: u64,
 }
 
 impl Store for SqliteStore {
     fn account(&mut self, name: &NameKey) -> Result<Option<Account>, StoreError> {
-        self.read(|conn| {
-            let mut find = conn.prepare_cached(
-                "SELECT name, fingerprint, certificate, mailbox, mailbox_key_statement, mailbox_key_signature
-                 FROM account WHERE name_key = ?1",
-            )?;
-            let account = find.query_row(params![name.text()], |row| {
-                Ok(Account {
-                    name: row.get(0)?,
-                    fingerprint: Fingerprint(row.get(1)?),
-                    certificate: row.get(2)?,
-                    mailbox: MailboxId(row.get(3)?),
-                    mailbox_key_statement: row.get(4)?,
-                    mailbox_key_signature: row.get(5)?,
-                })
-            });
-            account.optional()
-        })
+        self.read(|conn| directory::account(conn, name))
     }
 
     fn put_account(&mut self, name: &NameKey, account: &Account) -> Result<(), StoreError> {
-        let Account { name: text, fingerprint, certificate, mailbox, mailbox_key_statement, mailbox_key_signature } = account;
-        let before = self.account(name)?;
-        match before {
-            Some(before) if before.fingerprint != *fingerprint => Err(StoreError::Failed),
-            Some(_) => self.write(|conn| {
-                let mut replace =
-                    conn.prepare_cached("UPDATE account SET mailbox_key_statement = ?2, mailbox_key_signature = ?3 WHERE name_key = ?1")?;
-                replace.execute(params![name.text(), mailbox_key_statement, mailbox_key_signature])?;
+        match self.account(name)? {
+            Some(before) if before.fingerprint != account.fingerprint => Err(StoreError::Failed),
+            Some(_) => self.set_mailbox_key(name, &account.mailbox_key_statement, &account.mailbox_key_signature),
+            None if self.mailbox(account.mailbox)?.is_some() => Err(StoreError::Failed),
+            None => {
+                self.write(|conn| {
+                    directory::put_account(conn, name, account)?;
+                    mailboxes::put_mailbox(conn, account.mailbox)
+                })?;
+                self.accounts = self.accounts.map(|count| count + 1);
                 Ok(())
-            }),
-            None if self.mailbox(*mailbox)?.is_some() => Err(StoreError::Failed),
-            None => self.write(|conn| {
-                let mut put = conn.prepare_cached(
-                    "INSERT INTO account
-                     (name_key, name, fingerprint, certificate, mailbox, mailbox_key_statement, mailbox_key_signature)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?;
-                put.execute(params![
-                    name.text(),
-                    text,
-                    fingerprint.0,
-                    certificate,
-                    mailbox.0,
-                    mailbox_key_statement,
-                    mailbox_key_signature
-                ])?;
-                conn.prepare_cached("INSERT INTO mailbox (id, place_last, items) VALUES (?1, 0, 0)")?.execute(params![mailbox.0])?;
-                Ok(())
-            }),
+            }
         }
     }
 
@@ -288,7 +158,8 @@ impl Store for SqliteStore {
     }
 
     fn bind_lane(&mut self, tag: LaneTag, name: &NameKey) -> Result<(), StoreError> {
-        self.volatile.bind_lane(tag, name)
+        self.volatile.bind_lane(tag, name);
+        Ok(())
     }
 
     fn lane(&mut self, tag: LaneTag) -> Result<Option<NameKey>, StoreError> {
@@ -296,106 +167,151 @@ impl Store for SqliteStore {
     }
 
     fn lane_of(&mut self, mailbox: MailboxId) -> Result<Option<LaneTag>, StoreError> {
-        let owner: Option<String> = self.read(|conn| {
-            let mut find = conn.prepare_cached("SELECT name_key FROM account WHERE mailbox = ?1")?;
-            find.query_row(params![mailbox.0], |row| row.get(0)).optional()
-        })?;
-        let Some(owner) = owner else {
+        let Some(owner) = self.read(|conn| mailboxes::owner(conn, mailbox))? else {
             return Ok(None);
         };
         let owner = Name::parse(&owner).map_err(|_| StoreError::Failed)?;
         Ok(self.volatile.lane_of(&owner.key()))
     }
 
-    fn add_key_packages(&mut self, name: &NameKey, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), StoreError> {
+    fn accounts(&mut self) -> Result<u64, StoreError> {
+        let count = match self.accounts {
+            Some(count) => count,
+            None => self.read(directory::accounts)?,
+        };
+        self.accounts = Some(count);
+        Ok(count)
+    }
+
+    fn set_mailbox_key(&mut self, name: &NameKey, statement: &[u8], signature: &[u8]) -> Result<(), StoreError> {
+        self.change_account(name, |conn, name| directory::set_mailbox_key(conn, name, statement, signature))
+    }
+
+    fn generation(&mut self, name: &NameKey) -> Result<Option<[u8; 16]>, StoreError> {
+        self.read(|conn| directory::generation(conn, name))
+    }
+
+    fn set_generation(&mut self, name: &NameKey, generation: [u8; 16]) -> Result<(), StoreError> {
+        self.change_account(name, |conn, name| directory::set_generation(conn, name, generation))
+    }
+
+    fn add_key_packages(&mut self, name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), StoreError> {
         let account = self.account_number(name)?.ok_or(StoreError::Failed)?;
+        if last_resort.is_some() && self.read(|conn| directory::other_last_resorts(conn, account, suite))? >= LAST_RESORTS_MAX {
+            return Err(StoreError::Full);
+        }
         self.write(|conn| {
-            let mut add = conn.prepare_cached("INSERT INTO key_package (account, bytes) VALUES (?1, ?2)")?;
             for package in one_time {
-                add.execute(params![account, package])?;
+                directory::add_one_time(conn, account, suite, package)?;
             }
-            if let Some(last_resort) = last_resort {
-                let mut replace = conn.prepare_cached("UPDATE account SET last_resort = ?2 WHERE number = ?1")?;
-                replace.execute(params![account, last_resort])?;
-            }
-            Ok(())
+            last_resort.map_or(Ok(()), |package| directory::replace_last_resort(conn, account, suite, package))
         })
     }
 
-    fn take_key_package(&mut self, name: &NameKey) -> Result<Option<(Vec<u8>, bool)>, StoreError> {
+    fn take_key_package(&mut self, name: &NameKey, suites: &[u32]) -> Result<Option<StoredKeyPackage>, StoreError> {
         let Some(account) = self.account_number(name)? else {
             return Ok(None);
         };
-        let oldest: Option<(i64, Vec<u8>)> = self.read(|conn| {
-            let mut find = conn.prepare_cached("SELECT number, bytes FROM key_package WHERE account = ?1 ORDER BY number LIMIT 1")?;
-            find.query_row(params![account], |row| Ok((row.get(0)?, row.get(1)?))).optional()
-        })?;
-        if let Some((number, package)) = oldest {
-            self.write(|conn| conn.prepare_cached("DELETE FROM key_package WHERE number = ?1")?.execute(params![number]))?;
-            return Ok(Some((package, false)));
+        for suite in suites {
+            if let Some((number, package)) = self.read(|conn| directory::one_time(conn, account, *suite))? {
+                self.write(|conn| directory::remove_one_time(conn, number))?;
+                return Ok(Some(package));
+            }
         }
-        let last_resort: Option<Vec<u8>> = self.read(|conn| {
-            let mut find = conn.prepare_cached("SELECT last_resort FROM account WHERE number = ?1")?;
-            find.query_row(params![account], |row| row.get(0))
-        })?;
-        Ok(last_resort.map(|package| (package, true)))
+        for suite in suites {
+            if let Some((number, given, package)) = self.read(|conn| directory::last_resort(conn, account, *suite))? {
+                if !given {
+                    self.write(|conn| directory::mark_given(conn, number))?;
+                }
+                return Ok(Some(package));
+            }
+        }
+        Ok(None)
     }
 
-    fn key_packages(&mut self, name: &NameKey) -> Result<(u32, bool), StoreError> {
-        let stock = self.read(|conn| {
-            let mut find = conn.prepare_cached(
-                "SELECT (SELECT count(*) FROM key_package WHERE account = account.number), last_resort IS NOT NULL
-                 FROM account WHERE name_key = ?1",
-            )?;
-            find.query_row(params![name.text()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
-        })?;
-        Ok(stock.unwrap_or((0, false)))
+    fn key_packages(&mut self, name: &NameKey) -> Result<Stock, StoreError> {
+        self.read(|conn| directory::stock(conn, name))
     }
 
-    fn put_item(&mut self, mailbox: MailboxId, frame: FrameId, envelope: &[u8], at: Stamp) -> Result<PutOutcome, StoreError> {
-        let Some(Mailbox { number, place_last, items }) = self.mailbox(mailbox)? else {
+    fn set_capabilities(&mut self, mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> Result<(), StoreError> {
+        let mailboxes::Mailbox { number, capabilities, .. } = self.mailbox(mailbox)?.ok_or(StoreError::Failed)?;
+        let Changes { new, gone, count } = changes(capabilities, add, remove, |capability| {
+            Ok(self.read(|conn| mailboxes::capability(conn, number, capability))?.is_some_and(|row| row.held))
+        })?;
+        if new.is_empty() && gone.is_empty() {
+            return Ok(());
+        }
+        self.write(|conn| {
+            for capability in new {
+                mailboxes::add_capability(conn, number, capability)?;
+            }
+            for capability in gone {
+                mailboxes::revoke_capability(conn, number, capability)?;
+            }
+            mailboxes::count_capabilities(conn, number, count)
+        })
+    }
+
+    fn capability(&mut self, mailbox: MailboxId, capability: Digest) -> Result<bool, StoreError> {
+        let Some(mailboxes::Mailbox { number, .. }) = self.mailbox(mailbox)? else {
+            return Ok(false);
+        };
+        Ok(self.read(|conn| mailboxes::capability(conn, number, capability))?.is_some_and(|row| row.held))
+    }
+
+    fn spend(&mut self, stamp: Digest, until: Stamp) -> Result<bool, StoreError> {
+        self.volatile.spend(stamp, until)
+    }
+
+    fn put_item(&mut self, item: &NewItem<'_>) -> Result<PutOutcome, StoreError> {
+        let Some(mailboxes::Mailbox { number, place_last, items, requests, .. }) = self.mailbox(item.mailbox)? else {
             return Ok(PutOutcome::Unknown);
         };
-        let repeated = self.read(|conn| {
-            let mut find = conn.prepare_cached("SELECT 1 FROM frame WHERE mailbox = ?1 AND id = ?2")?;
-            find.exists(params![number, frame.0])
-        })?;
-        if repeated {
+        if self.read(|conn| mailboxes::knows_frame(conn, number, item.frame))? {
             return Ok(PutOutcome::Repeated);
         }
-        if items >= MAILBOX_ITEMS_MAX {
+        if items >= item.mailbox_max {
             return Ok(PutOutcome::Full);
         }
+        let capability = match item.quota {
+            Quota::Requests if requests >= item.quota_max => return Ok(PutOutcome::QuotaFull),
+            Quota::Requests => None,
+            Quota::Capability(id) => match self.read(|conn| mailboxes::capability(conn, number, id))? {
+                row if row.as_ref().map_or(0, |row| row.items) >= item.quota_max => return Ok(PutOutcome::QuotaFull),
+                row => Some((id, row)),
+            },
+        };
         let place = place_last + 1;
         self.write(|conn| {
-            let mut put = conn.prepare_cached("INSERT INTO item (mailbox, place, envelope) VALUES (?1, ?2, ?3)")?;
-            put.execute(params![number, place, envelope])?;
-            let mut know = conn.prepare_cached("INSERT INTO frame (mailbox, id, at, place) VALUES (?1, ?2, ?3, ?4)")?;
-            know.execute(params![number, frame.0, integer(at.0), place])?;
-            let mut count = conn.prepare_cached("UPDATE mailbox SET place_last = ?2, items = items + 1 WHERE number = ?1")?;
-            count.execute(params![number, place])?;
-            Ok(())
+            let capability = match capability {
+                Some((id, row)) => Some(mailboxes::count_against(conn, number, id, row)?),
+                None => None,
+            };
+            mailboxes::put_item(conn, number, place, capability, item)
         })?;
         Ok(PutOutcome::Stored(place))
     }
 
     fn items(&mut self, mailbox: MailboxId, count_max: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-        self.read(|conn| {
-            let mut find = conn.prepare_cached(
-                "SELECT place, envelope FROM item WHERE mailbox = (SELECT number FROM mailbox WHERE id = ?1)
-                 ORDER BY place LIMIT ?2",
-            )?;
-            let items = find.query_map(params![mailbox.0, count_max], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            items.collect()
-        })
+        self.read(|conn| mailboxes::items(conn, mailbox, count_max))
     }
 
     fn count(&mut self, mailbox: MailboxId) -> Result<u64, StoreError> {
         Ok(self.mailbox(mailbox)?.map_or(0, |mailbox| mailbox.items))
     }
 
+    fn count_of(&mut self, mailbox: MailboxId, quota: Quota) -> Result<u64, StoreError> {
+        let Some(mailboxes::Mailbox { number, requests, .. }) = self.mailbox(mailbox)? else {
+            return Ok(0);
+        };
+        match quota {
+            Quota::Requests => Ok(requests),
+            Quota::Capability(id) => Ok(self.read(|conn| mailboxes::capability(conn, number, id))?.map_or(0, |row| row.items)),
+        }
+    }
+
     fn remove_items(&mut self, mailbox: MailboxId, cursors: &[u64]) -> Result<(), StoreError> {
-        let Some(Mailbox { number, place_last, .. }) = self.mailbox(mailbox)? else {
+        let Some(mailboxes::Mailbox { number, place_last, .. }) = self.mailbox(mailbox)? else {
             return Ok(());
         };
         // A place that was never given, and might be no number to SQLite, holds nothing.
@@ -405,7 +321,7 @@ impl Store for SqliteStore {
         }
         self.write(|conn| {
             for place in given {
-                remove_item(conn, number, place)?;
+                mailboxes::remove_item(conn, number, place)?;
             }
             Ok(())
         })
@@ -419,23 +335,18 @@ impl Store for SqliteStore {
         self.volatile.remember_answer(tag, frame, answer, at)
     }
 
-    fn clean(&mut self, now: Stamp) -> Result<u64, StoreError> {
+    fn clean(&mut self, now: Stamp, retention: Duration) -> Result<u64, StoreError> {
         self.volatile.clean(now);
-        let before = integer(now.0.saturating_sub(RETENTION.0));
-        let past: Vec<(i64, [u8; FrameId::LEN], u64)> = self.read(|conn| {
-            let mut find = conn.prepare_cached("SELECT mailbox, id, place FROM frame WHERE at < ?1 ORDER BY at LIMIT ?2")?;
-            let past = find.query_map(params![before, CLEAN_MAX], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            past.collect()
-        })?;
+        let before = integer(now.0.saturating_sub(retention.0));
+        let past = self.read(|conn| mailboxes::frames_before(conn, before, CLEAN_MAX))?;
         if past.is_empty() {
             return Ok(0);
         }
         self.write(|conn| {
             let mut removed = 0;
-            let mut forget = conn.prepare_cached("DELETE FROM frame WHERE mailbox = ?1 AND id = ?2")?;
             for (mailbox, frame, place) in past {
-                removed += u64::from(remove_item(conn, mailbox, place)?);
-                forget.execute(params![mailbox, frame])?;
+                removed += u64::from(mailboxes::remove_item(conn, mailbox, place)?);
+                mailboxes::forget_frame(conn, mailbox, frame)?;
             }
             Ok(removed)
         })
@@ -458,6 +369,7 @@ impl Store for SqliteStore {
 
     fn roll_back(&mut self) -> Result<(), StoreError> {
         self.volatile.roll_back();
+        self.accounts = None;
         // SQLite may have rolled back by itself.
         if self.writing && !self.conn.is_autocommit() && self.conn.execute_batch("ROLLBACK").is_err() {
             self.spoiled = true;
@@ -469,35 +381,9 @@ impl Store for SqliteStore {
     }
 }
 
-/// Removes an item; says whether it was there.
-fn remove_item(conn: &Connection, mailbox: i64, place: u64) -> rusqlite::Result<bool> {
-    let removed = conn.prepare_cached("DELETE FROM item WHERE mailbox = ?1 AND place = ?2")?.execute(params![mailbox, place])? > 0;
-    if removed {
-        conn.prepare_cached("UPDATE mailbox SET items = items - 1 WHERE number = ?1")?.execute(params![mailbox])?;
-    }
-    Ok(removed)
-}
-
-/// A stamp's number as SQLite keeps one; the largest stands for those beyond.
+/// A number as SQLite keeps one; the largest stands for those beyond.
 fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn fault(error: rusqlite::Error) -> OpenError {
-    use rusqlite::ErrorCode;
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => OpenError::DiskFull,
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Damaged,
-        Some(_) | None => OpenError::DiskFailed,
-    }
-}
-
-fn backup_fault(error: &io::Error) -> BackupError {
-    match error.kind() {
-        io::ErrorKind::AlreadyExists => BackupError::Exists,
-        io::ErrorKind::StorageFull => BackupError::DiskFull,
-        _ => BackupError::DiskFailed,
-    }
 }
 
 /// Makes a new file's name durable: it is there after a crash only if its folder was synced.

@@ -1,23 +1,29 @@
-//! `thicket-relayd`: runs a relay until it is told to stop. Logs neither names nor addresses.
+//! `thicket-relayd`: runs a relay until it is told to stop.
 #![forbid(unsafe_code)]
 
 mod config;
 mod identity;
+mod log;
+mod policy;
 
 use clap::{Parser, Subcommand};
 use config::Config;
 use identity::Identity;
+use log::{Level, Line, Watch};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thicket_client::{SystemClock, SystemEntropy};
 use thicket_openpgp::Verifier;
-use thicket_relay::{Bell, Relay, Running, World};
+use thicket_relay::{Bell, Counts, Policy, Relay, Running, World};
 use thicket_store::SqliteStore;
 use thicket_transport::DirectRelay;
+
+/// How often the running relay is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs a Thicket relay. Its first line of output is its address alone: what people register with.
 ///
@@ -31,12 +37,15 @@ struct Arguments {
     /// Where to listen. Port 0 takes a free one.
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
-    /// A TOML file with the keys `home` and `listen`; what stands on the command line wins.
+    /// A TOML file: `home`, `listen`, who may register, and limits. What stands on the command line wins.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Read the configuration, say what is wrong with it, and exit.
     #[arg(long)]
     check_config: bool,
+    /// What is told on standard error: faults alone, or start, stop and counters too. Never names, addresses or keys.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value = "normal")]
+    log: Level,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -78,7 +87,8 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Trouble> {
     let config = Config::gather(arguments.config.as_deref(), arguments.home.clone(), arguments.listen).map_err(Trouble::usage)?;
     if arguments.check_config {
-        println!("home = {}\nlisten = {}", config.home.display(), config.listen().map_err(Trouble::usage)?);
+        let (listen, policy) = (config.listen().map_err(Trouble::usage)?, config.policy().map_err(Trouble::usage)?);
+        print!("home = {}\nlisten = {listen}\n{}", config.home.display(), policy::shown(&policy));
         return Ok(());
     }
     let store_file = config.home.join("relay.db");
@@ -89,13 +99,14 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
         let store = SqliteStore::open(&store_file).map_err(Trouble::fault)?;
         return store.backup(to).map_err(Trouble::fault);
     }
+    // Before anything is made: a configuration that is refused leaves no trace.
+    let (listen, policy) = (config.listen().map_err(Trouble::usage)?, config.policy().map_err(Trouble::usage)?);
     let identity = Identity::load_or_make(&config.home).map_err(Trouble::fault)?;
     let store = SqliteStore::open(&store_file).map_err(Trouble::fault)?;
-    serve(&config, &identity, store)
+    serve(listen, policy, &identity, store, arguments.log)
 }
 
-fn serve(config: &Config, identity: &Identity, store: SqliteStore) -> Result<(), Trouble> {
-    let listen = config.listen().map_err(Trouble::usage)?;
+fn serve(listen: SocketAddr, policy: Policy, identity: &Identity, store: SqliteStore, log: Level) -> Result<(), Trouble> {
     let bell = Arc::new(Bell::default());
     let ringing = bell.clone();
     let direct = DirectRelay::bind(listen, identity.noise(), Box::new(SystemEntropy), Arc::new(move || ringing.ring()))
@@ -109,14 +120,21 @@ fn serve(config: &Config, identity: &Identity, store: SqliteStore) -> Result<(),
     })
     .map_err(Trouble::fault)?;
     println!("{}", direct.address());
-    let world = World { entropy: Box::new(SystemEntropy), clock: Box::new(SystemClock::new()), verify: Box::new(Verifier) };
-    let running = Running::start(Relay::new(store, direct, identity.relay(), world), bell).map_err(Trouble::fault)?;
-    while !stop.load(Ordering::Acquire) {
-        waking.wait(Duration::from_secs(3600));
+    let world = World { entropy: Box::new(SystemEntropy), clock: Box::new(SystemClock::new()), verify: Box::new(Verifier), policy };
+    let relay = Relay::new(store, direct, identity.relay(), world);
+    let counters = relay.counters();
+    let running = Running::start(relay, bell).map_err(Trouble::fault)?;
+    log.tell(&Line::note("started"));
+    let (began, mut watch) = (Instant::now(), Watch::default());
+    while !stop.load(Ordering::Acquire) && running.is_running() {
+        waking.wait(LOOK_EVERY);
+        for line in watch.look(began.elapsed(), counters.counts()) {
+            log.tell(&line);
+        }
     }
     // The turn under way ends and is committed; what is not answered is asked again.
-    match running.stop() {
-        Some(_) => Ok(()),
-        None => Err(Trouble(1, "the relay's thread failed".to_owned())),
-    }
+    running.stop().ok_or(Trouble(1, "the relay's thread failed".to_owned()))?;
+    let (seconds, all) = (began.elapsed().as_secs(), log::since(Counts::default(), counters.counts()));
+    log.tell(&Line::note(format!("stopped after {seconds} s: {all}")));
+    Ok(())
 }

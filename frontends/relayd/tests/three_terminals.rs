@@ -120,19 +120,3 @@ fn two_people_write_to_each_other_through_a_relay_that_restarts() {
     assert!(std::fs::metadata(&copy).expect("a copy").len() > 0);
     relay.stop();
 }
-
-#[test]
-fn a_configuration_is_checked_and_its_faults_are_named() {
-    let folder = TempDir::new().expect("a folder");
-    let file = folder.path().join("relayd.toml");
-    let check = |text: &str| {
-        std::fs::write(&file, text).expect("room");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_thicket-relayd"));
-        command.arg("--config").arg(&file).arg("--check-config").output().expect("it starts")
-    };
-    let good = check("home = \"/var/lib/thicket\"\nlisten = \"127.0.0.1:7070\"\n");
-    assert!(good.status.success(), "{good:?}");
-    let bad = check("home = \"/var/lib/thicket\"\nlisten = \"here\"\n");
-    assert_eq!(bad.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&bad.stderr).contains("listen"), "{bad:?}");
-}

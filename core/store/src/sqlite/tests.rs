@@ -1,7 +1,10 @@
 use super::*;
-use crate::conformance::{Seen, account, filled, frame, mailbox, name, open, put, seen, tag, two_accounts};
+use crate::conformance::{
+    SUITE, Seen, account, digest, filled, frame, item, last_resort, mailbox, name, open, package, put, put_by, seen, tag, two_accounts,
+};
 use rusqlite::types::Value;
 use tempfile::TempDir;
+use thicket_types::limits::RETENTION;
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
@@ -32,10 +35,11 @@ fn reopened_store_has_what_was_committed_and_no_lanes() {
     let mut store = open(&path);
     filled(&mut store);
     store.put_challenge([1; 32], &OpenChallenge { name: name("alice"), tag: tag(1), until: Stamp(5) }).expect("kept");
-    store.remove_items(mailbox(1), &[3]).expect("removed");
-    assert_eq!(store.take_key_package(&name("alice")), Ok(Some((vec![1], false))));
+    store.remove_items(mailbox(1), &[4]).expect("removed");
+    assert_eq!(store.take_key_package(&name("alice"), &[SUITE]), Ok(Some(package(1))));
+    assert_eq!(store.spend(digest(1), Stamp(5)), Ok(true));
     store.commit().expect("durable");
-    let Seen { directory, mailboxes, .. } = seen(&mut store);
+    let Seen { accounts, directory, mailboxes, .. } = seen(&mut store);
     // What is not committed is not durable.
     put(&mut store, 1, 50, Stamp(0));
     store.put_account(&name("carol"), &account("carol", 3)).expect("kept");
@@ -43,14 +47,15 @@ fn reopened_store_has_what_was_committed_and_no_lanes() {
 
     let mut store = open(&path);
     let after = seen(&mut store);
-    assert_eq!((after.directory, after.mailboxes), (directory, mailboxes));
+    assert_eq!((after.accounts, after.directory, after.mailboxes), (accounts, directory, mailboxes));
     assert_eq!((store.lane(tag(1)), store.lane_of(mailbox(1))), (Ok(None), Ok(None)));
     assert_eq!((store.take_challenge([1; 32]), store.answer(tag(1), frame(1))), (Ok(None), Ok(None)));
-    assert_eq!(store.take_key_package(&name("alice")), Ok(Some((vec![2], false))));
-    assert_eq!(store.take_key_package(&name("alice")), Ok(Some((vec![9], true))));
-    assert_eq!(store.put_item(mailbox(1), frame(3), &[3], Stamp(0)), Ok(PutOutcome::Repeated));
+    assert_eq!(store.spend(digest(1), Stamp(5)), Ok(true), "a spent stamp is forgotten");
+    assert_eq!(store.take_key_package(&name("alice"), &[SUITE]), Ok(Some(package(2))));
+    assert_eq!(store.take_key_package(&name("alice"), &[SUITE]), Ok(Some(last_resort(9))));
+    assert_eq!(store.put_item(&item(1, 4, &[4], Stamp(0))), Ok(PutOutcome::Repeated));
     // The newest item is gone, and its place is not given again.
-    assert_eq!(put(&mut store, 1, 51, Stamp(0)), 4);
+    assert_eq!(put(&mut store, 1, 51, Stamp(0)), 5);
 }
 
 #[test]
@@ -101,7 +106,7 @@ fn names_are_in_the_account_table_alone() {
         bytes.windows(5).any(|part| part == b"alice") || bytes.windows(3).any(|part| part == b"bob")
     };
     let tables = tables(&conn);
-    assert_eq!(tables, ["account", "frame", "item", "key_package", "mailbox"]);
+    assert_eq!(tables, ["account", "capability", "frame", "item", "key_package", "last_resort", "mailbox"]);
     for table in tables {
         let rows = rows(&conn, &table);
         assert!(!rows.is_empty(), "{table}");
@@ -147,7 +152,7 @@ fn transaction_in_which_something_failed_is_not_committed() {
     put(&mut store, 1, 50, Stamp(0));
     store.bind_lane(tag(3), &name("alice")).expect("bound");
     store.conn.execute_batch("ALTER TABLE frame RENAME TO away").expect("renamed");
-    assert_eq!(store.put_item(mailbox(1), frame(51), &[1], Stamp(0)), Err(StoreError::Failed));
+    assert_eq!(store.put_item(&item(1, 51, &[1], Stamp(0))), Err(StoreError::Failed));
     // Nothing more is done, and nothing of it is kept, whatever would work by itself.
     assert_eq!(store.count(mailbox(1)), Err(StoreError::Failed));
     assert_eq!(store.put_account(&name("carol"), &account("carol", 3)), Err(StoreError::Failed));
@@ -157,7 +162,7 @@ fn transaction_in_which_something_failed_is_not_committed() {
     put(&mut store, 1, 50, Stamp(0));
     assert_eq!(store.commit(), Ok(()));
     drop(store);
-    assert_eq!(open(&path).count(mailbox(1)), Ok(4));
+    assert_eq!(open(&path).count(mailbox(1)), Ok(5));
 }
 
 #[test]
@@ -168,7 +173,7 @@ fn transaction_that_sqlite_ended_itself_is_not_committed() {
     put(&mut store, 1, 1, Stamp(0));
     let pages: i64 = store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("pages");
     store.conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).expect("a full disk");
-    assert_eq!(store.put_item(mailbox(1), frame(2), &[2; 90_000], Stamp(0)), Err(StoreError::Failed));
+    assert_eq!(store.put_item(&item(1, 2, &[2; 90_000], Stamp(0))), Err(StoreError::Failed));
     assert_eq!(store.commit(), Err(StoreError::Failed));
     assert_eq!(store.roll_back(), Ok(()));
     assert_eq!(store.count(mailbox(1)), Ok(0));
@@ -188,10 +193,10 @@ fn clean_goes_in_batches() {
     put(&mut store, 2, 1, Stamp(1_500));
     store.commit().expect("durable");
     let now = Stamp(1_500).after(RETENTION);
-    assert_eq!(store.clean(now), Ok(1_000));
+    assert_eq!(store.clean(now, RETENTION), Ok(1_000));
     assert_eq!(store.count(mailbox(1)), Ok(500));
-    assert_eq!(store.clean(now), Ok(500));
-    assert_eq!(store.clean(now), Ok(0));
+    assert_eq!(store.clean(now, RETENTION), Ok(500));
+    assert_eq!(store.clean(now, RETENTION), Ok(0));
     store.commit().expect("durable");
     assert_eq!((store.count(mailbox(1)), store.count(mailbox(2))), (Ok(0), Ok(1)));
     assert_eq!(rows(&store.conn, "frame").len(), 1);
@@ -203,9 +208,12 @@ fn nothing_is_begun_by_what_changes_nothing() {
     let mut store = open(&folder.path().join("relay.db"));
     filled(&mut store);
     seen(&mut store);
-    assert_eq!(store.put_item(mailbox(1), frame(1), &[1], Stamp(0)), Ok(PutOutcome::Repeated));
-    assert_eq!(store.clean(Stamp(0)), Ok(0));
+    assert_eq!(store.put_item(&item(1, 1, &[1], Stamp(0))), Ok(PutOutcome::Repeated));
+    assert_eq!(store.clean(Stamp(0), RETENTION), Ok(0));
     store.remove_items(mailbox(1), &[99]).expect("nothing removed");
+    store.set_capabilities(mailbox(1), &[digest(1)], &[digest(9)]).expect("nothing changed");
+    assert_eq!(store.put_item(&NewItem { quota_max: 0, ..item(1, 99, &[1], Stamp(0)) }), Ok(PutOutcome::QuotaFull));
+    assert_eq!(store.spend(digest(1), Stamp(5)), Ok(true));
     store.bind_lane(tag(3), &name("alice")).expect("bound");
     assert!(store.conn.is_autocommit());
     put(&mut store, 1, 9, Stamp(0));
@@ -218,15 +226,21 @@ fn nothing_is_begun_by_what_changes_nothing() {
 fn no_statement_of_the_mailboxes_reads_a_whole_table() {
     let folder = folder();
     let store = open(&folder.path().join("relay.db"));
-    // As they stand above.
+    // As they stand in `mailboxes.rs` and `directory.rs`.
     for statement in [
-        "SELECT number, place_last, items FROM mailbox WHERE id = ?1",
-        "SELECT 1 FROM frame WHERE mailbox = ?1 AND id = ?2",
-        "SELECT place, envelope FROM item WHERE mailbox = (SELECT number FROM mailbox WHERE id = ?1) ORDER BY place LIMIT ?2",
-        "DELETE FROM item WHERE mailbox = ?1 AND place = ?2",
-        "SELECT mailbox, id, place FROM frame WHERE at < ?1 ORDER BY at LIMIT ?2",
+        "SELECT number, place_last, items, requests, capabilities FROM mailbox WHERE id = ?1",
         "SELECT name_key FROM account WHERE mailbox = ?1",
-        "SELECT number, bytes FROM key_package WHERE account = ?1 ORDER BY number LIMIT 1",
+        "SELECT number, held, items FROM capability WHERE mailbox = ?1 AND id = ?2",
+        "SELECT 1 FROM frame WHERE mailbox = ?1 AND id = ?2",
+        "SELECT place, envelope FROM item WHERE mailbox = (SELECT number FROM mailbox WHERE id = ?1) ORDER BY request, place LIMIT ?2",
+        "DELETE FROM item WHERE mailbox = ?1 AND request IN (0, 1) AND place = ?2 RETURNING request, capability",
+        "SELECT mailbox, id, place FROM frame WHERE at < ?1 ORDER BY at LIMIT ?2",
+        "DELETE FROM frame WHERE mailbox = ?1 AND id = ?2",
+        "SELECT number, bytes FROM key_package WHERE account = ?1 AND suite = ?2 ORDER BY number LIMIT 1",
+        "SELECT number, given, bytes FROM last_resort WHERE account = ?1 AND suite = ?2",
+        "SELECT (SELECT count(*) FROM key_package WHERE account = account.number),
+                EXISTS (SELECT 1 FROM last_resort WHERE account = account.number AND given = 0)
+         FROM account WHERE name_key = ?1",
     ] {
         let mut plan = store.conn.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).expect("a plan");
         let nulls = vec![Value::Null; plan.parameter_count()];
@@ -234,5 +248,47 @@ fn no_statement_of_the_mailboxes_reads_a_whole_table() {
         let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().expect("a plan");
         assert!(!steps.is_empty(), "{statement}");
         assert!(steps.iter().all(|step| !step.starts_with("SCAN") && !step.contains("TEMP B-TREE")), "{statement}: {steps:?}");
+    }
+}
+
+#[test]
+fn counts_are_those_of_the_rows() {
+    let folder = folder();
+    let mut store = open(&folder.path().join("relay.db"));
+    filled(&mut store);
+    for number in 0..60_u64 {
+        let quota = if number % 3 == 0 { Quota::Requests } else { Quota::Capability(digest(number % 5)) };
+        let place = put_by(&mut store, 1, quota, 100 + number, Stamp(number));
+        let one = [digest(number % 5)];
+        let (add, remove): (&[Digest], &[Digest]) = if number % 2 == 0 { (&one, &[]) } else { (&[], &one) };
+        store.set_capabilities(mailbox(1), add, remove).expect("set");
+        if number % 4 == 0 {
+            store.remove_items(mailbox(1), &[place, place / 2]).expect("removed");
+        }
+    }
+    store.clean(Stamp(20).after(RETENTION), RETENTION).expect("cleaned");
+    store.commit().expect("durable");
+    assert_counts(&store.conn);
+    assert!(rows(&store.conn, "item").len() > 10);
+    // What is revoked goes with its last item, and leaves no row.
+    store.set_capabilities(mailbox(1), &[], &[0, 1, 2, 3, 4].map(digest)).expect("revoked");
+    assert_counts(&store.conn);
+    store.clean(Stamp(60).after(RETENTION), RETENTION).expect("cleaned");
+    store.commit().expect("durable");
+    assert_counts(&store.conn);
+    assert_eq!((rows(&store.conn, "item"), rows(&store.conn, "capability")), (Vec::new(), Vec::new()));
+}
+
+fn assert_counts(conn: &Connection) {
+    for check in [
+        "SELECT count(*) FROM mailbox WHERE items <> (SELECT count(*) FROM item WHERE mailbox = mailbox.number)",
+        "SELECT count(*) FROM mailbox WHERE requests <> (SELECT count(*) FROM item WHERE mailbox = mailbox.number AND request = 1)",
+        "SELECT count(*) FROM mailbox WHERE capabilities <> (SELECT count(*) FROM capability WHERE mailbox = mailbox.number AND held = 1)",
+        "SELECT count(*) FROM capability WHERE items <> (SELECT count(*) FROM item WHERE capability = capability.number)",
+        "SELECT count(*) FROM capability WHERE items = 0 AND held = 0",
+        "SELECT count(*) FROM item WHERE (capability IS NULL) <> request",
+    ] {
+        let wrong: i64 = conn.query_row(check, [], |row| row.get(0)).expect("a count");
+        assert_eq!(wrong, 0, "{check}");
     }
 }

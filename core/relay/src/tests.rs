@@ -1,0 +1,212 @@
+use super::*;
+use std::sync::Mutex;
+use thicket_store::MemoryStore;
+use thicket_transport::{Conditions, Loopback, LoopbackClient, LoopbackRelay};
+use thicket_types::error::Code;
+use thicket_types::event::Lane;
+use thicket_types::ids::{Digest, Fingerprint, FrameId, MailboxId};
+use thicket_types::name::{Name, NameKey};
+use thicket_types::ports::{
+    Account, CertificateFacts, NewItem, OpenChallenge, PutOutcome, Quota, Stock, StoredKeyPackage, Transport as _, VerifyError,
+};
+use thicket_types::wire::VERSION;
+use thicket_types::wire::relay::answer::Said;
+use thicket_types::wire::relay::request::Ask;
+use thicket_types::wire::relay::{Answer, ChallengeAsk, Fetch, Put, Request};
+
+struct Counting(u8);
+
+impl Entropy for Counting {
+    fn fill(&mut self, out: &mut [u8]) {
+        self.0 = self.0.wrapping_add(1);
+        out.fill(self.0);
+    }
+}
+
+#[derive(Clone)]
+struct Standing(Arc<Mutex<Stamp>>);
+
+impl Clock for Standing {
+    fn now(&self) -> Stamp {
+        *self.0.lock().expect("nothing panics with it")
+    }
+}
+
+/// Believes nothing, and takes the first bytes for a digest.
+struct Doubting;
+
+impl Verify for Doubting {
+    fn certificate(&self, _: &[u8]) -> Result<CertificateFacts, VerifyError> {
+        Err(VerifyError::Certificate)
+    }
+
+    fn signature(&self, _: &[u8], _: &str, _: &[u8], _: &[u8]) -> Result<(), VerifyError> {
+        Err(VerifyError::Signature)
+    }
+
+    fn digest(&self, bytes: &[u8]) -> Digest {
+        let mut digest = [0; 32];
+        for (at, byte) in bytes.iter().enumerate() {
+            digest[at % 32] ^= byte.rotate_left(u32::try_from(at / 32 % 8).expect("small"));
+        }
+        Digest(digest)
+    }
+}
+
+/// A store in memory whose commit can fail.
+#[derive(Default)]
+struct Failing {
+    inner: MemoryStore,
+    fails: bool,
+}
+
+macro_rules! as_inner {
+    ($($name:ident($($given:ident: $type:ty),*) -> $out:ty;)*) => {
+        $(fn $name(&mut self, $($given: $type),*) -> Result<$out, StoreError> {
+            self.inner.$name($($given),*)
+        })*
+    };
+}
+
+impl Store for Failing {
+    as_inner! {
+        account(name: &NameKey) -> Option<Account>;
+        put_account(name: &NameKey, account: &Account) -> ();
+        put_challenge(nonce: [u8; 32], challenge: &OpenChallenge) -> ();
+        take_challenge(nonce: [u8; 32]) -> Option<OpenChallenge>;
+        bind_lane(tag: LaneTag, name: &NameKey) -> ();
+        lane(tag: LaneTag) -> Option<NameKey>;
+        lane_of(mailbox: MailboxId) -> Option<LaneTag>;
+        accounts() -> u64;
+        set_mailbox_key(name: &NameKey, statement: &[u8], signature: &[u8]) -> ();
+        generation(name: &NameKey) -> Option<[u8; 16]>;
+        set_generation(name: &NameKey, generation: [u8; 16]) -> ();
+        add_key_packages(name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> ();
+        take_key_package(name: &NameKey, suites: &[u32]) -> Option<StoredKeyPackage>;
+        key_packages(name: &NameKey) -> Stock;
+        set_capabilities(mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> ();
+        capability(mailbox: MailboxId, capability: Digest) -> bool;
+        spend(stamp: Digest, until: Stamp) -> bool;
+        put_item(item: &NewItem<'_>) -> PutOutcome;
+        items(mailbox: MailboxId, count_max: u32) -> Vec<(u64, Vec<u8>)>;
+        count(mailbox: MailboxId) -> u64;
+        count_of(mailbox: MailboxId, quota: Quota) -> u64;
+        remove_items(mailbox: MailboxId, cursors: &[u64]) -> ();
+        answer(tag: LaneTag, frame: FrameId) -> Option<Vec<u8>>;
+        remember_answer(tag: LaneTag, frame: FrameId, answer: &[u8], at: Stamp) -> ();
+        clean(now: Stamp, retention: Duration) -> u64;
+        roll_back() -> ();
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        if self.fails { Err(StoreError::Failed) } else { self.inner.commit() }
+    }
+}
+
+const MAILBOX: MailboxId = MailboxId([5; 16]);
+const START: Stamp = Stamp(1_790_000_000_000);
+
+struct Place {
+    relay: Relay<Failing, LoopbackRelay>,
+    client: LoopbackClient,
+    address: String,
+    clock: Standing,
+    nonces: u8,
+}
+
+/// A relay with bob's account, and a client.
+fn place(policy: Policy) -> Place {
+    let (meeting, end) = Loopback::new("test", Conditions::default());
+    let clock = Standing(Arc::new(Mutex::new(START)));
+    let world = World { entropy: Box::new(Counting(0)), clock: Box::new(clock.clone()), verify: Box::new(Doubting), policy };
+    let mut relay = Relay::new(Failing::default(), end, &[9; 32], world);
+    let bob = Account {
+        name: "bob".to_owned(),
+        fingerprint: Fingerprint([5; 20]),
+        certificate: vec![5],
+        mailbox: MAILBOX,
+        mailbox_key_statement: vec![5],
+        mailbox_key_signature: vec![5],
+    };
+    relay.store().put_account(&name("bob"), &bob).expect("kept");
+    relay.store().commit().expect("durable");
+    let client = meeting.client(&mut Counting(100), None);
+    Place { relay, client, address: meeting.address().to_owned(), clock, nonces: 0 }
+}
+
+fn name(text: &str) -> NameKey {
+    Name::parse(text).expect("a name").key()
+}
+
+fn open() -> Policy {
+    Policy { stamp_bits: 0, ..Policy::default() }
+}
+
+impl Place {
+    fn send(&mut self, ask: Ask) {
+        self.nonces += 1;
+        let frame = Request { version: VERSION, nonce: vec![self.nonces; 16], ask: Some(ask) }.encode_to_vec();
+        self.client.send(&self.address, Lane::Anonymous, &frame).expect("the way is up");
+    }
+
+    fn answers(&mut self) -> Vec<Said> {
+        let frames = std::iter::from_fn(|| self.client.poll());
+        let answers = frames.filter_map(|(_, frame)| match FromRelay::decode(frame.as_slice()).expect("a frame").kind {
+            Some(Kind::Answer(Signed { answer, .. })) => Answer::decode(answer.as_slice()).expect("an answer").said,
+            _ => None,
+        });
+        answers.collect()
+    }
+}
+
+fn put(envelope: u8) -> Ask {
+    Ask::Put(Put { mailbox: MAILBOX.0.to_vec(), envelope: vec![envelope; 40], capability: Vec::new(), stamp: None })
+}
+
+#[test]
+fn requests_refusals_and_new_items_are_counted() {
+    let mut place = place(open());
+    for ask in [put(1), put(1), put(2), Ask::Fetch(Fetch { items_max: 1 }), Ask::Challenge(ChallengeAsk { name: "bob".to_owned() })] {
+        place.send(ask);
+    }
+    assert_eq!(place.relay.turn(), Ok(5));
+    assert_eq!(place.relay.turn(), Ok(0));
+    assert_eq!(place.relay.counters().counts(), Counts { handled: 5, refused: 1, stored: 2, failed: 0 });
+    assert_eq!(place.answers().len(), 5);
+}
+
+#[test]
+fn a_turn_whose_commit_fails_answers_nothing_and_counts_as_failed_alone() {
+    let mut place = place(open());
+    place.relay.store().fails = true;
+    place.send(put(1));
+    assert_eq!(place.relay.turn(), Err(StoreError::Failed));
+    assert_eq!((place.answers(), place.relay.store().count(MAILBOX)), (Vec::new(), Ok(0)));
+    place.relay.store().fails = false;
+    place.send(put(1));
+    assert_eq!(place.relay.turn(), Ok(1));
+    assert!(matches!(place.answers().as_slice(), [Said::Stored(_)]));
+    assert_eq!(place.relay.counters().counts(), Counts { handled: 1, refused: 0, stored: 1, failed: 1 });
+}
+
+#[test]
+fn mail_is_kept_as_long_as_the_policy_says() {
+    let mut place = place(Policy { retention: Duration::days(2), ..open() });
+    place.send(put(1));
+    assert_eq!(place.relay.turn(), Ok(1));
+    for (passed, kept) in [(Duration::days(2), 1), (Duration(Duration::days(2).0 + CLEAN_EVERY.0), 0)] {
+        *place.clock.0.lock().expect("nothing panics with it") = START.after(passed);
+        assert_eq!(place.relay.turn(), Ok(0));
+        assert_eq!(place.relay.store().count(MAILBOX), Ok(kept), "after {passed:?}");
+    }
+}
+
+#[test]
+fn the_policy_is_what_requests_are_judged_by() {
+    let mut place = place(Policy { mailbox_items_max: 1, ..open() });
+    place.send(put(1));
+    place.send(put(2));
+    assert_eq!(place.relay.turn(), Ok(2));
+    let answers = place.answers();
+    assert!(matches!(&answers[1], Said::Refusal(refusal) if refusal.code == Code::MailboxFull.number()), "{answers:?}");
+}

@@ -1,0 +1,127 @@
+use crate::desk::*;
+use thicket_types::error::Code;
+use thicket_types::limits::{KEY_PACKAGE_LEN_MAX, KEY_PACKAGES, RELAY_ANSWERS_FOR, RETENTION};
+use thicket_types::ports::Store as _;
+use thicket_types::time::Duration;
+use thicket_types::wire::relay::answer::Said;
+use thicket_types::wire::relay::request::Ask;
+use thicket_types::wire::relay::{KeyPackage, KeyPackageAsk, PublishKeyPackages};
+
+fn take(desk: &mut Desk, suites: &[u32]) -> Said {
+    desk.said(OTHER_LANE, Ask::KeyPackage(KeyPackageAsk { suites: suites.to_vec(), ..key_package_ask("bob") }))
+}
+
+fn given(said: Said) -> (u8, bool, u32) {
+    match said {
+        Said::KeyPackage(KeyPackage { key_package, last_resort, suite }) => (key_package[0], last_resort, suite),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn key_packages_go_one_by_one_and_the_last_resort_stays() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "bob");
+    assert_eq!(code(take(&mut desk, &[SUITE])), Code::NoKeyPackage);
+    desk.publish(LANE, 2, Some(9));
+    let got: Vec<(u8, bool, u32)> = (0..4).map(|_| given(take(&mut desk, &[SUITE]))).collect();
+    assert_eq!(got, [(1, false, 1), (2, false, 1), (9, true, 1), (9, true, 1)]);
+    assert_eq!(desk.code(OTHER_LANE, Ask::KeyPackage(key_package_ask("nobody"))), Code::UnknownName);
+    assert_eq!(desk.code(OTHER_LANE, Ask::KeyPackage(key_package_ask("server"))), Code::MalformedName);
+}
+
+#[test]
+fn a_key_package_is_of_a_suite_that_the_asker_can_use() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "bob");
+    for (suite, one_time, last_resort) in [(1, vec![vec![11]], vec![19]), (2, vec![vec![21]], Vec::new())] {
+        let publish = PublishKeyPackages { one_time, last_resort, suite };
+        assert!(matches!(desk.said(LANE, Ask::Publish(publish)), Said::Published(_)));
+    }
+    assert_eq!(code(take(&mut desk, &[3])), Code::NoKeyPackage);
+    assert_eq!(given(take(&mut desk, &[3, 2, 1])), (21, false, 2));
+    assert_eq!(given(take(&mut desk, &[2, 1])), (11, false, 1));
+    assert_eq!(code(take(&mut desk, &[2])), Code::NoKeyPackage);
+    assert_eq!(given(take(&mut desk, &[2, 1])), (19, true, 1));
+}
+
+#[test]
+fn suites_must_be_named_and_few() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "bob");
+    desk.publish(LANE, 1, Some(9));
+    assert_eq!(code(take(&mut desk, &[])), Code::MalformedRequest);
+    assert_eq!(code(take(&mut desk, &[1; 17])), Code::TooLarge);
+    let unnamed = PublishKeyPackages { one_time: vec![vec![1]], last_resort: Vec::new(), suite: 0 };
+    assert_eq!(desk.code(LANE, Ask::Publish(unnamed)), Code::MalformedRequest);
+    let suites: Vec<u32> = (0..16).rev().collect();
+    assert_eq!(given(take(&mut desk, &suites)), (1, false, 1));
+}
+
+#[test]
+fn too_many_and_too_large_packages_are_refused() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "bob");
+    for (one_time, last_resort) in [
+        (vec![vec![1]; 2 * KEY_PACKAGES as usize + 1], Vec::new()),
+        (vec![vec![1; KEY_PACKAGE_LEN_MAX + 1]], Vec::new()),
+        (vec![Vec::new()], Vec::new()),
+        (Vec::new(), vec![1; KEY_PACKAGE_LEN_MAX + 1]),
+    ] {
+        let publish = PublishKeyPackages { one_time, last_resort, suite: SUITE };
+        assert_eq!(desk.code(LANE, Ask::Publish(publish)), Code::TooLarge);
+    }
+    let full = PublishKeyPackages { one_time: vec![vec![1]; 2 * KEY_PACKAGES as usize], last_resort: Vec::new(), suite: SUITE };
+    assert!(matches!(desk.said(LANE, Ask::Publish(full)), Said::Published(published) if published.key_packages == 2 * KEY_PACKAGES));
+    let of_another_suite = PublishKeyPackages { one_time: vec![vec![1]], last_resort: Vec::new(), suite: 2 };
+    assert_eq!(desk.code(LANE, Ask::Publish(of_another_suite)), Code::TooLarge, "the stock is one, whatever the suites");
+}
+
+#[test]
+fn last_resorts_of_too_many_suites_are_refused() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "bob");
+    let of = |suite| Ask::Publish(PublishKeyPackages { one_time: Vec::new(), last_resort: vec![1], suite });
+    for suite in 1..=16 {
+        assert!(matches!(desk.said(LANE, of(suite)), Said::Published(_)));
+    }
+    assert_eq!(desk.code(LANE, of(17)), Code::RelayBusy);
+}
+
+#[test]
+fn login_and_fetch_tell_the_stock_so_that_its_owner_refills_it() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "bob");
+    let stock = |desk: &mut Desk| {
+        let fetched = desk.fetched(LANE);
+        let Said::LoggedIn(logged_in) = desk.log_in(LANE, "bob") else { panic!("a login") };
+        assert_eq!((fetched.key_packages, fetched.last_resort), (logged_in.key_packages, logged_in.last_resort));
+        (fetched.key_packages, fetched.last_resort)
+    };
+    assert_eq!(stock(&mut desk), (0, false));
+    desk.publish(LANE, 1, Some(9));
+    assert_eq!(stock(&mut desk), (1, true));
+    take(&mut desk, &[SUITE]);
+    assert_eq!(stock(&mut desk), (0, true));
+    take(&mut desk, &[SUITE]);
+    assert_eq!(stock(&mut desk), (0, false), "the last-resort one was given out");
+    desk.publish(LANE, 0, Some(9));
+    assert_eq!(stock(&mut desk), (0, false), "the same one again is not new");
+    desk.publish(LANE, 0, Some(10));
+    assert_eq!(stock(&mut desk), (0, true));
+}
+
+#[test]
+fn a_repeated_ask_spends_no_second_package() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "bob");
+    desk.publish(LANE, 2, None);
+    let ask = desk.frame(Ask::KeyPackage(key_package_ask("bob")));
+    let first = desk.answer_to(OTHER_LANE, &ask);
+    assert_eq!(desk.answer_to(OTHER_LANE, &ask), first);
+    assert_eq!(desk.fetched(LANE).key_packages, 1);
+    // Remembered for a while.
+    desk.now = desk.now.after(RELAY_ANSWERS_FOR).after(Duration(1));
+    desk.store.clean(desk.now, RETENTION).expect("a store in memory");
+    assert_ne!(desk.answer_to(OTHER_LANE, &ask), first);
+}

@@ -1,0 +1,130 @@
+use crate::desk::*;
+use thicket_types::error::Code;
+use thicket_types::ids::{LaneTag, MailboxId};
+use thicket_types::limits::GENERATIONS_MAX;
+use thicket_types::name::Name;
+use thicket_types::ports::{Account, Store as _};
+use thicket_types::wire::relay::answer::Said;
+use thicket_types::wire::relay::request::Ask;
+use thicket_types::wire::relay::{Acknowledge, Fetch, Login, PublishKeyPackages, PublishMailboxKey, SetCapabilities};
+
+/// The lane of a copy of the profile, or of the same one after a restart.
+const THIRD_LANE: LaneTag = LaneTag([3; 16]);
+
+fn kept(desk: &mut Desk) -> Option<[u8; 16]> {
+    desk.store.generation(&Name::parse("alice").expect("a name").key()).expect("a store in memory")
+}
+
+fn log_in_with(desk: &mut Desk, change: impl FnOnce(&mut Login)) -> Said {
+    let proof = desk.proof(THIRD_LANE, "alice");
+    let mut login = login_with(&proof, "alice", &[], [9; 16]);
+    change(&mut login);
+    desk.said(THIRD_LANE, Ask::Login(login))
+}
+
+#[test]
+fn a_login_is_by_the_registered_key_and_ends_the_one_before() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "alice");
+    let proof = desk.proof(OTHER_LANE, "alice");
+    assert_eq!(desk.code(OTHER_LANE, login(&proof, "mallory")), Code::BadSignature, "a login by another key");
+    assert_eq!(code(desk.log_in(OTHER_LANE, "nobody")), Code::UnknownName);
+    assert_eq!(desk.fetched(LANE).waiting, 0, "neither took the lane");
+    assert!(matches!(desk.log_in(OTHER_LANE, "alice"), Said::LoggedIn(_)));
+    assert_eq!(desk.code(LANE, Ask::Fetch(Fetch { items_max: 1 })), Code::NotLoggedIn);
+}
+
+#[test]
+fn what_needs_a_login_is_refused_without_one() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "alice");
+    for ask in [
+        Ask::Fetch(Fetch { items_max: 1 }),
+        Ask::Acknowledge(Acknowledge { cursors: vec![1] }),
+        Ask::Publish(PublishKeyPackages { one_time: Vec::new(), last_resort: vec![1], suite: SUITE }),
+        Ask::MailboxKey(PublishMailboxKey { mailbox_key: Some(mailbox_key("alice", 4, 1)) }),
+        Ask::Capabilities(SetCapabilities { add: vec![vec![1; 32]], remove: Vec::new() }),
+    ] {
+        assert_eq!(desk.code(OTHER_LANE, ask), Code::NotLoggedIn);
+    }
+}
+
+#[test]
+fn a_device_that_knows_the_generation_there_is_swaps_it() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "alice");
+    let said = log_in_with(&mut desk, |login| login.known = vec![vec![7; 16], GENERATION.to_vec(), vec![8; 16]]);
+    assert!(matches!(said, Said::LoggedIn(_)));
+    assert_eq!(kept(&mut desk), Some([9; 16]));
+    // The answer was lost, and the device asks again under the generation that it gave: the relay holds it already.
+    assert!(matches!(log_in_with(&mut desk, |_| ()), Said::LoggedIn(_)));
+    assert_eq!(kept(&mut desk), Some([9; 16]));
+}
+
+#[test]
+fn an_account_without_a_generation_takes_the_first_that_comes() {
+    let mut desk = Desk::new();
+    let account = Account {
+        name: "alice".to_owned(),
+        fingerprint: fingerprint("alice"),
+        certificate: b"alice".to_vec(),
+        mailbox: MailboxId([5; 16]),
+        mailbox_key_statement: Vec::new(),
+        mailbox_key_signature: Vec::new(),
+    };
+    desk.store.put_account(&Name::parse("alice").expect("a name").key(), &account).expect("a store in memory");
+    assert!(matches!(log_in_with(&mut desk, |_| ()), Said::LoggedIn(_)));
+    assert_eq!(kept(&mut desk), Some([9; 16]));
+}
+
+#[test]
+fn a_copied_profile_is_refused_and_takes_neither_lane_nor_generation() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "alice");
+    // The first copy goes on, and swaps.
+    assert!(matches!(log_in_with(&mut desk, |login| login.known = vec![GENERATION.to_vec()]), Said::LoggedIn(_)));
+    // The second knows only what both knew.
+    let proof = desk.proof(OTHER_LANE, "alice");
+    let stale = Ask::Login(login_with(&proof, "alice", &[[7; 16], GENERATION], [5; 16]));
+    assert_eq!(desk.code(OTHER_LANE, stale), Code::ProfileCopied);
+    assert_eq!(kept(&mut desk), Some([9; 16]));
+    assert_eq!(desk.fetched(THIRD_LANE).waiting, 0, "the first is still logged in");
+    assert_eq!(desk.code(OTHER_LANE, Ask::Fetch(Fetch { items_max: 1 })), Code::NotLoggedIn);
+    // The person decides for the second.
+    let proof = desk.proof(OTHER_LANE, "alice");
+    let taking = Login { takes_over: true, ..login_with(&proof, "alice", &[], [5; 16]) };
+    assert!(matches!(desk.said(OTHER_LANE, Ask::Login(taking)), Said::LoggedIn(_)));
+    assert_eq!(kept(&mut desk), Some([5; 16]));
+    // Now the first is the stale one.
+    assert_eq!(code(log_in_with(&mut desk, |login| login.known = vec![GENERATION.to_vec(), vec![9; 16]])), Code::ProfileCopied);
+}
+
+#[test]
+fn taking_over_needs_the_signature_and_well_formed_generations() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "alice");
+    let forged = log_in_with(&mut desk, |login| (login.takes_over, login.signature) = (true, vec![1]));
+    assert_eq!(code(forged), Code::BadSignature);
+    let known = |count: usize, len: usize| move |login: &mut Login| (login.takes_over, login.known) = (true, vec![vec![1; len]; count]);
+    assert_eq!(code(log_in_with(&mut desk, known(1, 15))), Code::MalformedRequest);
+    assert_eq!(code(log_in_with(&mut desk, known(GENERATIONS_MAX + 1, 16))), Code::TooLarge);
+    let torn = log_in_with(&mut desk, |login| (login.takes_over, login.generation) = (true, vec![9; 17]));
+    assert_eq!(code(torn), Code::MalformedRequest);
+    // Shapes are looked at after the signature: who can't sign learns nothing.
+    let both = log_in_with(&mut desk, |login| (login.signature, login.generation) = (vec![1], Vec::new()));
+    assert_eq!(code(both), Code::BadSignature);
+    assert_eq!(kept(&mut desk), Some(GENERATION));
+    assert!(matches!(log_in_with(&mut desk, known(GENERATIONS_MAX, 16)), Said::LoggedIn(_)));
+}
+
+#[test]
+fn a_repeated_login_gets_its_first_answer() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "alice");
+    let proof = desk.proof(THIRD_LANE, "alice");
+    let frame = desk.frame(Ask::Login(login_with(&proof, "alice", &[GENERATION], [9; 16])));
+    let first = desk.answer_to(THIRD_LANE, &frame);
+    assert!(matches!(first, Said::LoggedIn(_)));
+    assert_eq!(desk.answer_to(THIRD_LANE, &frame), first);
+    assert_eq!(code(desk.answer_to(OTHER_LANE, &frame)), Code::ChallengeUnknown, "on another lane it is a replay");
+}

@@ -1,0 +1,152 @@
+use super::*;
+use thicket_types::limits::{CHALLENGES_MAX, LANES_MAX, RELAY_ANSWERS_FOR, RELAY_ANSWERS_MAX, RETENTION, STAMPS_SPENT_MAX};
+use thicket_types::time::Duration;
+
+pub(super) fn challenge_is_taken_once(store: &mut impl Store) {
+    store.put_challenge([1; 32], &challenge("alice", Stamp(5))).expect("kept");
+    store.put_challenge([2; 32], &challenge("bob", Stamp(6))).expect("kept");
+    assert_eq!(store.take_challenge([1; 32]), Ok(Some(challenge("alice", Stamp(5)))));
+    assert_eq!(store.take_challenge([1; 32]), Ok(None));
+    assert_eq!(store.take_challenge([3; 32]), Ok(None));
+    assert_eq!(store.take_challenge([2; 32]), Ok(Some(challenge("bob", Stamp(6)))));
+}
+
+pub(super) fn challenges_are_bounded_and_end(store: &mut impl Store) {
+    let nonce = |number: usize| digest(u64::try_from(number).expect("small")).0;
+    for number in 0..CHALLENGES_MAX {
+        let until = if number == 0 { Stamp(10) } else { Stamp(11) };
+        store.put_challenge(nonce(number), &challenge("alice", until)).expect("kept");
+    }
+    let one_more = challenge("alice", Stamp(20));
+    assert_eq!(store.put_challenge(nonce(CHALLENGES_MAX), &one_more), Err(StoreError::Full));
+    // The last moment of a challenge is still within it.
+    store.clean(Stamp(10), RETENTION).expect("cleaned");
+    assert_eq!(store.put_challenge(nonce(CHALLENGES_MAX), &one_more), Err(StoreError::Full));
+    store.clean(Stamp(11), RETENTION).expect("cleaned");
+    assert_eq!(store.take_challenge(nonce(0)), Ok(None));
+    assert_eq!(store.take_challenge(nonce(1)), Ok(Some(challenge("alice", Stamp(11)))));
+    assert_eq!(store.put_challenge(nonce(CHALLENGES_MAX), &one_more), Ok(()));
+}
+
+pub(super) fn lane_has_one_name_and_name_has_one_lane(store: &mut impl Store) {
+    two_accounts(store);
+    let (alice, bob) = (name("alice"), name("bob"));
+    assert_eq!(store.lane_of(mailbox(1)), Ok(None));
+    store.bind_lane(tag(1), &alice).expect("bound");
+    store.bind_lane(tag(2), &bob).expect("bound");
+    // The same again changes nothing.
+    store.bind_lane(tag(1), &alice).expect("bound");
+    assert_eq!((store.lane(tag(1)), store.lane(tag(2))), (Ok(Some(alice.clone())), Ok(Some(bob.clone()))));
+    assert_eq!((store.lane_of(mailbox(1)), store.lane_of(mailbox(2))), (Ok(Some(tag(1))), Ok(Some(tag(2)))));
+    // A name on a further lane leaves its earlier one.
+    store.bind_lane(tag(3), &alice).expect("bound");
+    assert_eq!((store.lane(tag(1)), store.lane(tag(3))), (Ok(None), Ok(Some(alice.clone()))));
+    assert_eq!(store.lane_of(mailbox(1)), Ok(Some(tag(3))));
+    // A name on another's lane puts that one out, and leaves its own.
+    store.bind_lane(tag(2), &alice).expect("bound");
+    assert_eq!((store.lane(tag(2)), store.lane(tag(3))), (Ok(Some(alice)), Ok(None)));
+    assert_eq!((store.lane_of(mailbox(1)), store.lane_of(mailbox(2))), (Ok(Some(tag(2))), Ok(None)));
+    store.bind_lane(tag(3), &bob).expect("bound");
+    assert_eq!((store.lane_of(mailbox(1)), store.lane_of(mailbox(2))), (Ok(Some(tag(2))), Ok(Some(tag(3)))));
+    assert_eq!(store.lane_of(mailbox(3)), Ok(None));
+}
+
+/// Binds as many lanes as there may be: lane n under the name `n…`, in order.
+fn all_lanes(store: &mut impl Store) -> u64 {
+    let lanes = u64::try_from(LANES_MAX).expect("small");
+    for number in 0..lanes {
+        store.bind_lane(tag(number), &name(&format!("n{number}"))).expect("bound");
+    }
+    lanes
+}
+
+pub(super) fn least_recently_active_lane_goes_first(store: &mut impl Store) {
+    two_accounts(store);
+    let lanes = all_lanes(store);
+    let alice = name("alice");
+    // A request came on the lane that was bound first, so it is no longer the idlest; a push to lane 1 is none.
+    assert_eq!(store.lane(tag(0)), Ok(Some(name("n0"))));
+    store.bind_lane(tag(lanes), &alice).expect("bound");
+    assert_eq!(store.lane(tag(1)), Ok(None));
+    assert_eq!((store.lane(tag(lanes)), store.lane_of(mailbox(1))), (Ok(Some(alice.clone())), Ok(Some(tag(lanes)))));
+    // A name that moves, and a lane that takes another name, put nobody out.
+    store.bind_lane(tag(lanes + 1), &alice).expect("bound");
+    store.bind_lane(tag(3), &name("bob")).expect("bound");
+    assert_eq!(store.lane(tag(2)), Ok(Some(name("n2"))));
+    // That question made lane 2 active, and lane 3 was just bound: lane 4 is next, then 5.
+    for (number, gone) in [(0, 4), (1, 5)] {
+        store.bind_lane(tag(lanes + 2 + number), &name(&format!("m{number}"))).expect("bound");
+        assert_eq!(store.lane(tag(gone)), Ok(None), "{gone}");
+    }
+    for kept in [0, 2, 3, 6, lanes - 1, lanes + 1, lanes + 2, lanes + 3] {
+        assert!(matches!(store.lane(tag(kept)), Ok(Some(_))), "{kept}");
+    }
+}
+
+pub(super) fn lane_activity_is_rolled_back(store: &mut impl Store) {
+    let lanes = all_lanes(store);
+    store.commit().expect("durable");
+    assert_eq!(store.lane(tag(0)), Ok(Some(name("n0"))));
+    store.bind_lane(tag(lanes), &name("alice")).expect("bound");
+    store.roll_back().expect("rolled back");
+    assert_eq!(store.lane(tag(lanes)), Ok(None));
+    store.bind_lane(tag(lanes), &name("alice")).expect("bound");
+    assert_eq!(store.lane(tag(0)), Ok(None), "its activity was taken back");
+    assert_eq!(store.lane(tag(1)), Ok(Some(name("n1"))), "its place was given back");
+}
+
+pub(super) fn stamp_is_spent_once_until_its_time(store: &mut impl Store) {
+    assert_eq!(store.spend(digest(1), Stamp(10)), Ok(true));
+    assert_eq!(store.spend(digest(1), Stamp(20)), Ok(false));
+    assert_eq!(store.spend(digest(2), Stamp(20)), Ok(true));
+    store.commit().expect("durable");
+    store.clean(Stamp(10), RETENTION).expect("cleaned");
+    assert_eq!(store.spend(digest(1), Stamp(20)), Ok(false), "its last moment is still within it");
+    store.clean(Stamp(11), RETENTION).expect("cleaned");
+    assert_eq!(store.spend(digest(2), Stamp(20)), Ok(false));
+    assert_eq!(store.spend(digest(1), Stamp(20)), Ok(true));
+    store.roll_back().expect("rolled back");
+    assert_eq!(store.spend(digest(1), Stamp(20)), Ok(false), "what was cleaned is back");
+    assert_eq!(store.spend(digest(3), Stamp(20)), Ok(true));
+    store.roll_back().expect("rolled back");
+    assert_eq!(store.spend(digest(3), Stamp(20)), Ok(true), "what was spent is not");
+}
+
+pub(super) fn spent_stamps_are_bounded(store: &mut impl Store) {
+    let stamps = u64::try_from(STAMPS_SPENT_MAX).expect("small");
+    for number in 0..stamps {
+        assert_eq!(store.spend(digest(number), Stamp(10 + u64::from(number > 0))), Ok(true));
+    }
+    assert_eq!(store.spend(digest(stamps), Stamp(11)), Err(StoreError::Full));
+    assert_eq!(store.spend(digest(5), Stamp(11)), Ok(false), "what was spent is known, however full it is");
+    store.clean(Stamp(11), RETENTION).expect("cleaned");
+    assert_eq!(store.spend(digest(stamps), Stamp(11)), Ok(true));
+    assert_eq!(store.spend(digest(stamps + 1), Stamp(11)), Err(StoreError::Full));
+}
+
+pub(super) fn answers_are_remembered_by_lane_and_frame(store: &mut impl Store) {
+    assert_eq!(store.answer(tag(1), frame(1)), Ok(None));
+    store.remember_answer(tag(1), frame(1), &[1, 1], Stamp(0)).expect("remembered");
+    store.remember_answer(tag(1), frame(2), &[1, 2], Stamp(0)).expect("remembered");
+    store.remember_answer(tag(2), frame(1), &[2, 1], Stamp(0)).expect("remembered");
+    assert_eq!(store.answer(tag(1), frame(1)), Ok(Some(vec![1, 1])));
+    assert_eq!(store.answer(tag(1), frame(2)), Ok(Some(vec![1, 2])));
+    assert_eq!(store.answer(tag(2), frame(1)), Ok(Some(vec![2, 1])));
+    assert_eq!(store.answer(tag(2), frame(2)), Ok(None));
+}
+
+pub(super) fn answers_are_bounded_and_end(store: &mut impl Store) {
+    let answers = u64::try_from(RELAY_ANSWERS_MAX).expect("small");
+    for number in 0..answers {
+        let at = if number == 0 { Stamp(10) } else { Stamp(11) };
+        store.remember_answer(tag(1), frame(number), &[1], at).expect("remembered");
+    }
+    assert_eq!(store.remember_answer(tag(1), frame(answers), &[1], Stamp(12)), Err(StoreError::Full));
+    assert_eq!(store.remember_answer(tag(1), frame(0), &[2], Stamp(10)), Ok(()));
+    store.clean(Stamp(10).after(RELAY_ANSWERS_FOR), RETENTION).expect("cleaned");
+    assert_eq!(store.answer(tag(1), frame(0)), Ok(Some(vec![2])));
+    store.clean(Stamp(10).after(RELAY_ANSWERS_FOR).after(Duration(1)), RETENTION).expect("cleaned");
+    assert_eq!(store.answer(tag(1), frame(0)), Ok(None));
+    assert_eq!(store.answer(tag(1), frame(1)), Ok(Some(vec![1])));
+    assert_eq!(store.remember_answer(tag(1), frame(answers), &[1], Stamp(12)), Ok(()));
+}

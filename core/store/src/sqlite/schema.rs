@@ -1,0 +1,73 @@
+//! The tables.
+
+/// The schema's version, kept as SQLite's `user_version`.
+pub(super) const VERSION: i64 = 1;
+
+// An item and its FrameId came at the same time, so one index by time serves both; a place leads from the one to the other.
+// Rows that may be large have a rowid: without one they would stand in the inner pages too.
+//
+// mailbox.items counts all items, mailbox.requests those of the request box, capability.items those of one capability, and
+// mailbox.capabilities the capabilities that are held: no count is ever a scan. A capability's row stays after it was revoked
+// (held = 0) until its last item is gone. item.request is 1 in the request box, and item.capability then null; it stands before
+// the place in the index, since that is the order in which items are given.
+pub(super) const TABLES: &str = "
+CREATE TABLE account (
+    number INTEGER PRIMARY KEY,
+    name_key TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    certificate BLOB NOT NULL,
+    mailbox BLOB NOT NULL UNIQUE,
+    mailbox_key_statement BLOB NOT NULL,
+    mailbox_key_signature BLOB NOT NULL,
+    generation BLOB
+);
+CREATE TABLE key_package (
+    number INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    suite INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+);
+CREATE INDEX key_package_by_suite ON key_package (account, suite);
+CREATE TABLE last_resort (
+    number INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    suite INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    given INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX last_resort_by_suite ON last_resort (account, suite);
+CREATE TABLE mailbox (
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    place_last INTEGER NOT NULL,
+    items INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    capabilities INTEGER NOT NULL
+);
+CREATE TABLE capability (
+    number INTEGER PRIMARY KEY,
+    mailbox INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    held INTEGER NOT NULL,
+    items INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX capability_by_id ON capability (mailbox, id);
+CREATE TABLE item (
+    number INTEGER PRIMARY KEY,
+    mailbox INTEGER NOT NULL,
+    request INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    capability INTEGER,
+    envelope BLOB NOT NULL
+);
+CREATE UNIQUE INDEX item_by_place ON item (mailbox, request, place);
+CREATE TABLE frame (
+    mailbox INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, id)
+) WITHOUT ROWID;
+CREATE INDEX frame_by_at ON frame (at);
+";

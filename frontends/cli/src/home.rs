@@ -2,6 +2,7 @@
 
 use crate::Global;
 use crate::output::Trouble;
+use crate::progress::Progress;
 use etcetera::BaseStrategy as _;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use thicket_client::{Client, Profile, SystemEntropy, share};
 use thicket_transport::DirectClient;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
-use thicket_types::name::Name;
+use thicket_types::intent::{Answer, Intent};
+use thicket_types::name::{Name, RegistrationToken, RelayAddress};
 use thicket_types::secret::Secret;
 use zeroize::Zeroize as _;
 
@@ -34,7 +36,7 @@ pub fn passphrase(global: &Global, new: bool) -> Result<Secret<Vec<u8>>, Trouble
         None if !std::io::stdin().is_terminal() => {
             return Err(Trouble::Usage("no terminal to ask for the passphrase on; give --passphrase-file FILE".to_owned()));
         }
-        None => ask(new)?,
+        None => typed(new)?,
     };
     if passphrase.expose().is_empty() {
         return Err(Trouble::Usage("the passphrase is empty".to_owned()));
@@ -49,7 +51,7 @@ pub fn new_passphrase(file: Option<&Path>) -> Result<Secret<Vec<u8>>, Trouble> {
         None if !std::io::stdin().is_terminal() => {
             return Err(Trouble::Usage("no terminal to ask for the new passphrase on; give --new-file FILE".to_owned()));
         }
-        None => ask(true)?,
+        None => typed(true)?,
     };
     if passphrase.expose().is_empty() { Err(Trouble::Usage("the passphrase is empty".to_owned())) } else { Ok(passphrase) }
 }
@@ -61,7 +63,7 @@ fn first_line(file: &Path) -> Result<Secret<Vec<u8>>, Trouble> {
     Ok(Secret::new(line))
 }
 
-fn ask(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
+fn typed(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
     let read = |prompt: &str| {
         let typed = rpassword::prompt_password(prompt).map_err(|error| Trouble::Usage(format!("the terminal: {error}")))?;
         Ok::<_, Trouble>(Secret::new(typed.into_bytes()))
@@ -77,23 +79,88 @@ fn ask(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
     Ok(first)
 }
 
-/// Unlocks the profile.
-pub fn unlock(global: &Global) -> Result<Profile, Trouble> {
+/// What a relay with the policy "token" asks for: from a file, or from the environment; never an argument, which others could see.
+pub fn token(file: Option<&Path>) -> Result<Option<RegistrationToken>, Trouble> {
+    let given = match (file, std::env::var("THICKET_TOKEN")) {
+        (Some(file), _) => first_line(file)?,
+        (None, Ok(text)) if !text.is_empty() => Secret::new(text.into_bytes()),
+        (None, _) => return Ok(None),
+    };
+    let token = std::str::from_utf8(given.expose()).ok().and_then(|text| RegistrationToken::parse(text.trim()));
+    token.map(Some).ok_or_else(|| Trouble::Usage("a token is 1 to 128 letters, digits and signs, without blanks".to_owned()))
+}
+
+/// Where the profile is, and what opens it.
+pub struct At {
+    pub folder: PathBuf,
+    pub passphrase: Secret<Vec<u8>>,
+}
+
+/// Finds the profile and asks for its passphrase.
+pub fn at(global: &Global) -> Result<At, Trouble> {
     let folder = folder(global)?;
     if !folder.join("keys").is_file() {
         return Err(Code::ProfileMissing.into());
     }
-    unlock_with(global, &passphrase(global, false)?)
+    Ok(At { folder, passphrase: passphrase(global, false)? })
 }
 
-/// Unlocks the profile with a passphrase that was asked for already.
-pub fn unlock_with(global: &Global, passphrase: &Secret<Vec<u8>>) -> Result<Profile, Trouble> {
-    Ok(Profile::unlock(&folder(global)?, passphrase, share(Box::new(SystemEntropy)))?)
+/// Unlocks the profile.
+pub fn unlock(global: &Global) -> Result<Profile, Trouble> {
+    at(global)?.unlock(global)
+}
+
+impl At {
+    /// Unlocks the profile. **Errors:** `ProfileInUse`, and whatever else the profile says.
+    pub fn unlock(&self, global: &Global) -> Result<Profile, Trouble> {
+        let _unlocking = Progress::start(global, "unlocking the profile");
+        Ok(Profile::unlock(&self.folder, &self.passphrase, share(Box::new(SystemEntropy)))?)
+    }
+
+    /// Unlocks the profile, or gives `None` while another process has it open.
+    pub fn unlock_if_free(&self, global: &Global) -> Result<Option<Profile>, Trouble> {
+        match self.unlock(global) {
+            Ok(profile) => Ok(Some(profile)),
+            Err(Trouble::Numbered(Code::ProfileInUse, _)) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
 }
 
 /// Unlocks the profile and starts it.
 pub fn open(global: &Global) -> Result<Client, Trouble> {
-    Ok(Client::open(unlock(global)?, Box::new(|waker| Box::new(DirectClient::new(Some(waker)))))?)
+    start(global, unlock(global)?)
+}
+
+/// Starts an unlocked profile: if the account is registered, it begins to log in.
+pub fn start(global: &Global, profile: Profile) -> Result<Client, Trouble> {
+    let _opening = Progress::start(global, "opening the profile");
+    let client = Client::open(profile, Box::new(|waker| Box::new(DirectClient::new(Some(waker)))))?;
+    global.tell(|| opened(&client));
+    Ok(client)
+}
+
+/// Unlocks the profile and starts it without a way to the relay: for what this device does alone.
+pub fn open_offline(global: &Global) -> Result<Client, Trouble> {
+    let profile = unlock(global)?;
+    let _opening = Progress::start(global, "opening the profile");
+    let client = Client::open_offline(profile)?;
+    global.tell(|| format!("{}; no relay is asked", opened(&client)));
+    Ok(client)
+}
+
+fn opened(client: &Client) -> String {
+    let view = client.view();
+    let relay = view.relay.as_ref().map_or("none", RelayAddress::text);
+    format!("opened: {} contacts, {} messages to be stored, relay {relay}", view.contacts.len(), view.unsettled.len())
+}
+
+/// Asks for something that is done or refused at once.
+pub fn ask(client: &Client, intent: Intent) -> Result<Answer, Trouble> {
+    match client.submit(Client::intent_id(), intent)? {
+        Answer::Refused(code) => Err(code.into()),
+        answer => Ok(answer),
+    }
 }
 
 /// A name as it was typed.

@@ -5,16 +5,20 @@ mod commands;
 mod demo;
 mod home;
 mod output;
+mod paint;
+mod progress;
 mod text;
+mod watch;
 
 use clap::{Args, Parser, Subcommand};
+use paint::Colour;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Private messages over an encrypted journal. Everything that happens is a record; a crash at any point loses nothing.
 #[derive(Parser)]
-#[command(name = "thicket", version, about, max_term_width = 100)]
+#[command(name = "thicket", version, max_term_width = 100)]
 struct Arguments {
     #[command(flatten)]
     global: Global,
@@ -24,9 +28,10 @@ struct Arguments {
 
 /// What every command takes.
 #[derive(Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The profile's folder [default: thicket in the platform's data folder].
-    #[arg(long, global = true, value_name = "DIR", env = "THICKET_HOME")]
+    #[arg(long, global = true, value_name = "DIR", env = "THICKET_HOME", hide_env_values = true)]
     home: Option<PathBuf>,
     /// Read the passphrase from the first line of this file instead of the terminal. THICKET_PASSPHRASE works too.
     #[arg(long, global = true, value_name = "FILE")]
@@ -37,17 +42,38 @@ pub struct Global {
     /// How long to wait for the relay, in seconds.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
+    /// Tell on standard error what happens.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// When to colour what is printed.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Colour::Auto, hide_possible_values = true)]
+    color: Colour,
+    /// When the program began.
+    #[arg(skip = Instant::now())]
+    since: Instant,
 }
 
 impl Global {
     fn patience(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }
+
+    /// A line of what `-v` tells: with the time since the program began.
+    fn telling(&self, words: &str) -> String {
+        format!("thicket: {:.3} s  {words}", self.since.elapsed().as_secs_f64())
+    }
+
+    /// Tells what happens, with `-v` alone.
+    fn tell(&self, words: impl FnOnce() -> String) {
+        if self.verbose {
+            eprintln!("{}", self.telling(&words()));
+        }
+    }
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows the main job on an embedded relay: real keys, real MLS, real disk.
+    /// Show the main job on an embedded relay: real keys, real MLS, real disk.
     ///
     /// Example: thicket demo --keep /tmp/thicket-demo
     Demo(demo::Arguments),
@@ -67,7 +93,12 @@ enum Command {
         /// The relay's address, as thicket-relayd prints it.
         #[arg(long, value_name = "ADDRESS")]
         relay: String,
+        #[command(flatten)]
+        with: commands::relay::With,
     },
+    /// Change the relay of this account.
+    #[command(subcommand)]
+    Relay(commands::relay::Command),
     /// Look people up, accept them, list them.
     #[command(subcommand)]
     Contact(commands::contact::Command),
@@ -80,17 +111,33 @@ enum Command {
         /// The text; `-` reads it from standard input.
         text: String,
         /// Wait until the message is in this state, or the time is up.
-        #[arg(long, value_enum, default_value_t = commands::message::Goal::Stored)]
-        wait: commands::message::Goal,
+        #[arg(long, value_enum, default_value_t = commands::send::Goal::Stored)]
+        wait: commands::send::Goal,
     },
-    /// Show the messages with a contact, oldest first. Asks no relay.
+    /// Talk to a contact: what they write is shown as it comes, what you type is sent line by line. Ends with Ctrl-D.
+    ///
+    /// Shows the last 20 messages first, and marks what comes as read.
+    ///
+    /// Without a terminal each line of standard input is sent; it ends when the relay has stored them all, or the time is up.
+    ///
+    /// Example: thicket chat bob
+    Chat {
+        /// The contact's name.
+        with: String,
+    },
+    /// Show the messages with a contact, oldest first, and mark them as read. Asks no relay.
+    ///
+    /// While another process has the profile open they are shown and not marked.
     ///
     /// Example: thicket read bob
     Read {
         /// The contact's name.
         with: String,
     },
-    /// List conversations: who, the last message, when. Asks no relay.
+    /// Show one message, send it again, take it back, or delete it here.
+    #[command(subcommand)]
+    Message(commands::message::Command),
+    /// List conversations: who, what is unread, the last message, when. Asks no relay.
     ///
     /// Example: thicket conversations
     Conversations,
@@ -108,7 +155,8 @@ enum Command {
     Sync,
     /// Stay connected: a JSON line for each change; takes JSON lines on standard input. Ends when the input does.
     ///
-    /// Takes {"send":{"to":NAME,"text":TEXT}}, {"add":NAME} and {"accept":NAME}; each is answered by a line with its "answer".
+    /// Takes {"send":{"to":NAME,"text":TEXT}}, {"read":{"from":NAME,"message":ID}}, {"retry":ID}, {"cancel":ID}, {"forget":ID},
+    /// {"add":NAME}, {"accept":NAME} and {"update":NAME}; each is answered by a line with its "answer".
     ///
     /// Example: thicket listen
     Listen,
@@ -116,6 +164,17 @@ enum Command {
     ///
     /// Example: thicket status
     Status,
+    /// Show the settings, or change one. Asks no relay.
+    ///
+    /// Example: thicket settings read-marks on
+    Settings {
+        #[command(subcommand)]
+        change: Option<commands::settings::Command>,
+    },
+    /// Look for what is wrong: files, keys, journal, vault, relay, clock. Says what to do.
+    ///
+    /// Example: thicket doctor
+    Doctor,
     /// Look into the journal.
     #[command(subcommand)]
     Journal(commands::journal::Command),
@@ -129,6 +188,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Whatever this program makes is for its owner alone.
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let Arguments { global, command } = Arguments::parse();
     let done = match command {
         Command::Demo(arguments) => return demo::run(&arguments, global.json),
@@ -139,15 +201,20 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Command::Account(command) => commands::account::run(&global, &command),
-        Command::Register { relay } => commands::register::run(&global, &relay),
+        Command::Register { relay, with } => commands::relay::register(&global, &relay, &with),
+        Command::Relay(command) => commands::relay::run(&global, &command),
         Command::Contact(command) => commands::contact::run(&global, &command),
-        Command::Send { to, text, wait } => commands::message::send(&global, &to, &text, wait),
-        Command::Read { with } => commands::message::read(&global, &with),
-        Command::Conversations => commands::message::conversations(&global),
-        Command::Search { words } => commands::message::search(&global, &words.join(" ")),
+        Command::Send { to, text, wait } => commands::send::run(&global, &to, &text, wait),
+        Command::Chat { with } => commands::chat::run(&global, &with),
+        Command::Read { with } => commands::read::run(&global, &with),
+        Command::Message(command) => commands::message::run(&global, &command),
+        Command::Conversations => commands::conversations::list(&global),
+        Command::Search { words } => commands::conversations::search(&global, &words.join(" ")),
         Command::Sync => commands::sync::run(&global),
         Command::Listen => commands::listen::run(&global),
         Command::Status => commands::status::run(&global),
+        Command::Settings { change } => commands::settings::run(&global, change.as_ref()),
+        Command::Doctor => commands::doctor::run(&global),
         Command::Journal(command) => commands::journal::run(&global, &command),
     };
     match done {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use thicket_engine::Fault;
 use thicket_types::error::{Blame, Code};
+use thicket_types::ids::MessageId;
 
 /// Why a command did not do as asked.
 #[derive(Debug)]
@@ -54,7 +55,8 @@ impl Trouble {
     }
 }
 
-fn sentence(hint: &str) -> String {
+/// Words with a capital letter.
+pub fn sentence(hint: &str) -> String {
     let mut chars = hint.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
@@ -75,9 +77,24 @@ pub fn status(code: Code) -> u8 {
     }
 }
 
-/// Milliseconds since the epoch as a person reads them, in UTC.
+/// How a message's id is shown to a person: its first eight digits, which name it where an id is asked for.
+pub fn short(message: &MessageId) -> String {
+    message.hex().chars().take(8).collect()
+}
+
+/// Milliseconds since the epoch as a person reads them, in UTC, to the minute.
 pub fn time(ms: u64) -> String {
-    let (days, seconds) = (ms / 86_400_000, ms / 1000 % 86_400);
+    let seconds = ms / 1000 % 86_400;
+    format!("{} {:02}:{:02}", date(ms), seconds / 3600, seconds / 60 % 60)
+}
+
+/// The same to the second.
+pub fn time_exact(ms: u64) -> String {
+    format!("{}:{:02} UTC", time(ms), ms / 1000 % 60)
+}
+
+fn date(ms: u64) -> String {
+    let days = ms / 86_400_000;
     // Days to a civil date (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
@@ -87,7 +104,7 @@ pub fn time(ms: u64) -> String {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", seconds / 3600, seconds / 60 % 60)
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 #[cfg(test)]
@@ -99,5 +116,6 @@ mod tests {
         assert_eq!(time(0), "1970-01-01 00:00");
         assert_eq!(time(951_827_696_000), "2000-02-29 12:34");
         assert_eq!(time(1_790_000_000_000), "2026-09-21 14:13");
+        assert_eq!(time_exact(1_790_000_000_000), "2026-09-21 14:13:20 UTC");
     }
 }

@@ -23,9 +23,80 @@ fn turns(char: char) -> bool {
     matches!(char, '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
+/// Columns that a text takes on a terminal: none for marks that combine, two for wide scripts and emoji.
+///
+/// An estimate after UAX #11: terminals differ, and nothing but the look depends on it.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+fn columns_of(char: char) -> usize {
+    match u32::from(char) {
+        0x0300..=0x036F | 0x0483..=0x0489 | 0x0591..=0x05BD | 0x064B..=0x065F | 0x200C..=0x200D | 0x20D0..=0x20FF | 0xFE00..=0xFE0F => 0,
+        0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6 => 2,
+        0x1F300..=0x1FAFF | 0x20000..=0x3FFFD => 2,
+        _ => 1,
+    }
+}
+
+/// The begin of a text that fits into so many columns; what was cut is marked with `…`.
+pub fn fit(text: &str, columns_max: usize) -> String {
+    if columns(text) <= columns_max {
+        return text.to_owned();
+    }
+    let mut fitted = String::new();
+    let mut left = columns_max.saturating_sub(1);
+    for char in text.chars() {
+        let Some(rest) = left.checked_sub(columns_of(char)) else {
+            break;
+        };
+        left = rest;
+        fitted.push(char);
+    }
+    fitted.push('…');
+    fitted
+}
+
+/// A text in rows of at most so many columns: cut at its line breaks, and wherever a row is full.
+pub fn rows(text: &str, columns_max: usize) -> Vec<String> {
+    let mut rows = Vec::new();
+    for line in text.split('\n') {
+        let (mut row, mut taken) = (String::new(), 0);
+        for char in line.chars() {
+            let columns = columns_of(char);
+            if taken + columns > columns_max && taken > 0 {
+                rows.push(std::mem::take(&mut row));
+                taken = 0;
+            }
+            row.push(char);
+            taken += columns;
+        }
+        rows.push(row);
+    }
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_cut_to_columns_and_not_to_characters() {
+        assert_eq!(columns("grüße"), 5);
+        assert_eq!(columns("世界"), 4);
+        assert_eq!(columns("e\u{301}"), 1);
+        assert_eq!(fit("short", 5), "short");
+        assert_eq!(fit("longer", 5), "long…");
+        assert_eq!(fit("世界世界", 5), "世界…");
+    }
+
+    #[test]
+    fn rows_end_where_a_line_ends_or_is_full() {
+        assert_eq!(rows("abcdef\ngh", 4), ["abcd", "ef", "gh"]);
+        assert_eq!(rows("", 4), [""]);
+        assert_eq!(rows("世界世", 5), ["世界", "世"]);
+        assert_eq!(rows("世", 1), ["世"], "what does not fit stands alone");
+    }
 
     #[test]
     fn escapes_and_bidi_overrides_are_shown_and_not_obeyed() {

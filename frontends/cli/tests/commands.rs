@@ -133,6 +133,98 @@ fn what_cannot_be_asked_has_its_own_status() {
 }
 
 #[test]
+fn settings_are_kept_and_shown_without_a_relay() {
+    let folder = made();
+    let home = folder.path().join("p");
+    assert_eq!(last_json(&thicket(&home, &["--json", "settings"]))["read_marks"], false);
+    for (to, on) in [("on", true), ("on", true), ("off", false)] {
+        assert_eq!(last_json(&thicket(&home, &["--json", "settings", "read-marks", to]))["read_marks"], on);
+        assert_eq!(last_json(&thicket(&home, &["--json", "settings"]))["read_marks"], on);
+    }
+    assert_eq!(status(&thicket(&home, &["settings", "read-marks", "maybe"])), 2);
+}
+
+#[test]
+fn what_needs_a_message_or_a_contact_says_so() {
+    let folder = made();
+    let home = folder.path().join("p");
+    let code = |arguments: &[&str]| {
+        let output = thicket(&home, &[&["--json"], arguments].concat());
+        (status(&output), last_json(&output)["error"]["code"].as_u64().expect("a number"))
+    };
+    let id = "0123456789abcdef0123456789abcdef";
+    for command in ["show", "retry", "cancel", "forget"] {
+        assert_eq!(code(&["message", command, id]), (3, 120), "{command}");
+        assert_eq!(code(&["message", command, "abc"]), (2, 0), "{command}: three digits are too few");
+        assert_eq!(code(&["message", command, "0123456789abcdef0123456789abcdef0"]), (2, 0), "{command}: an id has no more");
+    }
+    for command in [["chat", "bob"], ["read", "bob"]] {
+        assert_eq!(code(&command), (3, 108), "{command:?}");
+    }
+    assert_eq!(code(&["contact", "update", "bob"]), (3, 108));
+    assert_eq!(code(&["account", "take-over"]), (2, 0), "nobody is there to confirm it");
+    assert_eq!(code(&["account", "take-over", "--yes"]), (3, 125));
+}
+
+#[test]
+fn a_relay_is_changed_by_an_address_and_an_account_that_has_one() {
+    let folder = made();
+    let home = folder.path().join("p");
+    let address = format!("direct:{}@127.0.0.1:1", "01".repeat(32));
+    assert_eq!(status(&thicket(&home, &["relay", "change", &address])), 3, "there is none to change");
+    assert_eq!(status(&thicket(&home, &["relay", "change", "nonsense"])), 2);
+    assert_eq!(status(&thicket(&home, &["register", "--relay", &address, "--key", "no hex"])), 2);
+    assert_eq!(status(&thicket(&home, &["register", "--relay", &address, "--token-file", "/no/such/file"])), 2);
+    let token = folder.path().join("token");
+    std::fs::write(&token, "two words\n").expect("room");
+    assert_eq!(status(&thicket(&home, &["register", "--relay", &address, "--token-file", token.to_str().expect("UTF-8")])), 2);
+}
+
+#[test]
+fn the_doctor_goes_as_far_as_it_can() {
+    let folder = made();
+    let home = folder.path().join("p");
+    let report = last_json(&thicket(&home, &["--json", "doctor"]));
+    let status_of = |report: &serde_json::Value, name: &str| {
+        let checks = report["checks"].as_array().expect("a list");
+        checks.iter().find(|check| check["check"] == name).map(|check| check["status"].clone())
+    };
+    assert_eq!(status_of(&report, "relay"), Some("warning".into()), "not registered: {report}");
+    assert_eq!(status_of(&report, "vault"), Some("ok".into()));
+    let wrong =
+        Command::new(env!("CARGO_BIN_EXE_thicket")).arg("--home").arg(&home).arg("doctor").env("THICKET_PASSPHRASE", "wrong").output();
+    assert_eq!(status(&wrong.expect("the program starts")), 4);
+
+    let keys = std::fs::read(home.join("keys")).expect("keys");
+    std::fs::write(home.join("keys"), &keys[..keys.len() / 2]).expect("room");
+    let output = thicket(&home, &["--json", "doctor"]);
+    assert_eq!((status(&output), last_json(&output)["error"]["name"].as_str()), (7, Some("KeysDamaged")), "{output:?}");
+    let report: serde_json::Value =
+        serde_json::from_slice(output.stdout.split(|byte| *byte == b'\n').next().expect("a line")).expect("JSON");
+    assert_eq!((status_of(&report, "keys"), status_of(&report, "journal")), (Some("problem".into()), None));
+}
+
+#[cfg(unix)]
+#[test]
+fn all_files_of_a_profile_are_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = made();
+    let home = folder.path().join("p");
+    thicket(&home, &["sync"]);
+    let mut folders = vec![home];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let mode = std::fs::metadata(&path).expect("a file").permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}", path.display());
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_relay_that_is_not_there_exits_with_6() {
     let folder = made();
     let home = folder.path().join("p");
@@ -166,7 +258,7 @@ fn a_damaged_journal_exits_with_7_and_names_the_place() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 28] = [
+    let commands: [&[&str]; 39] = [
         &["demo"],
         &["account", "create"],
         &["account", "show"],
@@ -174,7 +266,9 @@ fn every_command_has_help_with_an_example() {
         &["account", "passphrase"],
         &["account", "delete"],
         &["account", "import"],
+        &["account", "take-over"],
         &["register"],
+        &["relay", "change"],
         &["contact", "add"],
         &["contact", "accept"],
         &["contact", "decline"],
@@ -183,14 +277,23 @@ fn every_command_has_help_with_an_example() {
         &["contact", "remove"],
         &["contact", "verify"],
         &["contact", "trust"],
+        &["contact", "update"],
         &["contact", "list"],
         &["send"],
+        &["chat"],
         &["read"],
+        &["message", "show"],
+        &["message", "retry"],
+        &["message", "cancel"],
+        &["message", "forget"],
         &["conversations"],
         &["search"],
         &["sync"],
         &["listen"],
         &["status"],
+        &["settings"],
+        &["settings", "read-marks"],
+        &["doctor"],
         &["journal", "verify"],
         &["journal", "ls"],
         &["journal", "show"],

@@ -1,10 +1,14 @@
 //! Accounts: made, shown, exported.
 
 use crate::output::Trouble;
+use crate::progress::Progress;
+use crate::watch::Watch;
 use crate::{Global, home};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use thicket_client::{Options, Origin, Profile, SystemClock, SystemEntropy, share};
 use thicket_types::error::Code;
+use thicket_types::intent::Intent;
 use thicket_types::secret::Secret;
 
 #[derive(clap::Subcommand)]
@@ -45,6 +49,16 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Go on with this copy of the profile after the relay has met another one, say of a restored backup.
+    ///
+    /// Every conversation begins anew from here. The other copy must not be used any more: delete it.
+    ///
+    /// Example: thicket account take-over --yes
+    TakeOver {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Show the account's name and fingerprint.
     ///
     /// Example: thicket account show
@@ -62,8 +76,8 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             Ok(Origin::Imported { armored, passphrase: Secret::new(passphrase.expose().clone()) })
         })?,
         Command::Export => {
-            let passphrase = home::passphrase(global, false)?;
-            print!("{}", home::unlock_with(global, &passphrase)?.export(&passphrase)?);
+            let at = home::at(global)?;
+            print!("{}", at.unlock(global)?.export(&at.passphrase)?);
             return Ok(());
         }
         Command::Passphrase { new_file } => {
@@ -83,6 +97,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             }
             return Ok(());
         }
+        Command::TakeOver { yes } => return take_over(global, *yes),
         Command::Show => home::unlock(global)?,
     };
     let (name, fingerprint) = profile.own();
@@ -105,7 +120,47 @@ fn create(global: &Global, new: bool, origin: impl FnOnce(&Secret<Vec<u8>>) -> R
     }
     let passphrase = home::passphrase(global, new)?;
     let origin = origin(&passphrase)?;
+    let _making = Progress::start(global, "making the profile");
     Ok(Profile::create(&folder, origin, &passphrase, Options::default(), share(Box::new(SystemEntropy)), &SystemClock::new())?)
+}
+
+fn take_over(global: &Global, yes: bool) -> Result<(), Trouble> {
+    if !yes && (global.json || !std::io::stdin().is_terminal()) {
+        return Err(Trouble::Usage("nothing is taken over without --yes: the other copy of this profile is of no use after it".to_owned()));
+    }
+    let client = home::open(global)?;
+    // The relay says so at the login, if it has not before.
+    let mut watch = Watch::new(global, &client, "waiting for the relay");
+    watch.until(|view, _| Ok((view.online || view.copied || !view.registered).then_some(())))?;
+    drop(watch);
+    if client.view().copied && !yes && !confirmed()? {
+        return Err(Trouble::Usage("nothing was changed".to_owned()));
+    }
+    home::ask(&client, Intent::TakeOver)?;
+    let mut watch = Watch::new(global, &client, "waiting for the relay");
+    if watch.until(|view, _| Ok(view.online.then_some(())))?.is_none() {
+        return Err(watch.silence());
+    }
+    watch.rest()?;
+    drop(watch);
+    let (name, _) = client.own();
+    if global.json {
+        println!("{}", serde_json::json!({ "name": name, "done": "taken over" }));
+    } else {
+        println!("{name} goes on here. Your contacts are asked to begin anew; delete the other copy.");
+    }
+    Ok(client.close()?)
+}
+
+/// Explains, and asks on the terminal.
+fn confirmed() -> Result<bool, Trouble> {
+    eprintln!("The relay has met another copy of this profile: on another device, or from a backup.");
+    eprintln!("If you go on here, every conversation begins anew from here, and the other copy must not be used any more.");
+    eprintln!("If the other copy is the newer one, use that one instead, and delete this.");
+    eprint!("Type yes to go on here: ");
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed).map_err(|error| Trouble::Usage(format!("the terminal: {error}")))?;
+    Ok(typed.trim() == "yes")
 }
 
 /// A fingerprint in groups of four, as OpenPGP programs show it.

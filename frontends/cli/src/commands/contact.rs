@@ -2,12 +2,17 @@
 
 use super::account::in_groups;
 use crate::output::Trouble;
+use crate::watch::Watch;
 use crate::{Global, home};
-use std::time::Instant;
-use thicket_client::{Client, ContactView};
+use std::time::{Duration, Instant};
+use thicket_client::{Client, ContactView, Profile};
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
-use thicket_types::intent::{Answer, Intent};
+use thicket_types::ids::Fingerprint;
+use thicket_types::intent::Intent;
+
+/// How long a contact who is there gets to follow a renewal of keys.
+const FOLLOW_FOR: Duration = Duration::from_secs(3);
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -25,35 +30,35 @@ pub enum Command {
         /// Their name.
         name: String,
     },
-    /// Decline a contact who wrote first: they leave the list, and are told nothing.
+    /// Decline a contact who wrote first: they leave the list, and are told nothing. Asks no relay.
     ///
     /// Example: thicket contact decline mallory
     Decline {
         /// Their name.
         name: String,
     },
-    /// Block a contact: what they send is dropped unread.
+    /// Block a contact: what they send is dropped unread. Asks no relay; it is told at the next command that does.
     ///
     /// Example: thicket contact block mallory
     Block {
         /// Their name.
         name: String,
     },
-    /// Unblock a contact.
+    /// Unblock a contact. Asks no relay.
     ///
     /// Example: thicket contact unblock mallory
     Unblock {
         /// Their name.
         name: String,
     },
-    /// Remove a contact and all messages with them. If they write again, they ask to be accepted.
+    /// Remove a contact and all messages with them. If they write again, they ask to be accepted. Asks no relay.
     ///
     /// Example: thicket contact remove mallory
     Remove {
         /// Their name.
         name: String,
     },
-    /// Show the safety number to compare with a contact, as digits and as a QR code.
+    /// Show the safety number to compare with a contact, as digits and as a QR code. Asks no relay.
     ///
     /// Example: thicket contact verify bob --done
     Verify {
@@ -70,7 +75,17 @@ pub enum Command {
         /// Their name.
         name: String,
     },
-    /// List contacts.
+    /// Renew your keys in the conversation with a contact. It is done weekly as well.
+    ///
+    /// Whoever learned the keys until now can read nothing that is written after it. It holds as soon as the contact's device
+    /// has followed.
+    ///
+    /// Example: thicket contact update bob
+    Update {
+        /// Their name.
+        name: String,
+    },
+    /// List contacts. Asks no relay.
     ///
     /// Example: thicket contact list
     List,
@@ -78,80 +93,113 @@ pub enum Command {
 
 pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     match command {
+        Command::Add { name } => add(global, name),
+        Command::Accept { name } => accept(global, name),
+        Command::Decline { name } => gone(global, name, "declined", |contact| Intent::DeclineContact { contact }),
+        Command::Remove { name } => gone(global, name, "removed", |contact| Intent::RemoveContact { contact }),
+        Command::Block { name } => set(global, name, |contact| Intent::BlockContact { contact, blocked: true }),
+        Command::Unblock { name } => set(global, name, |contact| Intent::BlockContact { contact, blocked: false }),
+        Command::Verify { name, done: true } => set(global, name, |contact| Intent::VerifyContact { contact, verified: true }),
+        Command::Verify { name, done: false } => compare(global, name),
+        Command::Trust { name } => trust(global, name),
+        Command::Update { name } => update(global, name),
         Command::List => {
-            let (view, _) = home::unlock(global)?.look()?;
+            let at = home::at(global)?;
+            let (view, _) = Profile::look_at(&at.folder, &at.passphrase)?;
             view.contacts.iter().for_each(|contact| line(global, contact));
-            return Ok(());
+            Ok(())
         }
-        Command::Verify { name, done: false } => return compare(global, name),
-        _ => {}
     }
+}
+
+fn add(global: &Global, text: &str) -> Result<(), Trouble> {
     let client = home::open(global)?;
-    match command {
-        Command::Add { name } => add(global, &client, name)?,
-        Command::Accept { name } => {
-            let contact = home::contact(&client, name)?;
-            asked(&client, Intent::AcceptContact { contact })?;
-            // The receipts that were held back go out now, if the relay is there.
-            client.wait_for(global.patience(), |view| view.at_rest.then_some(()));
-            show(global, &client, name)?;
-        }
-        Command::Decline { name } => {
-            asked(&client, Intent::DeclineContact { contact: home::contact(&client, name)? })?;
-            done(global, name, "declined");
-        }
-        Command::Block { name } | Command::Unblock { name } => {
-            let blocked = matches!(command, Command::Block { .. });
-            asked(&client, Intent::BlockContact { contact: home::contact(&client, name)?, blocked })?;
-            show(global, &client, name)?;
-        }
-        Command::Remove { name } => {
-            asked(&client, Intent::RemoveContact { contact: home::contact(&client, name)? })?;
-            done(global, name, "removed");
-        }
-        Command::Verify { name, .. } => {
-            asked(&client, Intent::VerifyContact { contact: home::contact(&client, name)?, verified: true })?;
-            show(global, &client, name)?;
-        }
-        Command::Trust { name } => {
-            let old = home::contact(&client, name)?;
-            asked(&client, Intent::AcceptIdentity { contact: old })?;
-            let found = client.wait_for(global.patience(), |view| {
-                view.contacts.iter().any(|known| known.fingerprint != old && known.proved && !known.held).then_some(())
-            });
-            found.ok_or(Code::RelayUnreachable)?;
-            show(global, &client, name)?;
-        }
-        Command::List => {}
-    }
-    Ok(client.close()?)
-}
-
-fn asked(client: &Client, intent: Intent) -> Result<(), Trouble> {
-    match client.submit(Client::intent_id(), intent)? {
-        Answer::Accepted | Answer::Queued(_) => Ok(()),
-        Answer::Refused(code) => Err(code.into()),
-    }
-}
-
-fn add(global: &Global, client: &Client, text: &str) -> Result<(), Trouble> {
     let name = home::name(text)?;
     if client.contact(&name).is_none() {
-        asked(client, Intent::AddContact { name: name.clone() })?;
-        let deadline = Instant::now() + global.patience();
-        while client.contact(&name).is_none() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Code::RelayUnreachable.into());
+        home::ask(&client, Intent::AddContact { name: name.clone() })?;
+        let mut watch = Watch::new(global, &client, "looking them up");
+        let found = watch.until(|view, changes| {
+            let failed = changes.iter().find_map(|change| match change {
+                Change::LookupFailed(code) => Some(*code),
+                _ => None,
+            });
+            match failed {
+                Some(code) => Err(code.into()),
+                None => Ok(view.contact(&name).map(|_| ())),
             }
-            for change in client.next_changes(64, left) {
-                if let Change::LookupFailed(code) = change {
-                    return Err(code.into());
-                }
-            }
+        })?;
+        if found.is_none() {
+            return Err(watch.silence());
         }
     }
     show(global, client, text)
+}
+
+fn accept(global: &Global, text: &str) -> Result<(), Trouble> {
+    let client = home::open(global)?;
+    home::ask(&client, Intent::AcceptContact { contact: home::contact(&client, text)? })?;
+    // The receipts that were held back go out now, if the relay is there.
+    Watch::new(global, &client, "waiting for the relay").rest()?;
+    show(global, client, text)
+}
+
+/// What this device does alone, after which the contact is not listed any more.
+fn gone(global: &Global, text: &str, what: &str, intent: impl FnOnce(Fingerprint) -> Intent) -> Result<(), Trouble> {
+    let client = home::open_offline(global)?;
+    home::ask(&client, intent(home::contact(&client, text)?))?;
+    done(global, text, what);
+    Ok(client.close()?)
+}
+
+/// What this device does alone, after which the contact is shown.
+fn set(global: &Global, text: &str, intent: impl FnOnce(Fingerprint) -> Intent) -> Result<(), Trouble> {
+    let client = home::open_offline(global)?;
+    home::ask(&client, intent(home::contact(&client, text)?))?;
+    show(global, client, text)
+}
+
+fn trust(global: &Global, text: &str) -> Result<(), Trouble> {
+    let client = home::open(global)?;
+    let old = home::contact(&client, text)?;
+    home::ask(&client, Intent::AcceptIdentity { contact: old })?;
+    let mut watch = Watch::new(global, &client, "looking them up");
+    let found = watch.until(|view, _| {
+        let pinned = view.contacts.iter().any(|known| known.fingerprint != old && known.proved && !known.held);
+        Ok(pinned.then_some(()))
+    })?;
+    if found.is_none() {
+        return Err(watch.silence());
+    }
+    drop(watch);
+    show(global, client, text)
+}
+
+fn update(global: &Global, text: &str) -> Result<(), Trouble> {
+    let client = home::open(global)?;
+    let contact = home::contact(&client, text)?;
+    home::ask(&client, Intent::UpdateKeys { contact })?;
+    let mut watch = Watch::new(global, &client, "waiting for the relay");
+    // Once the relay has it, a contact who is there follows within a moment; one who is not may take days.
+    let mut told = None;
+    let followed = watch.until(|view, changes| {
+        if changes.contains(&Change::KeysUpdated(contact)) {
+            return Ok(Some(true));
+        }
+        if view.at_rest && told.is_none() {
+            told = Some(Instant::now());
+        }
+        Ok(told.is_some_and(|at| at.elapsed() >= FOLLOW_FOR).then_some(false))
+    })?;
+    drop(watch);
+    let followed = followed.unwrap_or(false);
+    if global.json {
+        println!("{}", serde_json::json!({ "name": text, "done": if followed { "updated" } else { "asked" } }));
+    } else if followed {
+        println!("Your keys in the conversation with {text} are renewed.");
+    } else {
+        println!("Your keys are renewed as soon as {text}'s device has followed.");
+    }
+    Ok(client.close()?)
 }
 
 fn done(global: &Global, name: &str, what: &str) {
@@ -164,7 +212,8 @@ fn done(global: &Global, name: &str, what: &str) {
 
 /// Shows the number that both sides compare. Asks no relay.
 fn compare(global: &Global, text: &str) -> Result<(), Trouble> {
-    let (view, reader) = home::unlock(global)?.look()?;
+    let at = home::at(global)?;
+    let (view, reader) = Profile::look_at(&at.folder, &at.passphrase)?;
     let contact = view.contact(&home::name(text)?).ok_or(Code::UnknownContact)?;
     let number = reader.safety_number(contact.fingerprint)?.ok_or(Code::UnknownContact)?;
     if global.json {
@@ -182,10 +231,11 @@ fn compare(global: &Global, text: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn show(global: &Global, client: &Client, text: &str) -> Result<(), Trouble> {
+/// Shows a contact, and closes the profile.
+fn show(global: &Global, client: Client, text: &str) -> Result<(), Trouble> {
     let contact = client.contact(&home::name(text)?).ok_or(Code::UnknownContact)?;
     line(global, &contact);
-    Ok(())
+    Ok(client.close()?)
 }
 
 fn line(global: &Global, contact: &ContactView) {

@@ -1,13 +1,17 @@
 //! The journal, looked at from outside: nothing is changed, and no relay is asked.
 
 use crate::output::{Trouble, time};
+use crate::progress::Progress;
 use crate::{Global, home};
-use thicket_engine::{OsDisk, ProfileKeys, Walked, walk};
-use thicket_replay::verify;
+use thicket_engine::{Fault, OsDisk, ProfileKeys, Walked, walk};
+use thicket_replay::{Verified, verify};
 use thicket_types::error::Code;
 use thicket_types::event::{Arrived, Event, Opened, Outcome};
 use thicket_types::ids::Seq;
 use thicket_types::intent::Intent;
+
+/// Looks at a journal that another process writes.
+const LOOKS_MAX: usize = 5;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -23,8 +27,8 @@ pub enum Command {
         #[arg(long, default_value_t = 1)]
         from: u64,
         /// At most so many.
-        #[arg(long, default_value_t = u64::MAX)]
-        count: u64,
+        #[arg(long)]
+        count: Option<u64>,
     },
     /// Show one record whole. Names are redacted; keys and texts are never in the journal.
     ///
@@ -36,52 +40,21 @@ pub enum Command {
 }
 
 pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
-    let folder = home::folder(global)?;
-    let mut disk = OsDisk::new(&folder);
-    if !folder.join("keys").is_file() {
-        return Err(Code::ProfileMissing.into());
-    }
-    let keys = ProfileKeys::unlock(&mut disk, &home::passphrase(global, false)?)?;
+    let at = home::at(global)?;
     match command {
-        Command::Verify => {
-            let verified = verify(&mut disk, &keys)?;
-            if global.json {
-                let json = serde_json::json!({
-                    "from": verified.from.0,
-                    "records": verified.records,
-                    "state": verified.state.hex(),
-                    "effects": verified.effects.hex(),
-                    "snapshot": verified.snapshot.map(|(seq, _)| seq.0),
-                    "verified": verified.holds(),
-                });
-                println!("{json}");
-            } else {
-                println!("records   {} from place {}", verified.records, verified.from.next());
-                println!("state     {}", verified.state);
-                println!("effects   {}", verified.effects);
-                match verified.snapshot {
-                    Some((seq, same)) => {
-                        println!("snapshot  at {seq}, {}", if same { "folds on to the same state" } else { "FOLDS ON TO ANOTHER STATE" })
-                    }
-                    None => println!("snapshot  none"),
-                }
-                println!("verified  {}", if verified.holds() { "yes" } else { "NO" });
-            }
-            if verified.holds() { Ok(()) } else { Err(Code::Inconsistent.into()) }
-        }
+        Command::Verify => check(global, &at),
         Command::Ls { from, count } => {
-            let (mut left, from) = (*count, Seq(*from));
-            walk(&mut disk, &keys, &mut |walked: Walked<'_>| {
+            let (mut left, from) = (count.unwrap_or(u64::MAX), Seq(*from));
+            each(&at, &mut |walked| {
                 if walked.place.seq >= from && left > 0 {
                     left -= 1;
                     list(global, &walked);
                 }
-            })?;
-            Ok(())
+            })
         }
         Command::Show { seq } => {
             let mut found = false;
-            walk(&mut disk, &keys, &mut |walked: Walked<'_>| {
+            each(&at, &mut |walked| {
                 if walked.place.seq == Seq(*seq) {
                     found = true;
                     list(global, &walked);
@@ -93,6 +66,69 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             if found { Ok(()) } else { Err(Trouble::Usage(format!("there is no record {seq}"))) }
         }
     }
+}
+
+/// Gives each record of the journal to a visitor.
+fn each(at: &home::At, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(), Trouble> {
+    let mut disk = OsDisk::new(&at.folder);
+    let keys = ProfileKeys::unlock(&mut disk, &at.passphrase)?;
+    walk(&mut disk, &keys, visit)?;
+    Ok(())
+}
+
+fn check(global: &Global, at: &home::At) -> Result<(), Trouble> {
+    // Held while it is checked, if it is free. What else may be wrong with the profile does not matter to its journal.
+    let held = at.unlock(global);
+    let checking = Progress::start(global, "checking the journal");
+    let verified = verified(at, matches!(held, Err(Trouble::Numbered(Code::ProfileInUse, _))))?;
+    drop(checking);
+    show(global, &verified);
+    if verified.holds() { Ok(()) } else { Err(Code::Inconsistent.into()) }
+}
+
+/// Verifies a profile's journal. What another process writes between two looks is no damage: then it is looked at again.
+///
+/// **Errors:** `ProfileInUse`, if it is written without a pause.
+pub fn verified(at: &home::At, in_use: bool) -> Result<Verified, Fault> {
+    let look = || {
+        let mut disk = OsDisk::new(&at.folder);
+        let keys = ProfileKeys::unlock(&mut disk, &at.passphrase)?;
+        verify(&mut disk, &keys)
+    };
+    if !in_use {
+        return look();
+    }
+    for _ in 0..LOOKS_MAX {
+        if let Some(verified) = look().ok().filter(Verified::holds) {
+            return Ok(verified);
+        }
+    }
+    Err(Fault::from(Code::ProfileInUse))
+}
+
+fn show(global: &Global, verified: &Verified) {
+    if global.json {
+        let json = serde_json::json!({
+            "from": verified.from.0,
+            "records": verified.records,
+            "state": verified.state.hex(),
+            "effects": verified.effects.hex(),
+            "snapshot": verified.snapshot.map(|(seq, _)| seq.0),
+            "verified": verified.holds(),
+        });
+        println!("{json}");
+        return;
+    }
+    println!("records   {} from place {}", verified.records, verified.from.next());
+    println!("state     {}", verified.state);
+    println!("effects   {}", verified.effects);
+    match verified.snapshot {
+        Some((seq, same)) => {
+            println!("snapshot  at {seq}, {}", if same { "folds on to the same state" } else { "FOLDS ON TO ANOTHER STATE" })
+        }
+        None => println!("snapshot  none"),
+    }
+    println!("verified  {}", if verified.holds() { "yes" } else { "NO" });
 }
 
 fn list(global: &Global, walked: &Walked<'_>) {
@@ -119,6 +155,14 @@ fn words(event: &Event) -> (&'static str, String) {
                 Intent::RemoveContact { .. } => "RemoveContact",
                 Intent::VerifyContact { .. } => "VerifyContact",
                 Intent::AcceptIdentity { .. } => "AcceptIdentity",
+                Intent::UpdateKeys { .. } => "UpdateKeys",
+                Intent::MarkRead { .. } => "MarkRead",
+                Intent::SetReadMarks { .. } => "SetReadMarks",
+                Intent::RetryMessage { .. } => "RetryMessage",
+                Intent::CancelMessage { .. } => "CancelMessage",
+                Intent::ForgetMessage { .. } => "ForgetMessage",
+                Intent::ChangeRelay { .. } => "ChangeRelay",
+                Intent::TakeOver => "TakeOver",
             };
             ("Requested", what.to_owned())
         }
@@ -139,10 +183,15 @@ fn words(event: &Event) -> (&'static str, String) {
                 Outcome::Framed { bytes, .. } => format!("a frame of {} bytes", bytes.0.len()),
                 Outcome::Done => "done".to_owned(),
                 Outcome::Pinned { .. } => "an identity pinned".to_owned(),
-                Outcome::Begun => "a conversation begun".to_owned(),
+                Outcome::Begun { again } if again.is_empty() => "a conversation begun".to_owned(),
+                Outcome::Begun { again } => format!("a conversation begun, {} to be sealed again", again.len()),
                 Outcome::Opened(Opened::Message { .. }) => "a message read".to_owned(),
                 Outcome::Opened(Opened::Receipt { delivered, .. }) => format!("a receipt for {}", delivered.len()),
                 Outcome::Opened(Opened::Early { .. }) => "a message that waits".to_owned(),
+                Outcome::Opened(Opened::ReadMark { .. }) => "a read mark".to_owned(),
+                Outcome::Opened(Opened::Committed { .. }) => "a commit".to_owned(),
+                Outcome::Opened(Opened::Offer { .. }) => "an offer to begin".to_owned(),
+                Outcome::Opened(Opened::Known { .. }) => "a message that is here already".to_owned(),
                 Outcome::Opened(Opened::Unreadable { cause, .. }) => format!("unreadable: {}", cause.what()),
                 Outcome::Refused(code) => format!("refused: {}", code.what()),
                 Outcome::Fault(code) => format!("fault: {}", code.what()),

@@ -1,149 +1,196 @@
-//! Messages: sent, read, and listed by conversation.
+//! One message: shown, sent again, taken back, deleted here.
 
-use crate::output::{Trouble, time};
-use crate::text::harmless;
+use super::rows::{Found, WAITING, find, object, text, waiting_object};
+use super::send::{Goal, follow};
+use crate::output::{Trouble, time_exact};
+use crate::watch::{Watch, name_of};
 use crate::{Global, home};
-use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::time::{Duration, Instant};
-use thicket_client::{Client, Direction, MessageRow};
+use thicket_client::{Client, Direction, MessageRow, Profile, View};
 use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, MessageId};
-use thicket_types::limits::BODY_LEN_MAX;
+use thicket_types::intent::Intent;
 
-/// What `send` waits for.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Goal {
-    /// Durable on this device.
-    Queued,
-    /// Stored by the relay.
-    Stored,
-    /// In the store of a device of the recipient.
-    Delivered,
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Show a message: who, when, its state, and why it failed. Asks no relay.
+    ///
+    /// Example: thicket message show 1f0c9a3e
+    Show {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Send a message again that failed.
+    ///
+    /// Example: thicket message retry 1f0c9a3e
+    Retry {
+        #[command(flatten)]
+        which: Which,
+        /// Wait until the message is in this state, or the time is up.
+        #[arg(long, value_enum, default_value_t = Goal::Stored)]
+        wait: Goal,
+    },
+    /// Take a message back that has not left this device. Asks no relay.
+    ///
+    /// Example: thicket message cancel 1f0c9a3e
+    Cancel {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Delete a message here, its text included. Nobody else's copy goes. Asks no relay.
+    ///
+    /// Example: thicket message forget 1f0c9a3e
+    Forget {
+        #[command(flatten)]
+        which: Which,
+    },
 }
 
-pub fn send(global: &Global, to: &str, text: &str, goal: Goal) -> Result<(), Trouble> {
-    let text = if text == "-" { from_stdin()? } else { text.to_owned() };
-    let client = home::open(global)?;
-    let contact = home::contact(&client, to)?;
-    let message = client.send(contact, &text)?;
-    let wanted = match goal {
-        Goal::Queued => MessageState::Queued,
-        Goal::Stored => MessageState::Stored,
-        Goal::Delivered => MessageState::Delivered,
-    };
-    let deadline = Instant::now() + global.patience();
-    let mut state = state(&client, contact, message)?;
-    while state < wanted && Instant::now() < deadline {
-        let _ = client.next_changes(64, Duration::from_millis(50));
-        state = self::state(&client, contact, message)?;
-    }
-    if global.json {
-        println!("{}", serde_json::json!({ "message": message.hex(), "state": state.word() }));
-    } else {
-        println!("{}", state.word());
-    }
-    if state == MessageState::Failed { Err(Code::UnknownMailbox.into()) } else { Ok(client.close()?) }
+#[derive(clap::Args)]
+pub struct Which {
+    /// The message's id, as read shows it, or its first digits: at least four, and no other message's.
+    id: String,
+    /// With whom; needed only if messages with several contacts have this id.
+    #[arg(long, value_name = "NAME")]
+    with: Option<String>,
 }
 
-fn from_stdin() -> Result<String, Trouble> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(BODY_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    std::io::stdin().take(limit).read_to_end(&mut bytes).map_err(|error| Trouble::Usage(format!("standard input: {error}")))?;
-    if bytes.len() > BODY_LEN_MAX {
-        return Err(Code::MessageTooLong.into());
-    }
-    String::from_utf8(bytes).map_err(|_| Trouble::Usage("standard input is not UTF-8".to_owned()))
-}
-
-/// The state of a message: in the view until the relay has stored it, in its row from then on.
-fn state(client: &Client, contact: Fingerprint, message: MessageId) -> Result<MessageState, Trouble> {
-    if let Some((_, state, _, _)) = client.view().unsettled.get(&message) {
-        return Ok(*state);
-    }
-    let row = client.message(contact, Direction::Sent, message)?;
-    // Between the two it is stored, and the row is about to say so.
-    Ok(row.map_or(MessageState::Sent, |row| row.state.max(MessageState::Sent)))
-}
-
-pub fn read(global: &Global, with: &str) -> Result<(), Trouble> {
-    let (view, reader) = home::unlock(global)?.look()?;
-    let contact = view.contact(&home::name(with)?).ok_or(Code::UnknownContact)?.fingerprint;
-    let rows = reader.messages(Some(contact), 0, u32::MAX)?;
-    for row in &rows {
-        line(global, with, row);
-    }
-    // What waits for its encryption has no row yet.
-    let waits = |message: &MessageId| rows.iter().all(|row| row.message != *message);
-    for (message, (_, state, _, stamp)) in view.unsettled.iter().filter(|(message, (to, ..))| *to == contact && waits(message)) {
-        if global.json {
-            println!(
-                "{}",
-                serde_json::json!({ "message": message.hex(), "from": "me", "text": null, "state": state.word(), "stamp_ms": stamp.0 })
-            );
-        } else {
-            println!("{}  me: [waits to be encrypted]  ({})", time(stamp.0), state.word());
+pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
+    match command {
+        Command::Show { which } => show(global, which),
+        Command::Retry { which, wait } => {
+            let client = home::open(global)?;
+            let (found, contact) = which.of(&client)?;
+            can_retry(&found)?;
+            home::ask(&client, Intent::RetryMessage { contact, message: found.message })?;
+            follow(global, client, contact, found.message, *wait)
+        }
+        Command::Cancel { which } => {
+            let client = home::open_offline(global)?;
+            let (found, _) = which.of(&client)?;
+            cancel(&client, &found)?;
+            done(global, found.message, "cancelled");
+            Ok(client.close()?)
+        }
+        Command::Forget { which } => {
+            let client = home::open_offline(global)?;
+            let (found, contact) = which.of(&client)?;
+            forget(&client, &found, contact)?;
+            let gone = Watch::new(global, &client, "deleting").until(|_, _| {
+                let left = client.find(found.message)?;
+                Ok(left.iter().all(|row| row.contact != contact).then_some(()))
+            })?;
+            gone.ok_or(Code::DiskFailed)?;
+            done(global, found.message, "forgotten");
+            Ok(client.close()?)
         }
     }
-    Ok(())
 }
 
-fn line(global: &Global, with: &str, row: &MessageRow) {
-    let from = match row.direction {
-        Direction::Sent => "me",
-        Direction::Received => with,
-    };
-    if global.json {
-        let json = serde_json::json!({
-            "message": row.message.hex(),
-            "from": from,
-            "text": row.text,
-            "state": row.state.word(),
-            "stamp_ms": row.stamp.0,
-            "claimed_ms": row.claimed.0,
-            "cause": row.cause.map(Code::number),
+impl Which {
+    fn of(&self, client: &Client) -> Result<(Found, Fingerprint), Trouble> {
+        let view = client.view();
+        let found = find(&self.id, &view, |message| client.find(message), |after, count| client.messages(None, after, count))?;
+        self.among(found, &view)
+    }
+
+    fn among(&self, found: Found, view: &View) -> Result<(Found, Fingerprint), Trouble> {
+        let contact = match &self.with {
+            Some(name) => view.contact(&home::name(name)?).ok_or(Code::UnknownContact)?.fingerprint,
+            None => found.contact(view)?,
+        };
+        Ok((found.only(contact)?, contact))
+    }
+}
+
+/// Finds the message that a line on standard input names, and with whom it is.
+pub fn named(client: &Client, id: &str, with: Option<&str>) -> Result<(Found, Fingerprint), Trouble> {
+    Which { id: id.to_owned(), with: with.map(str::to_owned) }.of(client)
+}
+
+/// Refuses what is not ours, or has not failed.
+pub fn can_retry(found: &Found) -> Result<(), Trouble> {
+    let failed = found.waits.is_none() && found.sent().is_some_and(|row| row.state == MessageState::Failed);
+    if failed { Ok(()) } else { Err(Code::NothingToRetry.into()) }
+}
+
+/// Takes a message back.
+pub fn cancel(client: &Client, found: &Found) -> Result<(), Trouble> {
+    if found.waits.is_none() {
+        // The relay has it, or it came from somebody else, or there is nothing of it to take back.
+        return Err(match found.sent().map(|row| (row.state, row.cause)) {
+            Some((MessageState::Failed, Some(Code::Cancelled))) => Code::Cancelled.into(),
+            Some((MessageState::Failed, _)) => Trouble::Usage("this message has failed: nothing of it is on its way".to_owned()),
+            Some(_) => Code::MessageUnderWay.into(),
+            None => Trouble::Usage("this message is not yours: only its sender can take it back".to_owned()),
         });
-        println!("{json}");
-        return;
     }
-    let text = match (&row.text, row.cause) {
-        (Some(text), _) => harmless(text, "    "),
-        (None, Some(cause)) => format!("[unreadable: {}; {}]", cause.what(), cause.hint()),
-        (None, None) => "[unreadable]".to_owned(),
-    };
-    let state = if row.direction == Direction::Sent { format!("  ({})", row.state.word()) } else { String::new() };
-    println!("{}  {from}: {text}{state}", time(row.stamp.0));
+    home::ask(client, Intent::CancelMessage { message: found.message }).map(|_| ())
 }
 
-/// Messages that one search shows.
-const FOUND_MAX: u32 = 100;
-
-pub fn search(global: &Global, words: &str) -> Result<(), Trouble> {
-    let (view, reader) = home::unlock(global)?.look()?;
-    for row in reader.search(words, FOUND_MAX)? {
-        let known = view.contacts.iter().find(|contact| contact.fingerprint == row.contact);
-        let name = known.map_or_else(|| row.contact.hex(), |contact| contact.name.text().to_owned());
-        line(global, &name, &row);
-    }
-    Ok(())
-}
-
-pub fn conversations(global: &Global) -> Result<(), Trouble> {
-    let (view, reader) = home::unlock(global)?.look()?;
-    let names: BTreeMap<Fingerprint, String> =
-        view.contacts.into_iter().map(|contact| (contact.fingerprint, contact.name.text().to_owned())).collect();
-    for row in reader.latest()? {
-        let name = names.get(&row.contact).cloned().unwrap_or_else(|| row.contact.hex());
-        if global.json {
-            let json =
-                serde_json::json!({ "with": name, "last": row.text, "sent": row.direction == Direction::Sent, "stamp_ms": row.stamp.0 });
-            println!("{json}");
-            continue;
+/// Deletes a message; both, if one that came has taken the id of one of ours.
+pub fn forget(client: &Client, found: &Found, contact: Fingerprint) -> Result<(), Trouble> {
+    match found.waits {
+        None => {}
+        Some((_, MessageState::Queued, _)) => {
+            return Err(Trouble::Usage("this message has not left yet: take it back first, with thicket message cancel".to_owned()));
         }
-        let text = row.text.as_deref().unwrap_or("[unreadable]");
-        let first: String = harmless(text.lines().next().unwrap_or_default(), "").chars().take(60).collect();
-        println!("{}  {name:<20} {first}", time(row.stamp.0));
+        Some(_) => return Err(Code::MessageUnderWay.into()),
+    }
+    for row in &found.rows {
+        let sent = row.direction == Direction::Sent;
+        home::ask(client, Intent::ForgetMessage { contact, message: found.message, sent })?;
     }
     Ok(())
+}
+
+fn done(global: &Global, message: MessageId, what: &str) {
+    if global.json {
+        println!("{}", serde_json::json!({ "message": message.hex(), "done": what }));
+    } else {
+        println!("The message is {what}.");
+    }
+}
+
+fn show(global: &Global, which: &Which) -> Result<(), Trouble> {
+    let at = home::at(global)?;
+    let (view, reader) = Profile::look_at(&at.folder, &at.passphrase)?;
+    let found = find(&which.id, &view, |message| reader.find(message), |after, count| reader.messages(None, after, count))?;
+    let (found, contact) = which.among(found, &view)?;
+    let name = name_of(&view, contact);
+    for (at, row) in found.rows.iter().enumerate() {
+        if at > 0 && !global.json {
+            println!();
+        }
+        if global.json { println!("{}", object(row, &name)) } else { print(row, &name, found.waits.map(|(_, state, _)| state)) }
+    }
+    if let (true, Some((_, state, stamp))) = (found.sent().is_none(), found.waits) {
+        if global.json {
+            println!("{}", waiting_object(&found.message, &name, state, stamp));
+        } else {
+            head(&found.message, &name, Direction::Sent, state);
+            println!("written    {}", time_exact(stamp.0));
+            println!("text       {WAITING}");
+        }
+    }
+    Ok(())
+}
+
+fn head(message: &MessageId, name: &str, direction: Direction, state: MessageState) {
+    println!("id         {}", message.hex());
+    println!("{}  {name}", if direction == Direction::Sent { "to       " } else { "from     " });
+    println!("state      {}", state.word());
+}
+
+fn print(row: &MessageRow, name: &str, waits: Option<MessageState>) {
+    let sent = row.direction == Direction::Sent;
+    head(&row.message, name, row.direction, waits.filter(|_| sent).unwrap_or(row.state));
+    println!("{}  {}", if sent { "written  " } else { "came     " }, time_exact(row.stamp.0));
+    if !sent {
+        println!("written    {} by {name}'s clock", time_exact(row.claimed.0));
+    }
+    if let Some(cause) = row.cause {
+        println!("cause      {} (error {}); {}", cause.what(), cause.number(), cause.hint());
+    }
+    println!("text       {}", text(row, "           "));
 }

@@ -1,10 +1,18 @@
 //! The commands, one concern a module.
 
 pub mod account;
+pub mod chat;
 pub mod contact;
+pub mod conversations;
+pub mod doctor;
 pub mod journal;
 pub mod listen;
 pub mod message;
-pub mod register;
+pub mod read;
+pub mod relay;
+mod rows;
+mod screen;
+pub mod send;
+pub mod settings;
 pub mod status;
 pub mod sync;

@@ -1,32 +1,96 @@
 //! How the account stands.
 
-use crate::output::Trouble;
+use super::relay::ANONYMITY;
+use super::settings::word;
+use crate::output::{Trouble, sentence};
+use crate::paint::Paint;
+use crate::watch::Watch;
 use crate::{Global, home};
+use std::io::IsTerminal as _;
+use thicket_client::View;
+use thicket_types::error::Code;
+use thicket_types::ids::Fingerprint;
+use thicket_types::name::RelayAddress;
 
 pub fn run(global: &Global) -> Result<(), Trouble> {
     let client = home::open(global)?;
-    let online = client.view().registered && client.wait_for(global.patience(), |view| view.online.then_some(())).is_some();
+    if client.view().registered {
+        // A profile that was copied is never online: that is part of what is shown.
+        let mut watch = Watch::new(global, &client, "waiting for the relay");
+        watch.until(|view, _| Ok((view.online || view.copied).then_some(())))?;
+    }
     let (view, (name, fingerprint)) = (client.view(), client.own());
-    let anonymity = "direct gives no anonymity: the relay sees this machine's address, which links both lanes";
     if global.json {
-        let json = serde_json::json!({
-            "name": name,
-            "fingerprint": fingerprint.hex(),
-            "registered": view.registered,
-            "online": online,
-            "transport": "direct",
-            "anonymity": "none",
-            "contacts": view.contacts.len(),
-            "unsettled": view.unsettled.len(),
-        });
-        println!("{json}");
+        println!("{}", object(&view, name, fingerprint));
     } else {
-        println!("name        {name}");
-        println!("registered  {}", if view.registered { "yes" } else { "no" });
-        println!("relay       {}", if online { "logged in" } else { "not reached" });
-        println!("transport   {anonymity}");
-        println!("contacts    {}", view.contacts.len());
-        println!("unsettled   {} message(s) not yet stored by the relay", view.unsettled.len());
+        print(&view, name, global.color.paint(std::io::stdout().is_terminal()));
     }
     Ok(client.close()?)
+}
+
+fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Value {
+    serde_json::json!({
+        "name": name,
+        "fingerprint": fingerprint.hex(),
+        "registered": view.registered,
+        "relay": view.relay.as_ref().map(RelayAddress::text),
+        "online": view.online,
+        "copied": view.copied,
+        "skew_ms": view.skew_ms,
+        "transport": "direct",
+        "anonymity": "none",
+        "read_marks": view.read_marks,
+        "contacts": view.contacts.len(),
+        "unsettled": view.unsettled.len(),
+        "unacknowledged": view.unacknowledged,
+        "left": view.left,
+    })
+}
+
+fn print(view: &View, name: &str, paint: Paint) {
+    println!("name        {name}");
+    println!("registered  {}", if view.registered { "yes" } else { "no" });
+    println!("relay       {}", view.relay.as_ref().map_or("none", RelayAddress::text));
+    println!("logged in   {}", if view.online { "yes" } else { "no" });
+    if let Some(skew) = view.skew_ms {
+        println!("clock       {}", clock(skew));
+    }
+    println!("transport   {ANONYMITY}");
+    println!("read marks  {}", word(view.read_marks));
+    println!("contacts    {}", view.contacts.len());
+    println!("unsettled   {} message(s) not yet stored by the relay", view.unsettled.len());
+    if view.left > 0 {
+        println!("left        {} item(s) of people you have not accepted stay at the relay until tomorrow", view.left);
+    }
+    if view.copied {
+        let code = Code::ProfileCopied;
+        let words = format!("Sending is stopped: {} (error {}). {}.", code.what(), code.number(), sentence(code.hint()));
+        println!("\n{}", paint.bad(&words));
+    }
+}
+
+/// How this device's clock stands to the relay's, whose clock less ours is given.
+pub fn clock(skew_ms: i64) -> String {
+    let span = skew_ms.unsigned_abs();
+    let words = match span {
+        0..1_000 => return "agrees with the relay's".to_owned(),
+        1_000..120_000 => format!("{} s", span / 1_000),
+        120_000..7_200_000 => format!("{} min", span / 60_000),
+        7_200_000..172_800_000 => format!("{} h", span / 3_600_000),
+        _ => format!("{} days", span / 86_400_000),
+    };
+    format!("{words} {} the relay's", if skew_ms > 0 { "behind" } else { "ahead of" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_behind_if_the_relays_shows_more() {
+        assert_eq!(clock(999), "agrees with the relay's");
+        assert_eq!(clock(5_000), "5 s behind the relay's");
+        assert_eq!(clock(-180_000), "3 min ahead of the relay's");
+        assert_eq!(clock(i64::MIN), "106751991167 days ahead of the relay's");
+    }
 }

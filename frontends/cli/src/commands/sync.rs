@@ -1,6 +1,7 @@
 //! One round with the relay.
 
 use crate::output::Trouble;
+use crate::watch::Watch;
 use crate::{Global, home};
 use thicket_types::error::Code;
 
@@ -10,13 +11,15 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
         return Err(Code::NotRegistered.into());
     }
     let before = client.newest()?;
-    let rest = client.wait_for(global.patience(), |view| view.at_rest.then_some(()));
+    let mut watch = Watch::new(global, &client, "waiting for the relay");
+    let (rested, silence) = (watch.rest()?, watch.silence());
+    drop(watch);
     let new = client.messages(None, before, u32::MAX)?;
     let came = new.iter().filter(|row| row.direction == thicket_client::Direction::Received).count();
     let waiting = client.view().unsettled.len();
     client.close()?;
-    if rest.is_none() {
-        return Err(Code::RelayUnreachable.into());
+    if !rested {
+        return Err(silence);
     }
     if global.json {
         println!("{}", serde_json::json!({ "received": came, "unsettled": waiting }));

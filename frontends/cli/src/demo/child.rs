@@ -80,7 +80,7 @@ fn follow(client: &Client, commands: &Receiver<String>) -> Result<(), Trouble> {
         let (command, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match command {
             "register" => {
-                ask(client, Intent::Register { relay: address(rest)?, key: None })?;
+                ask(client, Intent::Register { relay: address(rest)?, key: None, token: None })?;
                 client.wait_for(PATIENCE, |view| view.registered.then_some(())).ok_or(Trouble("not registered in time".to_owned()))?;
                 say("answer register done");
             }

@@ -54,7 +54,7 @@ impl Person {
         let profile = create(&folder, name)?;
         let mut person = Person { name, folder, meeting: meeting.clone(), client: None };
         person.wire(profile)?;
-        person.ask(Intent::Register { relay: address(meeting.address())?, key: None })?;
+        person.ask(Intent::Register { relay: address(meeting.address())?, key: None, token: None })?;
         let registered = person.client()?.wait_for(PATIENCE, |view| view.registered.then_some(()));
         registered.ok_or(Trouble(format!("{name} could not register")))?;
         Ok(person)

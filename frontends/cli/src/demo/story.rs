@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use thicket_client::{SystemClock, SystemEntropy};
 use thicket_openpgp::Verifier;
-use thicket_relay::{Bell, Relay, Running, World};
+use thicket_relay::{Bell, Policy, Relay, Running, World};
 use thicket_store::SqliteStore;
 use thicket_transport::{Conditions, DirectRelay, Joined, Loopback, LoopbackRelay};
 use thicket_types::intent::Intent;
@@ -179,7 +179,8 @@ fn start_relay(folder: &Path) -> Result<(DemoRelay, Loopback, String), Trouble> 
     let direct = DirectRelay::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &noise, Box::new(SystemEntropy), waker)?;
     let address = direct.address();
     let store = SqliteStore::open(&data.join("relay.db"))?;
-    let world = World { entropy: Box::new(SystemEntropy), clock: Box::new(SystemClock::new()), verify: Box::new(Verifier) };
+    let (clock, policy) = (Box::new(SystemClock::new()), Policy::default());
+    let world = World { entropy: Box::new(SystemEntropy), clock, verify: Box::new(Verifier), policy };
     let relay = Relay::new(store, Joined::new(end, direct), &identity, world);
     Ok((Running::start(relay, bell)?, meeting, address))
 }

@@ -1,0 +1,298 @@
+//! A conversation as it goes: what comes is shown, what is typed is sent.
+
+use super::listen::{say, told};
+use super::read::newest;
+use super::rows::{object, text};
+use super::screen::{Look, Screen};
+use super::send::standing;
+use crate::output::{Trouble, short, time};
+use crate::text::{fit, harmless};
+use crate::watch::{Watch, name_of};
+use crate::{Global, home};
+use std::collections::BTreeMap;
+use std::io::BufRead as _;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+use thicket_client::{Client, ContactView, Direction, MessageRow};
+use thicket_types::effect::{Change, MessageState};
+use thicket_types::error::Code;
+use thicket_types::ids::{Fingerprint, MessageId};
+use thicket_types::intent::Intent;
+
+/// Messages that are shown first.
+const SHOWN: usize = 20;
+/// Messages read at once.
+const PAGE: u32 = 512;
+/// How soon what came is shown.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Changes shown between two lines of input.
+const CHANGES: usize = 256;
+/// Lines read ahead of those that are sent.
+const LINES: usize = 64;
+/// Columns that a message gets where only its begin is quoted.
+const QUOTED: usize = 30;
+
+pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
+    let client = home::open(global)?;
+    let contact = client.contact(&home::name(with)?).ok_or(Code::UnknownContact)?;
+    let mut chat = Chat {
+        global,
+        client: &client,
+        with: contact.fingerprint,
+        name: contact.name.text().to_owned(),
+        screen: Screen::new(global),
+        sent: BTreeMap::new(),
+        away: false,
+    };
+    chat.begin(&contact)?;
+    chat.talk(&typed())?;
+    chat.settle()?;
+    Ok(client.close()?)
+}
+
+/// Lines of standard input, as they come; the last is an error if the input was cut off by one.
+fn typed() -> Receiver<std::io::Result<String>> {
+    let (sender, lines) = sync_channel(LINES);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let last = line.is_err();
+            if sender.send(line).is_err() || last {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+struct Chat<'a> {
+    global: &'a Global,
+    client: &'a Client,
+    with: Fingerprint,
+    name: String,
+    screen: Screen,
+    /// What was sent here: its text, and the state that was told last.
+    sent: BTreeMap<MessageId, (String, MessageState)>,
+    /// Set while the relay is not reached, and that was said.
+    away: bool,
+}
+
+impl Chat<'_> {
+    /// Shows the last messages, and what is to be known of the contact.
+    fn begin(&mut self, contact: &ContactView) -> Result<(), Trouble> {
+        let rows = last(self.client, self.with)?;
+        for row in &rows {
+            self.row(row)?;
+        }
+        if contact.held {
+            let code = Code::ContactHeld;
+            self.note(&format!("{}; {}", code.what(), code.hint()), Look::Loud)?;
+        } else if contact.blocked {
+            self.note(&format!("{} is blocked: nothing can be sent, and what they send is dropped", self.name), Look::Loud)?;
+        } else if !contact.accepted {
+            self.note(&format!("{} asks to be accepted: whoever is written to is", self.name), Look::Loud)?;
+        }
+        self.mark(newest(&rows))
+    }
+
+    /// Shows what comes and sends what is typed, until the input ends.
+    fn talk(&mut self, lines: &Receiver<std::io::Result<String>>) -> Result<(), Trouble> {
+        loop {
+            let changes = self.client.next_changes(CHANGES, Duration::ZERO);
+            self.tell(&changes)?;
+            self.screen.prompt()?;
+            match lines.recv_timeout(LOOK_EVERY) {
+                Ok(Ok(line)) => self.send(&line)?,
+                Ok(Err(error)) => return Err(Trouble::Usage(format!("standard input: {error}"))),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.screen.end(),
+            }
+        }
+    }
+
+    /// Sends a line. What cannot be sent is said to a person, who may write it otherwise, and ends a chat without one.
+    fn send(&mut self, line: &str) -> Result<(), Trouble> {
+        self.screen.taken(line)?;
+        if line.trim().is_empty() {
+            return Ok(());
+        }
+        let message = match self.client.send(self.with, line) {
+            Ok(message) => message,
+            Err(code) if self.screen.is_typing() => {
+                return self.note(&format!("not sent: {}; {}", code.what(), code.hint()), Look::Loud);
+            }
+            Err(code) => return Err(code.into()),
+        };
+        self.sent.insert(message, (line.to_owned(), MessageState::Queued));
+        if self.global.json {
+            return say(&serde_json::json!({ "message": message.hex(), "state": MessageState::Queued.word() }));
+        }
+        self.line(now_ms(), "me", &harmless(line, ""), "")
+    }
+
+    /// Shows changes. States of own messages are gathered: one line for all that moved.
+    fn tell(&mut self, changes: &[Change]) -> Result<(), Trouble> {
+        let mut read = None;
+        let mut reached = BTreeMap::new();
+        for change in changes {
+            if self.global.json {
+                if let Some(line) = self.concerns(change).then(|| told(self.client, change)).transpose()?.flatten() {
+                    say(&line)?;
+                }
+            } else {
+                self.change(change, &mut reached)?;
+            }
+            match change {
+                Change::Received { contact, message } if *contact == self.with => read = Some(*message),
+                Change::Message { message, state } => {
+                    if let Some((_, told)) = self.sent.get_mut(message) {
+                        *told = *state;
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (state, count) in reached {
+            let words = if count == 1 { state.word().to_owned() } else { format!("{count} {}", state.word()) };
+            self.note(&words, Look::Dim)?;
+        }
+        self.mark(read)
+    }
+
+    /// Whether a program that chats with one contact is told of a change.
+    fn concerns(&self, change: &Change) -> bool {
+        match change {
+            Change::Received { contact, .. } | Change::Unreadable { contact, .. } | Change::Read { contact } => *contact == self.with,
+            Change::Contact(contact) | Change::IdentityChanged(contact) | Change::KeysUpdated(contact) => *contact == self.with,
+            Change::Forgotten { contact, .. } => *contact == self.with,
+            Change::Message { message, .. } => self.sent.contains_key(message),
+            Change::Connected | Change::Disconnected(_) | Change::Dropped(_) | Change::LookupFailed(_) => true,
+            Change::Answered { .. } | Change::Registered | Change::RegistrationRefused(_) => false,
+        }
+    }
+
+    fn change(&mut self, change: &Change, reached: &mut BTreeMap<MessageState, usize>) -> Result<(), Trouble> {
+        match change {
+            Change::Received { contact, message } if *contact == self.with => {
+                match self.client.message(*contact, Direction::Received, *message)? {
+                    Some(row) => self.row(&row),
+                    None => Ok(()),
+                }
+            }
+            Change::Received { contact, .. } => {
+                let name = name_of(&self.client.view(), *contact);
+                self.note(&format!("{name} wrote: thicket read {name}"), Look::Dim)
+            }
+            Change::Unreadable { contact, cause } if *contact == self.with => {
+                self.note(&format!("a message of {} cannot be read: {}; {}", self.name, cause.what(), cause.hint()), Look::Loud)
+            }
+            Change::Message { message, state: MessageState::Failed } => self.failed(*message),
+            Change::Message { message, state } if self.sent.contains_key(message) && *state >= MessageState::Delivered => {
+                *reached.entry(*state).or_default() += 1;
+                Ok(())
+            }
+            Change::Read { contact } if *contact == self.with => {
+                reached.entry(MessageState::Read).or_insert(1);
+                Ok(())
+            }
+            Change::IdentityChanged(contact) if *contact == self.with => {
+                let code = Code::ContactHeld;
+                self.note(&format!("{}; {}", code.what(), code.hint()), Look::Loud)
+            }
+            Change::Disconnected(code) if !self.away => {
+                self.away = true;
+                let what = if *code == Code::RelayUnreachable { "; what you write waits until it is" } else { "" };
+                self.note(&format!("{}{what}", code.what()), Look::Loud)
+            }
+            Change::Connected if self.away => {
+                self.away = false;
+                self.note("the relay is reached again", Look::Dim)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&mut self, message: MessageId) -> Result<(), Trouble> {
+        let Some((line, _)) = self.sent.get(&message) else {
+            return Ok(());
+        };
+        let begin = fit(&harmless(line, ""), QUOTED);
+        let row = self.client.message(self.with, Direction::Sent, message)?;
+        let cause = row.and_then(|row| row.cause).map_or(String::new(), |cause| format!(": {}", cause.what()));
+        self.note(&format!("\"{begin}\" failed{cause}; thicket message retry {} sends it again", short(&message)), Look::Loud)
+    }
+
+    /// A message that has a row.
+    fn row(&mut self, row: &MessageRow) -> Result<(), Trouble> {
+        if self.global.json {
+            return say(&object(row, &self.name));
+        }
+        let name = self.name.clone();
+        let who = if row.direction == Direction::Sent { "me" } else { &name };
+        self.line(row.stamp.0, who, &text(row, "    "), &super::rows::state(row))
+    }
+
+    fn line(&mut self, at_ms: u64, who: &str, what: &str, state: &str) -> Result<(), Trouble> {
+        let width = self.name.len().max("me".len());
+        self.screen.print(&format!("{}  {who:>width$}: {what}{state}", time(at_ms)), Look::Plain)
+    }
+
+    /// What is no message, set apart from what is.
+    fn note(&mut self, words: &str, look: Look) -> Result<(), Trouble> {
+        if self.global.json { Ok(()) } else { self.screen.print(&format!("{:16}  · {words}", ""), look) }
+    }
+
+    /// Notes that the person has read up to a message, if there is something unread.
+    fn mark(&self, message: Option<MessageId>) -> Result<(), Trouble> {
+        let Some(message) = message else {
+            return Ok(());
+        };
+        if self.client.unread()?.get(&self.with).is_some_and(|count| *count > 0) {
+            home::ask(self.client, Intent::MarkRead { contact: self.with, message })?;
+        }
+        Ok(())
+    }
+
+    /// The input has ended: waits until the relay has what was sent, or the time is up.
+    ///
+    /// **Errors:** the cause of the first message that failed.
+    fn settle(&mut self) -> Result<(), Trouble> {
+        let mut watch = Watch::new(self.global, self.client, "waiting for the relay");
+        watch.until(|view, changes| {
+            self.tell(changes)?;
+            Ok(self.sent.keys().all(|message| !view.unsettled.contains_key(message)).then_some(()))
+        })?;
+        drop(watch);
+        let view = self.client.view();
+        let mut waiting = 0;
+        for message in self.sent.keys() {
+            match standing(self.client, &view, self.with, *message)? {
+                (MessageState::Failed, cause) => return Err(cause.unwrap_or(Code::Inconsistent).into()),
+                (MessageState::Queued | MessageState::Sent, _) => waiting += 1,
+                _ => {}
+            }
+        }
+        if waiting > 0 && !self.global.json {
+            eprintln!("thicket: {waiting} message(s) wait for the relay; they go out at the next command that reaches it.");
+        }
+        Ok(())
+    }
+}
+
+/// The last messages with a contact, oldest first.
+fn last(client: &Client, contact: Fingerprint) -> Result<Vec<MessageRow>, Trouble> {
+    let mut rows: Vec<MessageRow> = Vec::new();
+    loop {
+        let after = rows.last().map_or(0, |row| row.number);
+        let page = client.messages(Some(contact), after, PAGE)?;
+        if page.is_empty() {
+            return Ok(rows);
+        }
+        rows.extend(page);
+        rows.drain(..rows.len().saturating_sub(SHOWN));
+    }
+}
+
+fn now_ms() -> u64 {
+    use thicket_types::ports::Clock as _;
+    thicket_client::SystemClock::new().now().0
+}

@@ -1,0 +1,361 @@
+//! What may be wrong with a profile, looked for: a check a line, and what to do.
+
+use super::journal::verified;
+use super::relay::ANONYMITY;
+use super::status::clock;
+use crate::output::{Trouble, sentence, status};
+use crate::paint::Paint;
+use crate::progress::Progress;
+use crate::watch::Watch;
+use crate::{Global, home};
+use serde_json::json;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::Instant;
+use thicket_client::{Client, MessageRow, Profile, View};
+use thicket_engine::{KEYS_FILE, OsDisk, ProfileKeys};
+use thicket_types::error::Code;
+
+/// Free bytes under which the disk is as good as full.
+const FREE_MIN: u64 = 16 * 1024 * 1024;
+/// Free bytes under which it is time to make room.
+const FREE_LOW: u64 = 256 * 1024 * 1024;
+/// How far clocks may stand apart: a relay's challenge is answered within two minutes.
+const SKEW_MS_MAX: u64 = 120_000;
+/// Messages read at once.
+const PAGE: u32 = 512;
+/// What to do about another process.
+const CLOSE: &str = "close it, and look again";
+
+/// How a check ended.
+enum Found {
+    Ok,
+    /// Something to know; what to do.
+    Warning(String),
+    /// Something to mend.
+    Problem(Code),
+}
+
+struct Check {
+    name: &'static str,
+    what: String,
+    found: Found,
+}
+
+impl Check {
+    fn ok(name: &'static str, what: impl Into<String>) -> Check {
+        Check { name, what: what.into(), found: Found::Ok }
+    }
+
+    fn warning(name: &'static str, what: impl Into<String>, todo: impl Into<String>) -> Check {
+        Check { name, what: what.into(), found: Found::Warning(todo.into()) }
+    }
+
+    fn problem(name: &'static str, code: Code) -> Check {
+        Check::of(name, code, None)
+    }
+
+    /// A problem, with its place if it has one.
+    fn of(name: &'static str, code: Code, place: Option<String>) -> Check {
+        let place = place.map_or(String::new(), |place| format!(" ({place})"));
+        Check { name, what: format!("{}{place}", code.what()), found: Found::Problem(code) }
+    }
+
+    /// What stopped a check, as its result; what the command line got wrong stops the command.
+    fn fault(name: &'static str, trouble: Trouble) -> Result<Check, Trouble> {
+        match trouble {
+            Trouble::Numbered(code, place) => Ok(Check::of(name, code, place)),
+            Trouble::Usage(words) => Err(Trouble::Usage(words)),
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self.found {
+            Found::Ok => "ok",
+            Found::Warning(_) => "warning",
+            Found::Problem(_) => "problem",
+        }
+    }
+
+    fn todo(&self) -> Option<String> {
+        match &self.found {
+            Found::Ok => None,
+            Found::Warning(todo) => Some(todo.clone()),
+            Found::Problem(code) => Some(code.hint().to_owned()),
+        }
+    }
+
+    fn code(&self) -> Option<Code> {
+        match self.found {
+            Found::Problem(code) => Some(code),
+            Found::Ok | Found::Warning(_) => None,
+        }
+    }
+}
+
+pub fn run(global: &Global) -> Result<(), Trouble> {
+    let at = home::at(global)?;
+    let mut checks = files(&at.folder);
+    checks.extend(disk(&at.folder));
+    if keys(&at, &mut checks)? {
+        // Held from here on, if it is free: nobody else writes what is checked.
+        let profile = at.unlock(global);
+        if journal(global, &at, matches!(profile, Err(Trouble::Numbered(Code::ProfileInUse, _))), &mut checks) {
+            inside(global, &at, profile, &mut checks)?;
+        }
+    }
+    checks.push(Check::warning("anonymity", ANONYMITY, "use it where the relay may know where you are"));
+    show(global, &checks);
+    match worst(&checks) {
+        Some(code) => Err(code.into()),
+        None => Ok(()),
+    }
+}
+
+/// The problem that matters most: damage before a full disk, that before what only this program can mend, then the rest.
+fn worst(checks: &[Check]) -> Option<Code> {
+    const ORDER: [u8; 5] = [7, 9, 8, 1, 6];
+    let rank = |code: &Code| ORDER.iter().position(|known| *known == status(*code)).unwrap_or(ORDER.len());
+    checks.iter().filter_map(Check::code).min_by_key(rank)
+}
+
+fn show(global: &Global, checks: &[Check]) {
+    if global.json {
+        let list: Vec<serde_json::Value> = checks
+            .iter()
+            .map(|check| {
+                json!({
+                    "check": check.name,
+                    "status": check.word(),
+                    "what": check.what,
+                    "todo": check.todo(),
+                    "code": check.code().map(Code::number),
+                })
+            })
+            .collect();
+        println!("{}", json!({ "checks": list }));
+        return;
+    }
+    let paint = global.color.paint(std::io::stdout().is_terminal());
+    for check in checks {
+        println!("{}  {:<9}  {}", painted(paint, check), check.name, check.what);
+        if let Some(todo) = check.todo() {
+            println!("{:7}  {:9}  → {}.", "", "", sentence(&todo));
+        }
+    }
+}
+
+fn painted(paint: Paint, check: &Check) -> String {
+    let word = format!("{:<7}", check.word());
+    match check.found {
+        Found::Ok => paint.good(&word),
+        Found::Warning(_) => paint.warning(&word),
+        Found::Problem(_) => paint.bad(&word),
+    }
+}
+
+#[cfg(unix)]
+fn files(folder: &Path) -> Vec<Check> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| std::fs::metadata(path).map(|data| data.permissions().mode() & 0o777);
+    let check = |name: &'static str, path: &Path, wanted: u32| match mode(path) {
+        Ok(mode) if mode & !wanted & 0o077 == 0 => Check::ok(name, "for its owner alone"),
+        Ok(mode) => Check::warning(
+            name,
+            format!("other users of this machine may look into it (mode {mode:03o})"),
+            format!("chmod {wanted:o} {}", path.display()),
+        ),
+        Err(_) => Check::problem(name, Code::DiskFailed),
+    };
+    vec![check("folder", folder, 0o700), check("keys file", &folder.join(KEYS_FILE), 0o600)]
+}
+
+#[cfg(not(unix))]
+fn files(_: &Path) -> Vec<Check> {
+    Vec::new()
+}
+
+/// Free bytes of the disk that the profile lies on.
+#[cfg(unix)]
+fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
+#[cfg(not(unix))]
+fn free(_: &Path) -> Option<u64> {
+    None
+}
+
+fn disk(folder: &Path) -> Option<Check> {
+    let bytes = free(folder)?;
+    Some(match bytes {
+        0..FREE_MIN => Check { name: "disk", what: size(bytes), found: Found::Problem(Code::DiskFull) },
+        FREE_MIN..FREE_LOW => Check::warning("disk", size(bytes), "make room"),
+        _ => Check::ok("disk", size(bytes)),
+    })
+}
+
+/// Free bytes in words.
+fn size(bytes: u64) -> String {
+    const MIB: u64 = 1024 * 1024;
+    match bytes / MIB {
+        mib @ 0..10_240 => format!("{mib} MiB free"),
+        mib => format!("{} GiB free", mib / 1024),
+    }
+}
+
+/// Whether the passphrase opens the keys. Returns whether there is sense in going on.
+fn keys(at: &home::At, checks: &mut Vec<Check>) -> Result<bool, Trouble> {
+    match ProfileKeys::unlock(&mut OsDisk::new(&at.folder), &at.passphrase) {
+        Ok(_) => {
+            checks.push(Check::ok("keys", "opened by the passphrase"));
+            Ok(true)
+        }
+        Err(fault) if fault.code == Code::WrongPassphrase => Err(fault.into()),
+        Err(fault) => {
+            checks.push(Check::fault("keys", fault.into())?);
+            Ok(false)
+        }
+    }
+}
+
+/// Folds the journal again. Returns whether there is sense in going on.
+fn journal(global: &Global, at: &home::At, in_use: bool, checks: &mut Vec<Check>) -> bool {
+    let _checking = Progress::start(global, "checking the journal");
+    let (check, good) = match verified(at, in_use) {
+        Ok(verified) if verified.holds() => {
+            let from = if verified.snapshot.is_some() { " and one from its snapshot" } else { "" };
+            (Check::ok("journal", format!("{} records; two folds{from} come to the same", verified.records)), true)
+        }
+        Ok(_) => {
+            let what = "two folds come to different states".to_owned();
+            (Check { name: "journal", what, found: Found::Problem(Code::Inconsistent) }, false)
+        }
+        Err(fault) if fault.code == Code::ProfileInUse => {
+            (Check::warning("journal", "not checked: another process writes it", CLOSE), true)
+        }
+        Err(fault) => (Check::of("journal", fault.code, fault.damage.map(|damage| damage.to_string())), false),
+    };
+    checks.push(check);
+    good
+}
+
+/// Vault and relay, through the profile itself.
+fn inside(global: &Global, at: &home::At, profile: Result<Profile, Trouble>, checks: &mut Vec<Check>) -> Result<(), Trouble> {
+    let profile = match profile {
+        Ok(profile) => profile,
+        Err(Trouble::Numbered(Code::ProfileInUse, _)) => {
+            match Profile::look_at(&at.folder, &at.passphrase) {
+                Ok((view, reader)) => {
+                    checks.push(vault(global, |after| reader.messages(None, after, PAGE)));
+                    checks.push(Check::warning("relay", "not asked: another process has this profile open", CLOSE));
+                    checks.push(waiting(&view));
+                }
+                Err(fault) => checks.push(Check::fault("vault", fault.into())?),
+            }
+            return Ok(());
+        }
+        Err(trouble) => {
+            checks.push(Check::fault("vault", trouble)?);
+            return Ok(());
+        }
+    };
+    checks.push(match profile.reader() {
+        Ok(reader) => vault(global, |after| reader.messages(None, after, PAGE)),
+        Err(fault) => Check::fault("vault", fault.into())?,
+    });
+    match home::start(global, profile) {
+        Ok(client) => {
+            relay(global, &client, checks)?;
+            Ok(client.close()?)
+        }
+        Err(trouble) => {
+            checks.push(Check::fault("profile", trouble)?);
+            Ok(())
+        }
+    }
+}
+
+/// Reads every message: SQLCipher checks each page that it reads.
+fn vault(global: &Global, page: impl Fn(u64) -> Result<Vec<MessageRow>, Code>) -> Check {
+    let _reading = Progress::start(global, "reading the vault");
+    let (mut after, mut count) = (0, 0);
+    loop {
+        match page(after) {
+            Ok(rows) => match rows.last() {
+                Some(last) => {
+                    after = last.number;
+                    count += rows.len();
+                }
+                None => return Check::ok("vault", format!("{count} messages read")),
+            },
+            Err(code) => return Check::problem("vault", code),
+        }
+    }
+}
+
+fn relay(global: &Global, client: &Client, checks: &mut Vec<Check>) -> Result<(), Trouble> {
+    if !client.view().registered {
+        checks.push(Check::warning("relay", "this account is not registered with a relay", "thicket register --relay ADDRESS"));
+        return Ok(());
+    }
+    let since = Instant::now();
+    let mut watch = Watch::new(global, client, "waiting for the relay");
+    let logged_in = watch.until(|view, _| Ok((view.online || view.copied).then_some(since.elapsed())))?;
+    checks.push(match logged_in {
+        _ if client.view().copied => Check::problem("relay", Code::ProfileCopied),
+        Some(took) => Check::ok("relay", format!("logged in after {} ms", took.as_millis())),
+        None => Check::fault("relay", watch.silence())?,
+    });
+    if logged_in.is_some() && !client.view().copied {
+        watch.rest()?;
+    }
+    drop(watch);
+    let view = client.view();
+    if let Some(skew) = view.skew_ms.filter(|_| view.online) {
+        let words = format!("this clock {}", if skew.unsigned_abs() < 1_000 { clock(skew) } else { format!("is {}", clock(skew)) });
+        checks.push(if skew.unsigned_abs() < SKEW_MS_MAX {
+            Check::ok("clock", words)
+        } else {
+            Check::warning("clock", words, "set it: a relay refuses proofs that come two minutes late")
+        });
+    }
+    checks.push(waiting(&view));
+    Ok(())
+}
+
+/// What is under way.
+fn waiting(view: &View) -> Check {
+    let parts = [
+        (view.unsettled.len(), "to be stored by the relay"),
+        (view.unacknowledged, "to be acknowledged to it"),
+        (view.early, "for a conversation to begin"),
+    ];
+    let words: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if words.is_empty() {
+        return Check::ok("waiting", "nothing");
+    }
+    Check::warning("waiting", words.join(", "), "nothing needs doing: it goes on whenever the relay is reached")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_problem_gives_the_exit_status() {
+        let of = |codes: &[Code]| worst(&codes.iter().map(|code| Check::problem("x", *code)).collect::<Vec<_>>());
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[Code::RelayUnreachable, Code::JournalDamaged, Code::DiskFull]), Some(Code::JournalDamaged));
+        assert_eq!(of(&[Code::ProfileCopied, Code::RelayUnreachable]), Some(Code::RelayUnreachable));
+        assert_eq!(worst(&[Check::warning("x", "", ""), Check::ok("x", "")]), None);
+    }
+
+    #[test]
+    fn free_space_is_said_in_one_unit() {
+        assert_eq!(size(0), "0 MiB free");
+        assert_eq!(size(10_239 * 1024 * 1024), "10239 MiB free");
+        assert_eq!(size(10_240 * 1024 * 1024), "10 GiB free");
+    }
+}

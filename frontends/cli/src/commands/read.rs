@@ -1,0 +1,63 @@
+//! A conversation, read: shown, and marked as read where that is possible.
+
+use super::rows::{Lines, object, waiting_object};
+use crate::output::Trouble;
+use crate::{Global, home};
+use thicket_client::{Client, Direction, MessageRow, Profile};
+use thicket_types::effect::MessageState;
+use thicket_types::error::Code;
+use thicket_types::ids::{Fingerprint, MessageId};
+use thicket_types::intent::Intent;
+
+pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
+    let at = home::at(global)?;
+    let profile = at.unlock_if_free(global)?;
+    let (view, reader) = match &profile {
+        Some(profile) => profile.look()?,
+        None => Profile::look_at(&at.folder, &at.passphrase)?,
+    };
+    let known = view.contact(&home::name(with)?).ok_or(Code::UnknownContact)?;
+    let (contact, name) = (known.fingerprint, known.name.text());
+    let rows = reader.messages(Some(contact), 0, u32::MAX)?;
+    let lines = Lines::of([name].into_iter());
+    for row in &rows {
+        if global.json {
+            println!("{}", object(row, name));
+        } else {
+            println!("{}", lines.line(row, if row.direction == Direction::Sent { "me" } else { name }));
+        }
+    }
+    // What waits for its encryption has no row yet.
+    let waits = |message: &MessageId| rows.iter().all(|row| row.message != *message || row.direction == Direction::Received);
+    for (message, (_, state, _, stamp)) in view.unsettled.iter().filter(|(message, (to, ..))| *to == contact && waits(message)) {
+        if global.json {
+            println!("{}", waiting_object(message, name, *state, *stamp));
+        } else {
+            println!("{}", lines.waiting(message, *state, *stamp));
+        }
+    }
+    let unread = reader.unread()?.get(&contact).is_some_and(|count| *count > 0);
+    match (profile, newest(&rows)) {
+        (Some(profile), Some(message)) if unread => mark(global, profile, contact, message),
+        (None, Some(_)) if unread => {
+            global.tell(|| "another process has this profile open: nothing is marked as read".to_owned());
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The newest message received that could be read: its sender knows the id.
+pub fn newest(rows: &[MessageRow]) -> Option<MessageId> {
+    let read = rows.iter().rev().find(|row| row.direction == Direction::Received && row.state != MessageState::Unreadable);
+    read.map(|row| row.message)
+}
+
+/// Notes how far the person has read. No relay is asked: a contact who is to be told is told at the next command that does.
+fn mark(global: &Global, profile: Profile, contact: Fingerprint, message: MessageId) -> Result<(), Trouble> {
+    let client = Client::open_offline(profile)?;
+    home::ask(&client, Intent::MarkRead { contact, message })?;
+    client.close()?;
+    global.tell(|| "marked as read".to_owned());
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! What a person sees of a chat: lines that come stand above the line that is being typed.
+//!
+//! The terminal keeps what is typed until the line ends, so nobody here knows it; it need not be known. Rows are inserted
+//! above it:
+//!
+//! ```text
+//!   2026-09-21 14:13  bob: Are you there?       ← stood there before
+//!   2026-09-21 14:14  bob: Hello?               ← inserted: save the cursor, make room, print, return
+//!   > I am typi▁                                ← moved down, as typed
+//! ```
+
+use crate::Global;
+use crate::output::Trouble;
+use crate::paint::{Paint, obeys_escapes};
+use crate::text::{columns, rows};
+use std::io::{IsTerminal as _, Write as _};
+
+const PROMPT: &str = "> ";
+
+/// How a line looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    Plain,
+    /// What need not catch the eye.
+    Dim,
+    /// What must.
+    Loud,
+}
+
+/// Standard output of a chat.
+pub struct Screen {
+    paint: Paint,
+    /// Set where a person types: on a terminal that can be told to move its cursor.
+    typing: bool,
+    /// Set while the prompt, and what is typed, is the last line.
+    prompted: bool,
+}
+
+impl Screen {
+    pub fn new(global: &Global) -> Screen {
+        let terminals = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        let paint = global.color.paint(std::io::stdout().is_terminal());
+        Screen { paint, typing: terminals && obeys_escapes() && !global.json, prompted: false }
+    }
+
+    /// Whether a person types.
+    pub fn is_typing(&self) -> bool {
+        self.typing
+    }
+
+    /// Prints a line above what is being typed.
+    pub fn print(&mut self, line: &str, look: Look) -> Result<(), Trouble> {
+        if !self.prompted {
+            return write(&format!("{}\n", self.painted(line, look)));
+        }
+        let Some((columns_max, height)) = size() else {
+            return write(&format!("\r\x1b[K{}\n{PROMPT}", self.painted(line, look)));
+        };
+        let rows: Vec<String> = rows(line, columns_max).iter().map(|row| self.painted(row, look)).collect();
+        let count = rows.len();
+        if count + 1 >= height {
+            return write(&format!("\r\x1b[K{}\n{PROMPT}", self.painted(line, look)));
+        }
+        // DECSC and DECRC keep the cursor's place; the line feeds scroll where there is no room below, and IL makes it above.
+        let room = "\n".repeat(count);
+        write(&format!("\x1b7{room}\x1b[{count}A\x1b[{count}L\r{}\x1b8\x1b[{count}B", rows.join("\r\n")))
+    }
+
+    /// Asks for a line.
+    pub fn prompt(&mut self) -> Result<(), Trouble> {
+        if !self.typing || self.prompted {
+            return Ok(());
+        }
+        self.prompted = true;
+        write(PROMPT)
+    }
+
+    /// A line was typed: takes it away, for it is printed as a message.
+    pub fn taken(&mut self, line: &str) -> Result<(), Trouble> {
+        if !std::mem::take(&mut self.prompted) {
+            return Ok(());
+        }
+        let Some((columns_max, _)) = size() else {
+            return Ok(());
+        };
+        let rows = (columns(PROMPT) + columns(line)).div_ceil(columns_max).max(1);
+        write(&format!("\x1b[{rows}A\r\x1b[J"))
+    }
+
+    /// Nothing is typed any more.
+    pub fn end(&mut self) -> Result<(), Trouble> {
+        if std::mem::take(&mut self.prompted) { write("\n") } else { Ok(()) }
+    }
+
+    fn painted(&self, line: &str, look: Look) -> String {
+        match look {
+            Look::Plain => line.to_owned(),
+            Look::Dim => self.paint.dim(line),
+            Look::Loud => self.paint.warning(line),
+        }
+    }
+}
+
+fn write(text: &str) -> Result<(), Trouble> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Trouble::Usage(format!("standard output: {error}")))
+}
+
+/// The terminal's columns and rows.
+#[cfg(unix)]
+fn size() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
+}
+
+#[cfg(not(unix))]
+fn size() -> Option<(usize, usize)> {
+    None
+}

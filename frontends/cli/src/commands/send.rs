@@ -1,0 +1,85 @@
+//! Sending, and waiting for what becomes of it.
+
+use crate::output::Trouble;
+use crate::watch::Watch;
+use crate::{Global, home};
+use std::io::Read as _;
+use thicket_client::{Client, Direction, View};
+use thicket_types::effect::MessageState;
+use thicket_types::error::Code;
+use thicket_types::ids::{Fingerprint, MessageId};
+use thicket_types::limits::BODY_LEN_MAX;
+
+/// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Goal {
+    /// Durable on this device.
+    Queued,
+    /// Stored by the relay.
+    Stored,
+    /// In the store of a device of the recipient.
+    Delivered,
+}
+
+impl Goal {
+    fn state(self) -> MessageState {
+        match self {
+            Goal::Queued => MessageState::Queued,
+            Goal::Stored => MessageState::Stored,
+            Goal::Delivered => MessageState::Delivered,
+        }
+    }
+}
+
+pub fn run(global: &Global, to: &str, text: &str, goal: Goal) -> Result<(), Trouble> {
+    let text = if text == "-" { from_stdin()? } else { text.to_owned() };
+    let client = home::open(global)?;
+    let contact = home::contact(&client, to)?;
+    let message = client.send(contact, &text)?;
+    follow(global, client, contact, message, goal)
+}
+
+fn from_stdin() -> Result<String, Trouble> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(BODY_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    std::io::stdin().take(limit).read_to_end(&mut bytes).map_err(|error| Trouble::Usage(format!("standard input: {error}")))?;
+    if bytes.len() > BODY_LEN_MAX {
+        return Err(Code::MessageTooLong.into());
+    }
+    String::from_utf8(bytes).map_err(|_| Trouble::Usage("standard input is not UTF-8".to_owned()))
+}
+
+/// Waits until a message of ours came as far as wanted, or the time is up; says how far it came, and closes the profile.
+///
+/// **Errors:** the message's own cause if it failed; `ProfileCopied` if it waits for that. Not that it is only queued.
+pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: MessageId, goal: Goal) -> Result<(), Trouble> {
+    let mut watch = Watch::new(global, &client, "waiting for the relay");
+    watch.until(|view, _| {
+        let (state, _) = standing(&client, view, contact, message)?;
+        Ok((state >= goal.state() || view.copied).then_some(()))
+    })?;
+    drop(watch);
+    let view = client.view();
+    let (state, cause) = standing(&client, &view, contact, message)?;
+    if global.json {
+        println!("{}", serde_json::json!({ "message": message.hex(), "state": state.word() }));
+    } else {
+        println!("{}", state.word());
+    }
+    client.close()?;
+    match state {
+        MessageState::Failed => Err(cause.unwrap_or(Code::Inconsistent).into()),
+        state if state < MessageState::Stored && view.copied => Err(Code::ProfileCopied.into()),
+        _ => Ok(()),
+    }
+}
+
+/// How far a message of ours came, and why not further: in the view until the relay has stored it, in its row from then on.
+pub fn standing(client: &Client, view: &View, contact: Fingerprint, message: MessageId) -> Result<(MessageState, Option<Code>), Trouble> {
+    if let Some((_, state, _, _)) = view.unsettled.get(&message) {
+        return Ok((*state, None));
+    }
+    let row = client.message(contact, Direction::Sent, message)?;
+    // Between the two it is stored, and the row is about to say so.
+    Ok(row.map_or((MessageState::Sent, None), |row| (row.state.max(MessageState::Sent), row.cause)))
+}

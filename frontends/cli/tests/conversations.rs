@@ -1,0 +1,371 @@
+//! Two people with the real program and a relay: what the commands for messages do.
+
+mod world;
+
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Child;
+use thicket_relay::{Policy, Registration};
+use world::{Person, Place, TestRelay, last, lines, program, status, text};
+
+/// Reads lines of a running command until one is as wanted; its input is kept open.
+fn until(child: &mut Child, wanted: impl Fn(&Value) -> bool) -> Value {
+    // Byte by byte: what a buffer has taken and not given, a later reader would miss.
+    let out = child.stdout.as_mut().expect("a pipe");
+    for line in BufReader::with_capacity(1, out).lines() {
+        let line: Value = serde_json::from_str(&line.expect("UTF-8")).expect("JSON");
+        if wanted(&line) {
+            return line;
+        }
+    }
+    panic!("the output ended");
+}
+
+/// Gives a running `listen` a line, and its answer.
+fn asked(child: &mut Child, line: &Value) -> Value {
+    writeln!(child.stdin.as_mut().expect("a pipe"), "{line}").expect("it reads");
+    until(child, |line| line.get("answer").is_some())
+}
+
+fn end(mut child: Child) {
+    drop(child.stdin.take());
+    assert!(child.wait().expect("it ends").success());
+}
+
+fn texts(person: &Person, with: &str) -> Vec<String> {
+    person.json(&["read", with]).iter().filter_map(|row| row["text"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_message_is_shown_by_how_its_id_begins() {
+    let place = Place::with_conversation();
+    let (alice, id) = (&place.alice, place.alice.newest("bob"));
+    for begin in [&id[..4], &id[..8], &id] {
+        let shown = alice.json(&["message", "show", begin]);
+        assert_eq!((&shown[0]["message"], &shown[0]["text"], &shown[0]["from"]), (&json!(id), &json!("I will be there."), &json!("bob")));
+    }
+    let read = alice.say(&["read", "bob"]);
+    assert!(read.contains(&format!("  {}  bob: I will be there.\n", &id[..8])), "{read}");
+    assert_eq!(alice.refused(&["message", "show", "00000000000000000000000000000000"]), (3, 120));
+    assert_eq!(alice.refused(&["message", "show", "123"]), (2, 0));
+    assert_eq!(alice.refused(&["message", "show", "not hex"]), (2, 0));
+    assert_eq!(alice.refused(&["message", "show", &id, "--with", "nobody"]), (3, 108));
+}
+
+#[test]
+fn what_has_not_failed_is_not_sent_again() {
+    let place = Place::with_conversation();
+    let rows = place.alice.json(&["read", "bob"]);
+    for row in rows {
+        assert_eq!(place.alice.refused(&["message", "retry", row["message"].as_str().expect("an id")]), (3, 123), "{row}");
+    }
+}
+
+#[test]
+fn a_message_that_has_not_left_is_taken_back_and_can_be_sent_again() {
+    let mut place = Place::with_conversation();
+    place.relay.stop();
+    let alice = &place.alice;
+    assert_eq!(alice.say(&["--timeout=1", "send", "bob", "On second thoughts"]), "queued\n");
+    let id = alice.newest("bob");
+    assert_eq!(alice.json(&["message", "cancel", &id[..8]]), [json!({ "message": id, "done": "cancelled" })]);
+    let shown = alice.json(&["message", "show", &id]).remove(0);
+    assert_eq!((&shown["state"], &shown["cause"]), (&json!("failed"), &json!(122)));
+    assert_eq!(alice.refused(&["message", "cancel", &id]), (3, 122), "it is taken back already");
+
+    place.relay.restart();
+    alice.say(&["sync"]);
+    place.bob.say(&["sync"]);
+    assert!(!texts(&place.bob, "alice").contains(&"On second thoughts".to_owned()), "it never went out");
+    assert_eq!(alice.say(&["message", "retry", &id]), "stored\n");
+    assert_eq!(alice.refused(&["message", "cancel", &id]), (3, 121), "the relay has it");
+    place.bob.say(&["sync"]);
+    assert!(texts(&place.bob, "alice").contains(&"On second thoughts".to_owned()));
+}
+
+#[test]
+fn a_forgotten_message_is_in_no_list_and_the_others_copy_stays() {
+    let place = Place::with_conversation();
+    let (alice, bob) = (&place.alice, &place.bob);
+    let id = alice.newest("bob");
+    assert_eq!(alice.json(&["search", "there"]).len(), 1);
+    assert_eq!(alice.say(&["message", "forget", &id[..8]]), "The message is forgotten.\n");
+    assert_eq!(texts(alice, "bob"), ["See you at eight."]);
+    assert_eq!(alice.json(&["search", "there"]).len(), 0);
+    assert_eq!(alice.refused(&["message", "show", &id]), (3, 120));
+    assert_eq!(texts(bob, "alice"), ["See you at eight.", "I will be there."]);
+}
+
+/// One message from alice to bob, which bob reads; the state that alice sees then.
+fn state_after_reading(place: &Place, words: &str) -> Value {
+    let Place { alice, bob, .. } = place;
+    alice.say(&["send", "bob", words]);
+    bob.say(&["sync"]);
+    bob.say(&["read", "alice"]);
+    bob.say(&["sync"]);
+    alice.say(&["sync"]);
+    alice.json(&["read", "bob"]).pop().expect("a message")["state"].clone()
+}
+
+#[test]
+fn read_marks_hold_where_both_sides_have_them_on() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    assert_eq!(alice.json(&["settings"]), [json!({ "read_marks": false })]);
+    assert_eq!(state_after_reading(&place, "Neither has them on."), "delivered");
+    assert_eq!(bob.json(&["settings", "read-marks", "on"]), [json!({ "read_marks": true })]);
+    assert_eq!(state_after_reading(&place, "The reader has them on."), "delivered");
+    assert_eq!(alice.say(&["settings", "read-marks", "on"]), "read-marks  on\n");
+    assert_eq!(state_after_reading(&place, "Both have them on."), "read");
+
+    // The other way, over the same conversation.
+    bob.say(&["send", "alice", "And back?"]);
+    alice.say(&["sync"]);
+    alice.say(&["read", "bob"]);
+    alice.say(&["sync"]);
+    bob.say(&["sync"]);
+    assert_eq!(bob.json(&["read", "alice"]).pop().expect("a message")["state"], "read");
+
+    bob.say(&["settings", "read-marks", "off"]);
+    assert_eq!(bob.json(&["read", "alice"]).pop().expect("a message")["state"], "delivered", "switched off, nothing is shown");
+    assert_eq!(state_after_reading(&place, "The reader has them off."), "delivered");
+}
+
+#[test]
+fn conversations_count_what_is_unread_until_it_is_read() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    alice.say(&["send", "bob", "one"]);
+    alice.say(&["send", "bob", "two"]);
+    bob.say(&["sync"]);
+    assert_eq!(bob.json(&["conversations"])[0]["unread"], 2);
+    assert!(bob.say(&["conversations"]).contains("alice  2 new  two"));
+    // Beside a process that has the profile open it is shown, and stays unread.
+    let mut listening = bob.start(&["listen"]);
+    until(&mut listening, |line| line["change"] == "connected");
+    assert!(bob.say(&["read", "alice"]).contains("alice: two"));
+    assert_eq!(bob.json(&["conversations"])[0]["unread"], 2);
+    assert_eq!(bob.refused(&["settings", "read-marks", "on"]), (5, 103));
+    end(listening);
+    bob.say(&["read", "alice"]);
+    assert_eq!(bob.json(&["conversations"])[0]["unread"], 0);
+    assert!(!bob.say(&["conversations"]).contains("new"));
+}
+
+#[test]
+fn a_chat_over_pipes_sends_each_line_and_shows_the_others() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    let output = alice.pipe(&["chat", "bob"], "first\n\nsecond \u{1b}[31mred\n");
+    assert_eq!(status(&output), 0, "{output:?}");
+    let shown = text(&output.stdout);
+    assert!(shown.contains("bob: I will be there.") && shown.contains(" me: first\n"), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "no escapes where there is no terminal: {shown:?}");
+    bob.say(&["sync"]);
+    let output = bob.pipe(&["chat", "alice"], "");
+    let shown = text(&output.stdout);
+    assert!(shown.contains("alice: first\n") && shown.contains("alice: second <001B>[31mred\n"), "{shown}");
+    assert_eq!(bob.json(&["conversations"])[0]["unread"], 0, "what a chat shows is read");
+    assert_eq!(alice.json(&["read", "bob"]).len(), 4, "an empty line is no message");
+}
+
+#[test]
+fn a_chat_shows_what_comes_while_it_is_open() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    let mut chat = bob.start(&["--json", "chat", "alice"]);
+    until(&mut chat, |line| line["text"] == "I will be there.");
+    alice.say(&["send", "bob", "Are you there?"]);
+    let came = until(&mut chat, |line| line["change"] == "received");
+    assert_eq!((&came["from"], &came["text"]), (&json!("alice"), &json!("Are you there?")));
+    writeln!(chat.stdin.as_mut().expect("a pipe"), "Always.").expect("it reads");
+    let sent = until(&mut chat, |line| line["state"] == "queued");
+    let id = sent["message"].clone();
+    until(&mut chat, |line| line["change"] == "message" && line["message"] == id && line["state"] == "stored");
+    alice.say(&["sync"]);
+    until(&mut chat, |line| line["message"] == id && line["state"] == "delivered");
+    end(chat);
+    assert_eq!(texts(alice, "bob").last().map(String::as_str), Some("Always."));
+}
+
+#[test]
+fn a_chat_keeps_what_it_could_not_send() {
+    let mut place = Place::with_conversation();
+    place.relay.stop();
+    let output = place.alice.pipe(&["--timeout=1", "chat", "bob"], "Into the silence.\n");
+    assert_eq!(status(&output), 0, "{output:?}");
+    assert!(text(&output.stderr).contains("1 message(s) wait for the relay"), "{output:?}");
+    assert_eq!(place.alice.refused(&["chat", "nobody"]), (3, 108));
+}
+
+#[test]
+fn a_listener_reads_retries_cancels_forgets_and_updates() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    alice.say(&["send", "bob", "Read me."]);
+    bob.say(&["sync"]);
+    let id = bob.json(&["message", "show", &alice.newest("bob")])[0]["message"].clone();
+    let mut bot = bob.start(&["listen"]);
+    until(&mut bot, |line| line["change"] == "connected");
+    let refusal = |answer: Value| answer["error"]["code"].as_u64().expect("a refusal");
+    assert_eq!(refusal(asked(&mut bot, &json!({ "retry": id }))), 123);
+    assert_eq!(refusal(asked(&mut bot, &json!({ "retry": "ffffffffffffffffffffffffffffffff" }))), 120);
+    assert_eq!(refusal(asked(&mut bot, &json!({ "cancel": id }))), 0, "it is not his");
+    assert_eq!(refusal(asked(&mut bot, &json!({ "read": { "from": "alice" } }))), 0);
+    assert_eq!(asked(&mut bot, &json!({ "read": { "from": "alice", "message": id } }))["answer"], "accepted");
+    assert_eq!(asked(&mut bot, &json!({ "update": "alice" }))["answer"], "accepted");
+    assert_eq!(asked(&mut bot, &json!({ "forget": id }))["answer"], "accepted");
+    assert_eq!(refusal(asked(&mut bot, &json!({ "forget": id }))), 120);
+    end(bot);
+    assert_eq!(bob.json(&["conversations"])[0]["unread"], 0);
+    assert!(!texts(bob, "alice").contains(&"Read me.".to_owned()));
+    let output = bob.pipe(&["listen"], "{\"forget\":7}\nno json\n");
+    assert!(lines(&output).iter().filter(|line| line["error"]["code"] == 0).count() == 2, "{output:?}");
+}
+
+#[test]
+fn keys_are_renewed_as_soon_as_the_contact_has_followed() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    assert_eq!(alice.json(&["contact", "update", "bob"]), [json!({ "name": "bob", "done": "asked" })], "bob is away");
+    let mut there = bob.start(&["listen"]);
+    assert_eq!(until(&mut there, |line| line["change"] == "keys_updated")["name"], "alice");
+    // He says so to her, and she may go on to the next.
+    let renewed = |line: &Value| line["done"] == "updated" || line["done"] == "asked";
+    assert!(renewed(&alice.json(&["contact", "update", "bob"])[0]));
+    alice.say(&["sync"]);
+    assert!(renewed(&alice.json(&["contact", "update", "bob"])[0]));
+    until(&mut there, |line| line["change"] == "keys_updated");
+    end(there);
+    assert_eq!(alice.refused(&["contact", "update", "nobody"]), (3, 108));
+    alice.say(&["send", "bob", "In the new epoch."]);
+    bob.say(&["sync"]);
+    assert_eq!(texts(bob, "alice").last().map(String::as_str), Some("In the new epoch."));
+}
+
+#[test]
+fn an_account_moves_to_another_relay() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    let other = TestRelay::start(&place.folder.path().join("other"), 2, Policy::default());
+    assert_eq!(alice.refused(&["relay", "change", &place.relay.address]), (3, 124));
+    assert_eq!(alice.refused(&["relay", "change", "nonsense"]), (2, 0));
+    assert_eq!(alice.refused(&["relay", "change", &other.address, "--key", "00"]), (2, 0));
+    assert_eq!(alice.json(&["relay", "change", &other.address]), [json!({ "relay": other.address })]);
+    let status = alice.json(&["status"]).remove(0);
+    assert_eq!((&status["relay"], &status["online"], &status["registered"]), (&json!(other.address), &json!(true), &json!(true)));
+    // Bob follows, and looks her up where she is now.
+    bob.say(&["relay", "change", &other.address, "--key", &other.key.hex()]);
+    bob.say(&["send", "alice", "New house?"]);
+    alice.say(&["sync"]);
+    assert_eq!(texts(alice, "bob").last().map(String::as_str), Some("New house?"));
+}
+
+#[test]
+fn a_relay_that_asks_for_a_token_gets_it_from_a_file_or_the_environment() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let registration = Registration::Tokens(vec!["open-sesame".to_owned()]);
+    let relay = TestRelay::start(&folder.path().join("relay"), 3, Policy { registration, ..Policy::default() });
+    let file = folder.path().join("token");
+    std::fs::write(&file, "open-sesame\n").expect("room");
+    let file = file.to_str().expect("UTF-8");
+    let person = |name: &'static str| {
+        let person = Person { name, home: folder.path().join(name) };
+        person.say(&["account", "create", name]);
+        person
+    };
+    let (alice, bob) = (person("alice"), person("bob"));
+    assert_eq!(alice.refused(&["register", "--relay", &relay.address]), (3, 217));
+    assert_eq!(alice.json(&["register", "--relay", &relay.address, "--token-file", file]), [json!({ "registered": "alice" })]);
+    let with = |token: &str| {
+        let mut command = program(&bob.home, &["register", "--relay", &relay.address, "--key", &relay.key.hex()]);
+        command.env("THICKET_TOKEN", token).output().expect("the program starts")
+    };
+    assert_eq!(status(&with("close-sesame")), 3);
+    assert_eq!(status(&with("open-sesame")), 0);
+}
+
+#[test]
+fn a_copy_of_a_profile_stops_until_one_takes_over() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    let copy = Person { name: "the copy", home: place.folder.path().join("copy") };
+    copy_folder(&alice.home, &copy.home);
+    assert_eq!(alice.refused(&["account", "take-over", "--yes"]), (3, 125), "there is no other copy that anybody met");
+    alice.say(&["send", "bob", "From the newest copy."]);
+
+    let output = copy.run(&["--json", "send", "bob", "From an old one."]);
+    assert_eq!((status(&output), last(&output)["error"]["code"].as_u64()), (3, Some(214)), "{output:?}");
+    assert_eq!(copy.refused(&["sync"]), (3, 214));
+    assert_eq!(copy.json(&["status"])[0]["copied"], true);
+    assert!(copy.say(&["status"]).contains("Sending is stopped"));
+    assert_eq!(copy.refused(&["doctor"]), (3, 214));
+    assert_eq!(copy.refused(&["account", "take-over"]), (2, 0), "it is not done without being asked");
+    assert_eq!(copy.json(&["account", "take-over", "--yes"]), [json!({ "name": "alice", "done": "taken over" })]);
+    bob.say(&["sync"]);
+    copy.say(&["sync"]);
+    copy.say(&["send", "bob", "I am the one."]);
+    bob.say(&["sync"]);
+    assert_eq!(texts(bob, "alice").last().map(String::as_str), Some("I am the one."));
+    assert_eq!(alice.refused(&["sync"]), (3, 214), "the other one has stopped");
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).expect("room");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).expect("room");
+        }
+    }
+}
+
+#[test]
+fn the_doctor_names_what_is_wrong_and_exits_with_it() {
+    let mut place = Place::with_conversation();
+    let of = |report: &Value, name: &str| {
+        let checks = report["checks"].as_array().expect("a list");
+        checks.iter().find(|check| check["check"] == name).cloned().unwrap_or_else(|| panic!("no {name}: {report}"))
+    };
+    let report = place.alice.json(&["doctor"]).remove(0);
+    for name in ["folder", "keys file", "keys", "journal", "vault", "relay", "clock", "waiting"] {
+        assert_eq!(of(&report, name)["status"], "ok", "{report}");
+    }
+    assert_eq!(of(&report, "anonymity")["status"], "warning");
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&place.alice.home, std::fs::Permissions::from_mode(0o755)).expect("ours");
+        let report = place.alice.json(&["doctor"]).remove(0);
+        assert_eq!(of(&report, "folder")["status"], "warning");
+        assert!(of(&report, "folder")["todo"].as_str().is_some_and(|todo| todo.starts_with("chmod 700 ")), "{report}");
+    }
+
+    let mut listening = place.alice.start(&["listen"]);
+    until(&mut listening, |line| line["change"] == "connected");
+    let report = place.alice.json(&["doctor"]).remove(0);
+    assert_eq!((&of(&report, "relay")["status"], &of(&report, "vault")["status"]), (&json!("warning"), &json!("ok")));
+    assert_eq!(place.alice.json(&["journal", "verify"])[0]["verified"], true, "beside a process that writes it");
+    end(listening);
+
+    place.relay.stop();
+    let output = place.alice.run(&["--json", "--timeout=1", "doctor"]);
+    assert_eq!((status(&output), last(&output)["error"]["code"].as_u64()), (6, Some(300)), "{output:?}");
+    assert_eq!(of(&lines(&output)[0], "relay")["code"], 300);
+}
+
+#[test]
+fn verbose_tells_on_standard_error_and_changes_nothing_else() {
+    let place = Place::with_conversation();
+    let output = place.alice.run(&["-v", "sync"]);
+    assert_eq!(text(&output.stdout), "0 new, 0 still to be stored by the relay\n");
+    assert!(text(&output.stderr).contains("s  logged in\n"), "{output:?}");
+    assert!(place.alice.run(&["sync"]).stderr.is_empty());
+    let coloured = place.alice.run(&["--color=always", "doctor"]);
+    assert!(text(&coloured.stdout).contains("\u{1b}[32mok"), "{coloured:?}");
+    assert!(!text(&place.alice.run(&["doctor"]).stdout).contains('\u{1b}'));
+}

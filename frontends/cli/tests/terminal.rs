@@ -1,0 +1,228 @@
+//! On a terminal: the progress line, and the prompt of a chat.
+#![cfg(target_os = "linux")]
+
+mod world;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::Child;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use world::{Person, Place, program};
+
+const COLUMNS: usize = 60;
+const ROWS: usize = 12;
+
+/// A terminal with a program on it: what it was sent, and what stands on it.
+struct Terminal {
+    keyboard: File,
+    sent: Arc<Mutex<Vec<u8>>>,
+    child: Child,
+}
+
+impl Terminal {
+    fn run(person: &Person, arguments: &[&str]) -> Terminal {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&master).expect("ours");
+        unlockpt(&master).expect("ours");
+        let name = ptsname(&master, Vec::new()).expect("a name");
+        let (columns, rows) = (u16::try_from(COLUMNS).expect("small"), u16::try_from(ROWS).expect("small"));
+        tcsetwinsize(&master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
+        let end = || OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(name.as_bytes())).expect("its other end");
+        let mut command = program(&person.home, arguments);
+        command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end());
+        let child = command.spawn().expect("the program starts");
+        // The command holds the other end too; without that a read ends when the program does.
+        drop(command);
+        let keyboard = File::from(master);
+        let (mut screen, sent) = (keyboard.try_clone().expect("a second handle"), Arc::new(Mutex::new(Vec::new())));
+        let keeping = sent.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 1024];
+            while let Ok(count @ 1..) = screen.read(&mut bytes) {
+                keeping.lock().expect("no panic").extend_from_slice(&bytes[..count]);
+            }
+        });
+        Terminal { keyboard, sent, child }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).expect("it takes keys");
+    }
+
+    fn sent(&self) -> String {
+        String::from_utf8_lossy(&self.sent.lock().expect("no panic")).into_owned()
+    }
+
+    /// The rows that stand on the screen, without the empty ones at its end.
+    fn rows(&self) -> Vec<String> {
+        Screen::after(&self.sent())
+    }
+
+    fn until(&self, what: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let rows = self.rows();
+            if wanted(&rows) {
+                return rows;
+            }
+            assert!(Instant::now() < deadline, "waited in vain for {what}:\n{}", rows.join("\n"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn end(&mut self) -> i32 {
+        self.child.wait().expect("it ends").code().expect("no signal")
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// As much of a terminal as the program uses.
+struct Screen {
+    cells: Vec<Vec<char>>,
+    at: (usize, usize),
+    saved: (usize, usize),
+}
+
+impl Screen {
+    fn after(sent: &str) -> Vec<String> {
+        let mut screen = Screen { cells: vec![vec![' '; COLUMNS]; ROWS], at: (0, 0), saved: (0, 0) };
+        let mut chars = sent.chars();
+        while let Some(char) = chars.next() {
+            match char {
+                '\r' => screen.at.1 = 0,
+                '\n' => screen.feed(),
+                '\u{8}' => screen.at.1 = screen.at.1.saturating_sub(1),
+                '\u{1b}' => screen.escape(&mut chars),
+                other => screen.put(other),
+            }
+        }
+        let mut rows: Vec<String> = screen.cells.iter().map(|row| row.iter().collect::<String>().trim_end().to_owned()).collect();
+        while rows.last().is_some_and(String::is_empty) {
+            rows.pop();
+        }
+        rows
+    }
+
+    fn feed(&mut self) {
+        if self.at.0 + 1 < ROWS {
+            self.at.0 += 1;
+        } else {
+            self.cells.remove(0);
+            self.cells.push(vec![' '; COLUMNS]);
+        }
+    }
+
+    fn put(&mut self, char: char) {
+        if self.at.1 == COLUMNS {
+            self.at.1 = 0;
+            self.feed();
+        }
+        self.cells[self.at.0][self.at.1] = char;
+        self.at.1 += 1;
+    }
+
+    fn escape(&mut self, chars: &mut std::str::Chars<'_>) {
+        match chars.next() {
+            Some('7') => self.saved = self.at,
+            Some('8') => self.at = self.saved,
+            Some('[') => {
+                let mut digits = String::new();
+                let end = loop {
+                    match chars.next() {
+                        Some(digit) if digit.is_ascii_digit() || digit == ';' => digits.push(digit),
+                        Some(end) => break end,
+                        None => return,
+                    }
+                };
+                let count = digits.parse().unwrap_or(1);
+                match end {
+                    'A' => self.at.0 = self.at.0.saturating_sub(count),
+                    'B' => self.at.0 = (self.at.0 + count).min(ROWS - 1),
+                    'K' => self.cells[self.at.0][self.at.1.min(COLUMNS)..].fill(' '),
+                    'J' => {
+                        self.cells[self.at.0][self.at.1.min(COLUMNS)..].fill(' ');
+                        self.cells[self.at.0 + 1..].iter_mut().for_each(|row| row.fill(' '));
+                    }
+                    'L' => {
+                        for _ in 0..count {
+                            self.cells.insert(self.at.0, vec![' '; COLUMNS]);
+                            self.cells.truncate(ROWS);
+                        }
+                    }
+                    'm' => {}
+                    other => panic!("an escape that no test knows: {digits}{other}"),
+                }
+            }
+            other => panic!("an escape that no test knows: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_takes_long_says_what_is_waited_for_and_leaves_nothing_behind() {
+    let mut place = Place::new();
+    place.relay.stop();
+    let mut terminal = Terminal::run(&place.alice, &["--timeout=3", "sync"]);
+    terminal.until("the progress line", |rows| rows.iter().any(|row| row.contains("waiting for the relay… 1 s")));
+    assert_eq!(terminal.end(), 6);
+    let rows = terminal.until("the error", |rows| rows.iter().any(|row| row.contains("error 300")));
+    assert!(rows[0].starts_with("thicket: the relay cannot be reached"), "{rows:?}");
+    assert!(!terminal.sent().contains("\u{1b}[3"), "an error has no colours");
+
+    let mut quiet = Terminal::run(&place.alice, &["--json", "--timeout=2", "sync"]);
+    assert_eq!(quiet.end(), 6);
+    quiet.until("the error", |rows| rows.iter().any(|row| row.contains("\"error\"")));
+    assert!(!quiet.sent().contains("waiting"), "{}", quiet.sent());
+}
+
+#[test]
+fn a_chat_keeps_what_is_typed_below_what_comes() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    let mut terminal = Terminal::run(bob, &["--color=never", "chat", "alice"]);
+    let rows = terminal.until("the prompt", |rows| rows.last().is_some_and(|row| row == ">"));
+    assert!(rows[0].ends_with("  alice: See you at eight.") && rows[1].contains("     me: I will be there."), "{rows:?}");
+
+    // Half a line is typed when messages come.
+    terminal.press("I am typ");
+    alice.say(&["send", "bob", "Are you there?"]);
+    let rows = terminal.until("the message", |rows| rows.iter().any(|row| row.ends_with("alice: Are you there?")));
+    assert_eq!(rows.last().map(String::as_str), Some("> I am typ"), "{rows:?}");
+    alice.say(&["send", "bob", &"A long one. ".repeat(8)]);
+    let rows = terminal.until("the long message", |rows| rows.len() >= 6);
+    assert_eq!(rows.last().map(String::as_str), Some("> I am typ"), "{rows:?}");
+
+    // The typed line becomes a message, in place of what was typed.
+    terminal.press("ing.\n");
+    let rows = terminal.until("the message sent", |rows| rows.iter().any(|row| row.ends_with("me: I am typing.")));
+    assert_eq!(rows.iter().filter(|row| row.contains("I am typing.")).count(), 1, "{rows:?}");
+    alice.say(&["sync"]);
+    terminal.until("its state", |rows| rows.iter().any(|row| row.trim() == "· delivered"));
+
+    // At the last row of the terminal everything scrolls.
+    terminal.press("below");
+    for number in 1..=3 {
+        alice.say(&["send", "bob", &format!("More and more of it, line {number} of three lines.")]);
+    }
+    let rows = terminal.until("the last message", |rows| rows.iter().any(|row| row.contains("line 3 of") || row.contains("3 of three")));
+    assert_eq!(rows.last().map(String::as_str), Some("> below"), "{rows:?}");
+    assert_eq!(rows.len(), ROWS, "{rows:?}");
+
+    // Ctrl-U takes the line away, Ctrl-D ends it.
+    terminal.press("\u{15}");
+    std::thread::sleep(Duration::from_millis(200));
+    terminal.press("\u{4}");
+    assert_eq!(terminal.end(), 0);
+    assert_eq!(bob.json(&["conversations"])[0]["unread"], 0);
+}

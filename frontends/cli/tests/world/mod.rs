@@ -1,0 +1,186 @@
+//! A relay in the test's own process, and people who run the real program against it.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use tempfile::TempDir;
+use thicket_client::{SystemClock, SystemEntropy};
+use thicket_openpgp::Verifier;
+use thicket_relay::{Bell, Policy, Relay, Running, World};
+use thicket_store::SqliteStore;
+use thicket_transport::{DirectRelay, Waker};
+use thicket_types::ids::RelayKey;
+
+pub const PASSPHRASE: &str = "one two three";
+
+/// The program, with nothing from outside that could change what it does.
+pub fn program(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));
+    command.arg("--home").arg(home).args(arguments);
+    for outside in ["THICKET_HOME", "THICKET_TOKEN", "NO_COLOR", "TERM"] {
+        command.env_remove(outside);
+    }
+    command.env("THICKET_PASSPHRASE", PASSPHRASE);
+    command
+}
+
+pub fn status(output: &Output) -> i32 {
+    output.status.code().expect("no signal")
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// The JSON of each line.
+pub fn lines(output: &Output) -> Vec<serde_json::Value> {
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// The JSON of the last line.
+pub fn last(output: &Output) -> serde_json::Value {
+    lines(output).pop().expect("a line")
+}
+
+/// A relay that runs; its address stays when it is stopped and started again.
+pub struct TestRelay {
+    folder: PathBuf,
+    secret: u8,
+    policy: Policy,
+    running: Option<Running<SqliteStore, DirectRelay>>,
+    pub address: String,
+    /// Its identity.
+    pub key: RelayKey,
+}
+
+impl TestRelay {
+    pub fn start(folder: &Path, secret: u8, policy: Policy) -> TestRelay {
+        std::fs::create_dir_all(folder).expect("room");
+        let (folder, key) = (folder.to_path_buf(), RelayKey([0; 32]));
+        let mut relay = TestRelay { folder, secret, policy, running: None, address: String::new(), key };
+        relay.run(0);
+        relay
+    }
+
+    fn run(&mut self, port: u16) {
+        let bell = Arc::new(Bell::default());
+        let ringing = bell.clone();
+        let waker: Waker = Arc::new(move || ringing.ring());
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let direct = DirectRelay::bind(listen, &[self.secret; 32], Box::new(SystemEntropy), waker).expect("a port");
+        self.address = direct.address();
+        let store = SqliteStore::open(&self.folder.join("relay.db")).expect("a store");
+        let policy = self.policy.clone();
+        let world = World { entropy: Box::new(SystemEntropy), clock: Box::new(SystemClock::new()), verify: Box::new(Verifier), policy };
+        let relay = Relay::new(store, direct, &[self.secret; 32], world);
+        self.key = relay.key();
+        self.running = Some(Running::start(relay, bell).expect("a thread"));
+    }
+
+    pub fn stop(&mut self) {
+        drop(self.running.take().map(Running::stop));
+    }
+
+    /// Runs again, where it was.
+    pub fn restart(&mut self) {
+        let port = self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        self.run(port);
+    }
+}
+
+fn patient<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    let told = arguments.iter().any(|argument| argument.starts_with("--timeout"));
+    arguments.iter().copied().chain((!told).then_some("--timeout=30")).collect()
+}
+
+/// Someone with a profile.
+pub struct Person {
+    pub name: &'static str,
+    pub home: PathBuf,
+}
+
+impl Person {
+    /// Runs a command; it has time, unless it is told otherwise.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        program(&self.home, &patient(arguments)).output().expect("the program starts")
+    }
+
+    /// What a command prints that must succeed.
+    pub fn say(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(status(&output), 0, "{} {arguments:?}: {output:?}", self.name);
+        text(&output.stdout)
+    }
+
+    /// The objects that a command prints that must succeed.
+    pub fn json(&self, arguments: &[&str]) -> Vec<serde_json::Value> {
+        let output = self.run(&[&["--json"], arguments].concat());
+        assert_eq!(status(&output), 0, "{} {arguments:?}: {output:?}", self.name);
+        lines(&output)
+    }
+
+    /// The exit status and number of a command that is refused.
+    pub fn refused(&self, arguments: &[&str]) -> (i32, u64) {
+        let output = self.run(&[&["--json"], arguments].concat());
+        (status(&output), last(&output)["error"]["code"].as_u64().expect("an error"))
+    }
+
+    /// Runs a command over an input.
+    pub fn pipe(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self.start(&patient(arguments));
+        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads");
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Starts a command and leaves it running; its input is open.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = program(&self.home, arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+    }
+
+    /// The id of the newest message with someone.
+    pub fn newest(&self, with: &str) -> String {
+        self.json(&["read", with]).pop().expect("a message")["message"].as_str().expect("an id").to_owned()
+    }
+}
+
+/// A relay with alice and bob, who are registered and know nobody.
+pub struct Place {
+    pub folder: TempDir,
+    pub relay: TestRelay,
+    pub alice: Person,
+    pub bob: Person,
+}
+
+impl Place {
+    pub fn new() -> Place {
+        let folder = TempDir::new().expect("a folder");
+        let relay = TestRelay::start(&folder.path().join("relay"), 1, Policy::default());
+        let person = |name: &'static str| {
+            let person = Person { name, home: folder.path().join(name) };
+            person.say(&["account", "create", name]);
+            person.say(&["register", "--relay", &relay.address]);
+            person
+        };
+        let (alice, bob) = (person("alice"), person("bob"));
+        Place { folder, relay, alice, bob }
+    }
+
+    /// The same, with a conversation: alice has written, and bob has accepted and answered; both have read.
+    pub fn with_conversation() -> Place {
+        let place = Place::new();
+        let Place { alice, bob, .. } = &place;
+        alice.say(&["contact", "add", "bob"]);
+        alice.say(&["send", "bob", "See you at eight."]);
+        bob.say(&["sync"]);
+        bob.say(&["contact", "accept", "alice"]);
+        bob.say(&["send", "alice", "I will be there."]);
+        bob.say(&["read", "alice"]);
+        alice.say(&["sync"]);
+        alice.say(&["read", "bob"]);
+        place
+    }
+}

@@ -1,7 +1,9 @@
-//! Row 7: the journal is behind the vault, or the vault behind the journal. Stop, say so, never guess.
+//! Row 7: the journal is behind the vault, the vault behind the journal, or both behind the relay. Stop, say so, never guess.
 
-use thicket_crash::{ALICE, BOB, acquainted};
+use thicket_crash::{ALICE, BOB, acquainted, received, restart, whole};
+use thicket_types::effect::Change;
 use thicket_types::error::Code;
+use thicket_types::intent::Intent;
 
 #[test]
 fn a_journal_from_yesterday_is_refused() {
@@ -54,4 +56,33 @@ fn so_is_a_journal_that_went_another_way() {
     world.kill(ALICE);
     world.people[ALICE].vault.restore(other);
     assert_eq!(world.open(ALICE).err().map(|fault| fault.code), Some(Code::RolledBack));
+}
+
+#[test]
+fn both_from_yesterday_are_seen_by_the_relay_and_stop_until_the_person_takes_over() {
+    let mut world = acquainted(4);
+    let yesterday = world.back_up(ALICE);
+    restart(&mut world);
+    world.run(10_000);
+    world.say(ALICE, BOB);
+    world.say(BOB, ALICE);
+    world.run(10_000);
+    world.restore(ALICE, yesterday);
+
+    restart(&mut world);
+    world.say(ALICE, BOB);
+    let before = received(&world);
+    world.run(60_000);
+    assert!(world.view(ALICE).copied, "the fault point fired");
+    assert!(world.people[ALICE].changes.contains(&Change::Disconnected(Code::ProfileCopied)), "it is said");
+    assert_eq!(received(&world), before, "nothing leaves an old copy");
+
+    world.ask(ALICE, Intent::TakeOver);
+    world.run(60_000);
+    assert_eq!(received(&world), before + 1, "what was asked for goes out now");
+    for (who, to) in [(ALICE, BOB), (BOB, ALICE)] {
+        world.say(who, to);
+        world.run(60_000);
+    }
+    whole(&world);
 }

@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod copied;
 pub mod disk;
 pub mod life;
+pub mod said;
 pub mod vault;
 pub mod world;
+mod wrongs;

@@ -1,26 +1,28 @@
 //! People, one relay, one clock.
 
 use crate::disk::MemDisk;
-use crate::vault::{TransparentVault, TransparentVerify, VaultDisk, fingerprint};
+use crate::said::Said;
+use crate::vault::{Data, TransparentVault, TransparentVerify, VaultDisk, fingerprint};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use thicket_client::{Observer, Point, Pump, SeededEntropy};
-use thicket_engine::{Engine, Fault, ProfileKeys};
+use thicket_client::{Observer, Point, Pump, SeededEntropy, View};
+use thicket_engine::{Engine, Fault, ProfileKeys, Walked, oldest, walk};
 use thicket_journal_format::keys::Cost;
-use thicket_reducer::ClientRules;
-use thicket_relay::Relay;
+use thicket_reducer::{ClientRules, State};
+use thicket_relay::{Policy, Relay};
 use thicket_replay::Verified;
 use thicket_store::MemoryStore;
 use thicket_transport::{Conditions, Loopback, LoopbackRelay};
-use thicket_types::effect::{Change, MessageState};
+use thicket_types::effect::{Change, Effect};
 use thicket_types::error::Code;
-use thicket_types::ids::{Fingerprint, IntentId};
+use thicket_types::ids::{BodyRef, IntentId, Seq};
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::name::{Name, RelayAddress};
-use thicket_types::ports::{Clock, Vault as _};
+use thicket_types::ports::{Clock, Place, Reducer as _, Vault as _};
 use thicket_types::secret::Secret;
 use thicket_types::time::Stamp;
+use thicket_types::vault_op::VaultOp;
 
 const COST: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
 const START_MS: u64 = 1_790_000_000_000;
@@ -33,19 +35,6 @@ impl Clock for VirtualClock {
     fn now(&self) -> Stamp {
         Stamp(self.0.load(Ordering::Relaxed))
     }
-}
-
-/// A text that someone asked to be sent, under an id that is used again until it is answered.
-#[derive(Clone, Debug)]
-pub struct Said {
-    /// The Intent's id.
-    pub id: IntentId,
-    /// To whom.
-    pub to: Fingerprint,
-    /// The text: unique in the world.
-    pub text: String,
-    /// Whether an Ok was seen.
-    pub acknowledged: bool,
 }
 
 /// Someone, and what outlives their process.
@@ -66,7 +55,16 @@ pub struct Person {
     pub said: Vec<Said>,
     /// How often their process died.
     pub deaths: u64,
+    /// How often they went on from a backup.
+    pub restored: u64,
     die_at: Arc<AtomicU64>,
+}
+
+/// A profile as it was: journal and vault of one time.
+pub struct Backup {
+    files: BTreeMap<String, Vec<u8>>,
+    vault: Data,
+    said: Vec<Said>,
 }
 
 /// Counts down at points; at zero the process is dead.
@@ -82,8 +80,23 @@ pub struct World {
     pub relay: Relay<MemoryStore, LoopbackRelay>,
     /// Its people.
     pub people: Vec<Person>,
+    /// Whether everybody switched read marks on.
+    pub read_marks: bool,
+    /// Set once everybody has read all that there is.
+    pub(crate) all_read: bool,
     seed: u64,
-    intents: u64,
+    intents: u32,
+}
+
+/// Bodies that are still to be sealed or filed.
+fn named_bodies(state: &State) -> Vec<BodyRef> {
+    let waiting = state.outbox.values().filter_map(|outgoing| outgoing.body);
+    let asked = state.outstanding.values().filter_map(|outstanding| match &outstanding.effect {
+        Effect::Vault(VaultOp::SealMessage { body, .. }) => Some(*body),
+        Effect::Vault(VaultOp::File { body, .. }) => *body,
+        Effect::Vault(_) | Effect::Send(_) | Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => None,
+    });
+    waiting.chain(asked).collect()
 }
 
 fn passphrase() -> Secret<Vec<u8>> {
@@ -99,9 +112,10 @@ impl World {
             entropy: Box::new(SeededEntropy::new(seed ^ 0x5eed)),
             clock: Box::new(clock.clone()),
             verify: Box::new(TransparentVerify),
+            policy: Policy::default(),
         };
         let relay = Relay::new(MemoryStore::new(), end, &[9; 32], ports);
-        World { clock, meeting, relay, people: Vec::new(), seed, intents: 0 }
+        World { clock, meeting, relay, people: Vec::new(), read_marks: false, all_read: false, seed, intents: 0 }
     }
 
     fn entropy(&mut self) -> SeededEntropy {
@@ -122,6 +136,7 @@ impl World {
             answers: Vec::new(),
             said: Vec::new(),
             deaths: 0,
+            restored: 0,
             die_at: Arc::new(AtomicU64::new(NEVER)),
         };
         self.people.push(person);
@@ -145,8 +160,7 @@ impl World {
         let mut vault = TransparentVault(person.vault.clone());
         let remembered = vault.remembered()?;
         let (engine, opened) = Engine::<ClientRules>::open(Box::new(person.disk.clone()), clock, Box::new(entropy), keys, remembered)?;
-        let named: Vec<_> = engine.state().outbox.values().map(|outgoing| outgoing.body).collect();
-        vault.sweep(&named)?;
+        vault.sweep(&named_bodies(engine.state()))?;
         let mut pump = Pump::new(engine, opened, vault, Box::new(transport), None);
         let die_at = person.die_at.clone();
         let observer: Observer = Box::new(move |_: Point| match die_at.load(Ordering::Relaxed) {
@@ -162,6 +176,16 @@ impl World {
         Ok(())
     }
 
+    /// Starts a person's process if it does not run, logs in, and asks again for what was not acknowledged.
+    pub fn wake(&mut self, who: usize) -> Result<(), Fault> {
+        if self.people[who].pump.is_none() {
+            self.open(who)?;
+            self.ask(who, Intent::Connect);
+            self.ask_again(who);
+        }
+        Ok(())
+    }
+
     /// The process is gone, without a word.
     pub fn kill(&mut self, who: usize) {
         if self.people[who].pump.take().is_some() {
@@ -174,59 +198,70 @@ impl World {
         self.people[who].die_at.store(points, Ordering::Relaxed);
     }
 
-    fn intent(&mut self) -> IntentId {
+    /// Closes a person's profile.
+    pub fn sleep(&mut self, who: usize) {
+        if let Some(pump) = self.people[who].pump.take()
+            && pump.close().is_err()
+        {
+            self.people[who].deaths += 1;
+        }
+    }
+
+    /// A person's profile as it is now. It is closed for that: what is copied while a process runs is of no one time.
+    pub fn back_up(&mut self, who: usize) -> Backup {
+        self.sleep(who);
+        let person = &self.people[who];
+        Backup { files: person.disk.image(), vault: person.vault.data(), said: person.said.clone() }
+    }
+
+    /// Puts a person's profile back as it was: journal, vault and all.
+    pub fn restore(&mut self, who: usize, backup: Backup) {
+        self.kill(who);
+        let Backup { files, vault, said } = backup;
+        let person = &mut self.people[who];
+        let (own, lost) = (fingerprint(person.name), person.vault.data());
+        // What was said since is known to the lost copy alone; what was said before may have to be asked for again.
+        let since = person.said.split_off(said.len());
+        person.said = said.into_iter().map(|said| Said { untold: true, ..said }).collect();
+        person.said.extend(since.into_iter().map(Said::known_to_a_lost_copy));
+        person.restored += 1;
+        person.disk.restore(files);
+        // So is what came since: it was acknowledged.
+        let came = lost.rows.iter().filter(|row| !row.outgoing && !vault.rows.contains(row));
+        let came: Vec<_> = came.map(|row| (row.contact, row.message)).collect();
+        person.vault.restore(vault);
+        for other in &mut self.people {
+            let from = fingerprint(other.name);
+            for said in other.said.iter_mut().filter(|said| said.to == own && came.contains(&(from, said.message()))) {
+                said.lost = true;
+            }
+        }
+    }
+
+    /// Time passes, and nobody does anything.
+    pub fn pass(&mut self, span_ms: u64) {
+        self.clock.0.fetch_add(span_ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn intent(&mut self) -> IntentId {
         self.intents += 1;
         let mut id = [0; 16];
-        id[..8].copy_from_slice(&self.intents.to_be_bytes());
+        id[..4].copy_from_slice(&self.intents.to_be_bytes());
         IntentId(id)
     }
 
     /// Asks for something, if the process runs.
-    pub fn ask(&mut self, who: usize, intent: Intent) {
+    pub fn ask(&mut self, who: usize, intent: Intent) -> IntentId {
         let id = self.intent();
         if let Some(pump) = &mut self.people[who].pump {
             pump.submit(id, intent);
         }
+        id
     }
 
-    /// Registers with the relay.
-    pub fn register(&mut self, who: usize) {
-        let relay = RelayAddress::parse(self.meeting.address()).expect("a loopback's address");
-        self.ask(who, Intent::Register { relay, key: None });
-    }
-
-    /// Looks a person up.
-    pub fn add(&mut self, who: usize, name: &str) {
-        let name = Name::parse(name).expect("a name of the simulation");
-        self.ask(who, Intent::AddContact { name });
-    }
-
-    /// Says something to somebody. It is asked again, under the same id, until an Ok was seen.
-    pub fn say(&mut self, who: usize, to: usize) {
-        let id = self.intent();
-        let said = Said {
-            id,
-            to: fingerprint(self.people[to].name),
-            text: format!("{} to {}, {}", self.people[who].name, self.people[to].name, self.intents),
-            acknowledged: false,
-        };
-        self.people[who].said.push(said);
-        self.ask_again(who);
-    }
-
-    /// Asks again for all that was said and not acknowledged.
-    pub fn ask_again(&mut self, who: usize) {
-        let person = &mut self.people[who];
-        let Some(pump) = &mut person.pump else {
-            return;
-        };
-        for said in person.said.iter().filter(|said| !said.acknowledged) {
-            // A vault that just died stages nothing; the next process asks again.
-            if let Ok(body) = pump.stage(said.text.as_bytes()) {
-                let len = u32::try_from(said.text.len()).expect("a short text");
-                pump.submit(said.id, Intent::Send { contact: said.to, body, len });
-            }
-        }
+    /// What a person's process shows, if it runs.
+    pub fn view(&self, who: usize) -> View {
+        self.people[who].pump.as_ref().map(Pump::view).unwrap_or_default()
     }
 
     /// Lets one person's process do what there is to do. A process that fails is dead.
@@ -246,9 +281,7 @@ impl World {
             person.deaths += 1;
         }
         for (id, answer) in &pumped.answers {
-            if let Some(said) = person.said.iter_mut().find(|said| said.id == *id) {
-                said.acknowledged |= matches!(answer, Ok(Answer::Queued(_)));
-            }
+            person.said.iter_mut().for_each(|said| said.answered(*id, answer));
         }
         person.changes.extend(pumped.changes);
         person.answers.extend(pumped.answers);
@@ -277,7 +310,7 @@ impl World {
         }
     }
 
-    /// Faults are over: everybody is there, asks again for what was not acknowledged, and has hours.
+    /// Faults are over: everybody is there, asks again for what was not acknowledged, reads, and has hours.
     pub fn heal(&mut self) -> Result<(), Fault> {
         self.meeting.set_conditions(Conditions::default());
         self.meeting.set_up(true);
@@ -294,47 +327,17 @@ impl World {
         self.run(2 * 3_600_000);
         // Whoever was only written to accepts now, so that receipts are owed for everything.
         for who in 0..self.people.len() {
-            let asking = self.people[who].pump.as_ref().map(Pump::view).unwrap_or_default().contacts;
-            for contact in asking.into_iter().filter(|contact| !contact.accepted) {
+            for contact in self.view(who).contacts.into_iter().filter(|contact| !contact.accepted) {
                 self.ask(who, Intent::AcceptContact { contact: contact.fingerprint });
             }
         }
         self.run(2 * 3_600_000);
-        Ok(())
-    }
-
-    /// What is wrong, now that faults are over: lost, doubled, unsettled.
-    pub fn wrongs(&self) -> Vec<String> {
-        let mut wrongs = Vec::new();
-        for person in &self.people {
-            let data = person.vault.data();
-            for said in &person.said {
-                let Some(to) = self.people.iter().find(|other| fingerprint(other.name) == said.to) else {
-                    continue;
-                };
-                let copies = to.vault.data().rows.iter().filter(|row| !row.outgoing && row.text.as_ref() == Some(&said.text)).count();
-                if copies != 1 {
-                    wrongs.push(format!("{} has {copies} of «{}»", to.name, said.text));
-                }
-                let state = data.rows.iter().find(|row| row.outgoing && row.message.0 == said.id.0).map(|row| row.state);
-                if state != Some(MessageState::Delivered) {
-                    wrongs.push(format!("{} holds «{}» for {state:?}", person.name, said.text));
-                }
-            }
-            for row in data.rows.iter().filter(|row| row.state == MessageState::Unreadable) {
-                wrongs.push(format!("{} has an unreadable message: {row:?}", person.name));
-            }
-            match &person.pump {
-                Some(pump) => {
-                    let view = pump.view();
-                    if !view.unsettled.is_empty() || view.early > 0 || view.unacknowledged > 0 || !view.online {
-                        wrongs.push(format!("{} is not at rest: {view:?}", person.name));
-                    }
-                }
-                None => wrongs.push(format!("{}'s process is dead", person.name)),
-            }
+        if self.read_marks {
+            self.read_all();
+            self.run(3_600_000);
+            self.all_read = true;
         }
-        wrongs
+        Ok(())
     }
 
     /// Folds a person's journal twice and from its snapshot.
@@ -342,5 +345,29 @@ impl World {
         let mut disk = self.people[who].disk.clone();
         let keys = ProfileKeys::unlock(&mut disk, &passphrase())?;
         thicket_replay::verify(&mut disk, &keys)
+    }
+
+    /// A person's journal, a line a record and a line an effect, for whoever looks for a cause. It begins where it can be folded.
+    pub fn journal(&self, who: usize) -> Result<Vec<String>, Fault> {
+        let mut disk = self.people[who].disk.clone();
+        let keys = ProfileKeys::unlock(&mut disk, &passphrase())?;
+        let (begins, _) = walk(&mut disk, &keys, &mut |_| {})?;
+        let (mut state, from) = if begins == Seq::ZERO {
+            (ClientRules::fresh(), Seq::ZERO)
+        } else {
+            let oldest = oldest::<ClientRules>(&mut disk, &keys)?.ok_or(Fault::from(Code::JournalDamaged))?;
+            (oldest.state, oldest.durable.seq)
+        };
+        let mut lines = Vec::new();
+        walk(&mut disk, &keys, &mut |walked: Walked<'_>| {
+            let Place { seq, stamp, segment: _ } = walked.place;
+            if seq <= from {
+                return;
+            }
+            lines.push(format!("{} +{} ms {:?}", seq, stamp.0.saturating_sub(START_MS), walked.record.event));
+            let effects = ClientRules::reduce(walked.rules, &mut state, walked.place, &walked.record.event);
+            lines.extend(effects.iter().map(|effect| format!("    {effect:?}")));
+        })?;
+        Ok(lines)
     }
 }

@@ -133,7 +133,7 @@ fn every_variant() -> Vec<Record> {
             moved: true,
         })),
         resolved(Outcome::Opened(Opened::Receipt { contact, delivered: vec![message, message], moved: false })),
-        resolved(Outcome::Opened(Opened::Early { contact })),
+        resolved(Outcome::Opened(Opened::Early { contact, len: 1_600 })),
         resolved(Outcome::Opened(Opened::Unreadable { contact, cause: Code::TooOld })),
         resolved(Outcome::Opened(Opened::ReadMark { contact, moved: true })),
         resolved(Outcome::Opened(Opened::Committed { contact, owed: true, moved: false })),
@@ -818,5 +818,5 @@ const GOLDEN: &[(&str, &str)] = &[
         "snapshot",
         "544849434b534e5001000100010000000800000000000000006c50c4a001000004040404040404040404040404040404040404040404040404040404040404042121212121212121212121212121212108080808080808080808080817000000f179563e4647e872cfbad21423cf5efbaee759194818188dc10cd27012bc8a955d602dea964f83a34f8f799cc07377bf8487ac7c44f9c0",
     ),
-    ("SHA-256 of every variant", "b312df408fbbaa51c7ee7278f86ee8f331f9ee9cbd445a5dbaa286e27ddd96e0"),
+    ("SHA-256 of every variant", "cb2e4690706a529801b8ca77735ec71668be42c7a39b11996d6e9359152e1d15"),
 ];

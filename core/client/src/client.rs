@@ -3,19 +3,20 @@
 use crate::profile::Profile;
 use crate::pump::{Observer, Pump, Pumped};
 use crate::system::{SystemClock, SystemEntropy};
+use crate::watch::Watch;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use thicket_engine::Fault;
-use thicket_reducer::{ContactView, View};
+use thicket_reducer::{ContactView, Link, View};
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::event::Lane;
 use thicket_types::ids::{BodyRef, Fingerprint, IntentId, MessageId};
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::limits::BODY_LEN_MAX;
+use thicket_types::limits::{BODY_LEN_MAX, SLEEP_LOOK_EVERY};
 use thicket_types::name::Name;
 use thicket_types::ports::{Entropy as _, Transport, Unreachable};
 use thicket_vault::{Direction, MessageRow, Reader, SqlVault};
@@ -41,6 +42,10 @@ impl Transport for Nowhere {
     }
 
     fn renew(&mut self, _: Lane) {}
+
+    fn broke(&mut self, _: Lane) -> bool {
+        false
+    }
 }
 
 /// What other threads want of the profile's thread.
@@ -275,10 +280,28 @@ impl Drop for Client {
     }
 }
 
+/// Logs in anew where the relay's pushes do not arrive any more.
+fn keep_way(pump: &mut Pump<SqlVault>, watch: &mut Watch) {
+    if watch.slept() {
+        // The relay has long given the connection up; here nothing says so.
+        pump.drop_way();
+        watch.broke(Instant::now(), 0);
+    }
+    if pump.way_broke() {
+        let mut chance = [0; 8];
+        SystemEntropy.fill(&mut chance);
+        watch.broke(Instant::now(), u64::from_be_bytes(chance));
+    }
+    if watch.due(Instant::now()) && pump.state().session.link == Link::Online {
+        pump.submit(Client::intent_id(), Intent::Connect);
+    }
+}
+
 fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Shared>, Condvar)) -> Result<(), Fault> {
     let mut waiting: BTreeMap<IntentId, Vec<Sender<Result<Answer, Code>>>> = BTreeMap::new();
     let mut wait = Duration::ZERO;
     let mut open = true;
+    let mut watch = Watch::new();
     while open {
         let mut next = match errands.recv_timeout(wait) {
             Ok(errand) => Some(errand),
@@ -300,15 +323,17 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
             }
             next = errands.try_recv().ok();
         }
+        keep_way(&mut pump, &mut watch);
         let (mut moved, fault) = match pump.pump() {
             Ok(pumped) => (pumped, None),
             Err(fault) => (Pumped::default(), Some(fault)),
         };
         wait = match (&fault, moved.deadline) {
             (Some(_), _) => FAULT_WAIT,
-            (None, Some(deadline)) => Duration::from_millis(deadline.since(moved.now).0).min(Duration::from_secs(60)),
-            (None, None) => Duration::from_secs(60),
+            (None, Some(deadline)) => Duration::from_millis(deadline.since(moved.now).0),
+            (None, None) => SLEEP_LOOK_EVERY.as_core(),
         };
+        wait = wait.min(SLEEP_LOOK_EVERY.as_core()).min(watch.wait(Instant::now()).unwrap_or(wait));
         let mut guard = lock(&shared.0);
         // After a fault too: what was folded before it may be durable.
         if moved.records > 0 || fault.is_some() {

@@ -14,6 +14,7 @@ mod client;
 mod profile;
 mod pump;
 mod system;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -191,6 +191,16 @@ impl<V: Vault> Pump<V> {
         self.renew_at = now.after(LANE_EVERY);
     }
 
+    /// Whether the named lane's way broke since this was asked last, so that pushes do not arrive.
+    pub fn way_broke(&mut self) -> bool {
+        self.transport.broke(Lane::Named)
+    }
+
+    /// Gives the named lane's way up, whatever it looks like: the next frame begins another.
+    pub fn drop_way(&mut self) {
+        self.transport.renew(Lane::Named);
+    }
+
     /// Takes so many frames as are judged by one state: what they add to a budget counts for the next. Returns whether there was
     /// one.
     fn take_frames(&mut self) -> Result<bool, Fault> {

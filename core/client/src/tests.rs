@@ -101,6 +101,10 @@ impl Transport for Ways {
     fn renew(&mut self, lane: Lane) {
         self.0.iter_mut().for_each(|(_, end)| end.renew(lane));
     }
+
+    fn broke(&mut self, lane: Lane) -> bool {
+        self.0.iter_mut().any(|(_, end)| end.broke(lane))
+    }
 }
 
 fn passphrase() -> Secret<Vec<u8>> {

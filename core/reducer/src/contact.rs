@@ -3,7 +3,7 @@
 use crate::session::backoff;
 use crate::state::{Contact, Conversation, Phase, Standing, State, Why};
 use crate::step::Step;
-use crate::{grants, inbox, marks, offers, outbox, upkeep};
+use crate::{early, grants, marks, offers, outbox, upkeep};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use thicket_types::effect::Change;
@@ -254,7 +254,7 @@ pub(crate) fn moved(state: &mut State, step: &mut Step, contact: Fingerprint) {
     if state.contacts.get(&contact).is_some_and(|known| known.conversation == Conversation::Open) {
         step.notify(Change::KeysUpdated(contact));
     }
-    inbox::read_early(state, step, contact);
+    early::read(state, step, contact);
     open(state, step, contact);
 }
 

@@ -51,6 +51,10 @@ fn transmit(state: &mut State, step: &mut Step, id: FrameId) {
         if is_sealed(&request.why) && step.now().since(request.at) >= LOOKUP_EVERY {
             return seal_anew(state, step, id);
         }
+        if is_offer(&request.why) && !state.session.mail_is_ours() {
+            // Whoever got it now would seal their answer to the other copy's key.
+            return;
+        }
         if step.now() < from || state.timers.contains_key(&TimerId::Resume) {
             return resume_soon(state, step);
         }
@@ -137,7 +141,7 @@ pub(crate) fn resend_soon(state: &mut State, step: &mut Step) {
 }
 
 /// What waits for the anonymous lane goes when the moment of the login is past.
-fn resume_soon(state: &mut State, step: &mut Step) {
+pub(crate) fn resume_soon(state: &mut State, step: &mut Step) {
     if !state.timers.contains_key(&TimerId::Resume) {
         let left = state.session.since.after(RESEND_AFTER).since(step.now());
         let span = step.jittered(left);
@@ -313,6 +317,13 @@ pub(crate) fn plain(why: Why) -> Why {
     match why {
         Why::Stamp(why, ..) => *why,
         why => why,
+    }
+}
+
+fn is_offer(why: &Why) -> bool {
+    match why {
+        Why::Stamp(why, ..) => is_offer(why),
+        why => matches!(why, Why::Offer(_)),
     }
 }
 

@@ -1,15 +1,15 @@
-//! What arrives: repeats, early envelopes, receipts, and what the relay may forget.
+//! What arrives: repeats, receipts, and what the relay may forget.
 
-use crate::state::{Contact, Standing, State, Why};
+use crate::state::{Contact, Held, Standing, State, Why};
 use crate::step::Step;
-use crate::{contact, marks, offers, outbox, session};
+use crate::{contact, early, marks, offers, outbox, session};
 use alloc::vec::Vec;
 use prost::Message as _;
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Arrived, Opened, TimerId};
 use thicket_types::ids::{Fingerprint, FrameId, MessageId};
-use thicket_types::limits::{ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, CONTACTS_MAX, HELD_FRAMES_MAX, RECEIPTS_AFTER, RECEIPTS_HELD_MAX};
+use thicket_types::limits::{ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, CONTACTS_MAX, RECEIPTS_AFTER, RECEIPTS_HELD_MAX};
 use thicket_types::name::Name;
 use thicket_types::ports::Admission;
 use thicket_types::time::Stamp;
@@ -119,9 +119,9 @@ pub(crate) fn opened(state: &mut State, step: &mut Step, why: &Why, opened: &Ope
         Opened::ReadMark { contact, moved } => marks::told(state, step, *contact, *moved),
         Opened::Committed { contact, owed, moved } => committed(state, step, *contact, *owed, *moved),
         Opened::Offer { contact, name, anew } => offers::made(state, step, *contact, name, *anew),
-        Opened::Early { contact } => {
-            if let Why::Open(seq) = why {
-                hold(state, step, *contact, *seq);
+        Opened::Early { contact, len } => {
+            if let Why::Open(envelope) = why {
+                early::hold(state, step, *contact, Held { envelope: *envelope, len: *len });
             }
         }
         Opened::Unreadable { contact, cause } => {
@@ -182,14 +182,6 @@ fn committed(state: &mut State, step: &mut Step, contact: Fingerprint, owed: boo
     }
 }
 
-/// What came early can perhaps be read now.
-pub(crate) fn read_early(state: &mut State, step: &mut Step, contact: Fingerprint) {
-    for envelope in state.early.remove(&contact).unwrap_or_default() {
-        let op = VaultOp::OpenEnvelope { envelope, at: step.now(), last: false };
-        step.vault(state, Why::Open(envelope), op);
-    }
-}
-
 /// Messages of theirs of which a receipt was sealed and went nowhere: another tells of them.
 pub(crate) fn owe_again(state: &mut State, contact: Fingerprint, messages: Vec<MessageId>) {
     if let Some(known) = state.contacts.get_mut(&contact) {
@@ -198,21 +190,6 @@ pub(crate) fn owe_again(state: &mut State, contact: Fingerprint, messages: Vec<M
         known.receipts.extend(messages);
         known.receipts.truncate(RECEIPTS_HELD_MAX);
         known.receipts_due = true;
-    }
-}
-
-/// Keeps an early envelope by its record. Past the bound the oldest is given up, with its cause shown.
-fn hold(state: &mut State, step: &mut Step, contact: Fingerprint, envelope: thicket_types::ids::Seq) {
-    let crowded = state.early.len() >= HELD_FRAMES_MAX && !state.early.contains_key(&contact);
-    let held = state.early.entry(contact).or_default();
-    held.push(envelope);
-    let given_up = if crowded || held.len() > HELD_FRAMES_MAX { Some(held.remove(0)) } else { None };
-    if held.is_empty() {
-        state.early.remove(&contact);
-    }
-    if let Some(envelope) = given_up {
-        let op = VaultOp::OpenEnvelope { envelope, at: step.now(), last: true };
-        step.vault(state, Why::Open(envelope), op);
     }
 }
 

@@ -24,6 +24,7 @@ extern crate alloc;
 
 mod contact;
 mod delivery;
+mod early;
 mod grants;
 mod inbox;
 mod marks;
@@ -41,7 +42,7 @@ mod view;
 mod tests;
 
 pub use state::{
-    Contact, Conversation, InFlight, Link, Outgoing, Outstanding, Phase, Relay, Session, Settings, Standing, State, Strangers, Why,
+    Contact, Conversation, Held, InFlight, Link, Outgoing, Outstanding, Phase, Relay, Session, Settings, Standing, State, Strangers, Why,
 };
 pub use view::{ContactView, View, view};
 
@@ -89,7 +90,7 @@ impl Reducer for ClientRules {
 
     fn oldest_named(state: &State) -> Option<Seq> {
         let resent = state.requests.values().map(|request| request.frame);
-        let early = state.early.values().flatten().copied();
+        let early = state.early.values().flatten().map(|held| held.envelope);
         let asked = state.outstanding.values().filter_map(|outstanding| match &outstanding.effect {
             Effect::Vault(op) => op.frame(),
             Effect::Send(send) => Some(send.frame),

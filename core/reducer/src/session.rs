@@ -96,7 +96,9 @@ pub(crate) fn registered(state: &mut State, step: &mut Step) {
     state.session.mailbox_key_at = step.now();
     step.notify(Change::Registered);
     moving::settled(state, step);
-    step.vault(state, Why::Publish, VaultOp::MakeKeyPackages { count: KEY_PACKAGES, last_resort: true, at: step.now() });
+    // An account that was imported may have a stock there that another device made.
+    state.session.restock = true;
+    refill(state, step, 0, false);
     upkeep::begin(state, step);
     online(state, step);
 }
@@ -110,18 +112,22 @@ pub(crate) fn logged_in(state: &mut State, step: &mut Step, key_packages: u32, l
     online(state, step);
 }
 
-/// Refills the pool at the relay when it runs low, or when a publication was lost.
+/// Refills the pool at the relay when it runs low, or when a publication was lost; replaces it where it is not all ours.
 fn refill(state: &mut State, step: &mut Step, key_packages: u32, last_resort: bool) {
     let waits = step.now() < state.session.refill_from;
     let publishing = waits || state.under_way(|why| *why == Why::Publish);
-    if (key_packages < KEY_PACKAGES_LOW || !last_resort) && !publishing {
-        let count = KEY_PACKAGES.saturating_sub(key_packages);
-        step.vault(state, Why::Publish, VaultOp::MakeKeyPackages { count, last_resort: !last_resort, at: step.now() });
+    let replaces = state.session.restock;
+    let (stock, last_resort) = if replaces { (0, false) } else { (key_packages, last_resort) };
+    if (stock < KEY_PACKAGES_LOW || !last_resort) && !publishing {
+        let count = KEY_PACKAGES.saturating_sub(stock);
+        let make = VaultOp::MakeKeyPackages { count, last_resort: !last_resort, replaces, at: step.now() };
+        step.vault(state, Why::Publish, make);
     }
 }
 
 /// The relay took the key packages. If a last-resort one was among them, that before it is replaced; if not, nothing is.
 pub(crate) fn published(state: &mut State, step: &mut Step) {
+    state.session.restock = false;
     step.vault(state, Why::Tidy, VaultOp::Published { what: Published::LastResort, at: step.now() });
 }
 

@@ -24,8 +24,8 @@ pub struct State {
     pub outbox: BTreeMap<MessageId, Outgoing>,
     /// FrameIds of the mailbox's items that were here.
     pub seen: Seen,
-    /// Early envelopes by claimed sender: records that wait for a conversation to begin.
-    pub early: BTreeMap<Fingerprint, Vec<Seq>>,
+    /// Early envelopes by claimed sender, the oldest first: they wait for a conversation to begin.
+    pub early: BTreeMap<Fingerprint, Vec<Held>>,
     /// Places in the mailbox that are on disk and not yet acknowledged.
     pub unacknowledged: BTreeSet<u64>,
     /// Requests that wait for an answer.
@@ -43,6 +43,15 @@ pub struct State {
     /// What people who are not accepted brought today.
     pub strangers: Strangers,
     pub(crate) vault_count: u64,
+}
+
+/// An early envelope.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Held {
+    /// The record that holds it.
+    pub envelope: Seq,
+    /// Its bytes.
+    pub len: u32,
 }
 
 /// What the person set.
@@ -106,14 +115,23 @@ pub struct Session {
     pub copied: bool,
     /// Set when the person decided that this device goes on.
     pub takes_over: bool,
+    /// Set while key packages may be at the relay whose private keys are not here: the next publication replaces all.
+    pub restock: bool,
     /// The relay's clock less ours at its last answer, in milliseconds: shown, not trusted.
     pub skew_ms: Option<i64>,
-    /// When the mailbox key was published that holds.
+    /// When the mailbox key was published that holds; 0 while that may be another copy's.
     pub mailbox_key_at: Stamp,
     /// The relay before, while a change is not settled.
     pub before: Option<Relay>,
     /// Until when no key packages are published: the relay refused the last ones.
     pub refill_from: Stamp,
+}
+
+impl Session {
+    /// Whether mail is sealed to a key that this device has.
+    pub(crate) fn mail_is_ours(&self) -> bool {
+        self.mailbox_key_at > Stamp(0)
+    }
 }
 
 /// A relay.

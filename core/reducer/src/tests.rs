@@ -5,6 +5,7 @@ extern crate std;
 mod any_life;
 mod budget;
 mod contacts;
+mod early;
 mod grants;
 mod inbox;
 mod lanes;

@@ -2,7 +2,7 @@
 
 use crate::state::{Contact, Conversation, Link, Phase, Standing, State, Why};
 use crate::step::Step;
-use crate::{contact, grants, offers};
+use crate::{contact, delivery, grants, offers};
 use alloc::vec::Vec;
 use thicket_types::error::Code;
 use thicket_types::event::TimerId;
@@ -66,6 +66,9 @@ pub(crate) fn mailbox_key(state: &mut State, step: &mut Step) {
 
 /// The relay has the new mailbox key: the one before is replaced from now on.
 pub(crate) fn mailbox_key_taken(state: &mut State, step: &mut Step) {
+    if !state.session.mail_is_ours() {
+        delivery::resume_soon(state, step);
+    }
     state.session.mailbox_key_at = step.now();
     step.vault(state, Why::Tidy, VaultOp::Published { what: Published::MailboxKey, at: step.now() });
 }

@@ -12,7 +12,7 @@ use thicket_types::ports::{
 use thicket_types::wire::VERSION;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::request::Ask;
-use thicket_types::wire::relay::{Answer, ChallengeAsk, Fetch, Put, Request};
+use thicket_types::wire::relay::{Answer, ChallengeAsk, Lookup, Put, Request};
 
 struct Counting(u8);
 
@@ -74,14 +74,16 @@ impl Store for Failing {
         put_account(name: &NameKey, account: &Account) -> ();
         put_challenge(nonce: [u8; 32], challenge: &OpenChallenge) -> ();
         take_challenge(nonce: [u8; 32]) -> Option<OpenChallenge>;
-        bind_lane(tag: LaneTag, name: &NameKey) -> ();
+        bind_lane(tag: LaneTag, name: &NameKey, session: [u8; 32]) -> ();
         lane(tag: LaneTag) -> Option<NameKey>;
+        session(tag: LaneTag) -> Option<[u8; 32]>;
         lane_of(mailbox: MailboxId) -> Option<LaneTag>;
         accounts() -> u64;
         set_mailbox_key(name: &NameKey, statement: &[u8], signature: &[u8]) -> ();
         generation(name: &NameKey) -> Option<[u8; 16]>;
         set_generation(name: &NameKey, generation: [u8; 16]) -> ();
         add_key_packages(name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> ();
+        remove_key_packages(name: &NameKey) -> ();
         take_key_package(name: &NameKey, suites: &[u32]) -> Option<StoredKeyPackage>;
         key_packages(name: &NameKey) -> Stock;
         set_capabilities(mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> ();
@@ -166,7 +168,9 @@ fn put(envelope: u8) -> Ask {
 #[test]
 fn requests_refusals_and_new_items_are_counted() {
     let mut place = place(open());
-    for ask in [put(1), put(1), put(2), Ask::Fetch(Fetch { items_max: 1 }), Ask::Challenge(ChallengeAsk { name: "bob".to_owned() })] {
+    for ask in
+        [put(1), put(1), put(2), Ask::Lookup(Lookup { name: "carol".to_owned() }), Ask::Challenge(ChallengeAsk { name: "bob".to_owned() })]
+    {
         place.send(ask);
     }
     assert_eq!(place.relay.turn(), Ok(5));

@@ -1,6 +1,6 @@
 //! What is published under a name, and looked up: certificate, mailbox key, key packages.
 
-use crate::session::{logged_in, mailbox_key_of, name};
+use crate::session::{Owned, mailbox_key_of, name};
 use crate::{Done, Refused, Scope, failed, refusal, stamp};
 use prost::Message as _;
 use thicket_types::error::Code;
@@ -15,14 +15,14 @@ use thicket_types::wire::relay::{
 /// Suites that one ask names at most.
 const SUITES_MAX: usize = 16;
 
-pub(crate) fn publish(scope: &mut Scope<'_>, publish: &PublishKeyPackages) -> Done {
-    let key = logged_in(scope)?;
-    let PublishKeyPackages { one_time, last_resort, suite } = publish;
+/// Adds key packages to those there are, or puts them in the place of all.
+pub(crate) fn publish(scope: &mut Scope<'_>, Owned { key, .. }: &Owned, publish: &PublishKeyPackages) -> Done {
+    let PublishKeyPackages { one_time, last_resort, suite, replaces } = publish;
     if *suite == 0 {
         return Err(Code::MalformedRequest.into());
     }
     let fits = |package: &[u8]| (1..=KEY_PACKAGE_LEN_MAX).contains(&package.len());
-    let stock = scope.store.key_packages(&key).map_err(failed)?.one_time;
+    let stock = if *replaces { 0 } else { scope.store.key_packages(key).map_err(failed)?.one_time };
     let room = KEY_PACKAGES.saturating_mul(2).saturating_sub(stock);
     if u32::try_from(one_time.len()).map_or(true, |count| count > room) || !one_time.iter().all(|package| fits(package)) {
         return Err(Code::TooLarge.into());
@@ -30,24 +30,25 @@ pub(crate) fn publish(scope: &mut Scope<'_>, publish: &PublishKeyPackages) -> Do
     if !last_resort.is_empty() && !fits(last_resort) {
         return Err(Code::TooLarge.into());
     }
+    if *replaces {
+        scope.store.remove_key_packages(key).map_err(failed)?;
+    }
     let last_resort = (!last_resort.is_empty()).then_some(last_resort.as_slice());
-    scope.store.add_key_packages(&key, *suite, one_time, last_resort).map_err(failed)?;
-    let key_packages = scope.store.key_packages(&key).map_err(failed)?.one_time;
+    scope.store.add_key_packages(key, *suite, one_time, last_resort).map_err(failed)?;
+    let key_packages = scope.store.key_packages(key).map_err(failed)?.one_time;
     Ok(Said::Published(Published { key_packages }).into())
 }
 
 /// Takes a new mailbox key. One that is older than the one there is comes late, and is refused; the same one again changes nothing.
-pub(crate) fn publish_mailbox_key(scope: &mut Scope<'_>, publish: &PublishMailboxKey) -> Done {
-    let key = logged_in(scope)?;
+pub(crate) fn publish_mailbox_key(scope: &mut Scope<'_>, Owned { key, account }: &Owned, publish: &PublishMailboxKey) -> Done {
     let mailbox_key = publish.mailbox_key.as_ref().ok_or(Code::MalformedRequest)?;
-    let account = scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?;
     let statement = mailbox_key_of(scope, &account.certificate, account.fingerprint, mailbox_key)?;
     // What is kept was read when it came.
     let before = MailboxKeyStatement::decode(account.mailbox_key_statement.as_slice()).map_or(0, |before| before.from_ms);
     if statement.from_ms < before {
         return Err(Code::MalformedRequest.into());
     }
-    scope.store.set_mailbox_key(&key, &mailbox_key.statement, &mailbox_key.signature).map_err(failed)?;
+    scope.store.set_mailbox_key(key, &mailbox_key.statement, &mailbox_key.signature).map_err(failed)?;
     Ok(Said::MailboxKeyPublished(MailboxKeyPublished {}).into())
 }
 

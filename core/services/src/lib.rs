@@ -24,6 +24,7 @@ pub mod stamp;
 
 pub use policy::{Policy, Registration};
 
+use crate::session::Owned;
 use alloc::vec::Vec;
 use prost::Message as _;
 use thicket_types::error::Code;
@@ -33,8 +34,9 @@ use thicket_types::ports::{Entropy, Store, StoreError, Verify};
 use thicket_types::time::Stamp;
 use thicket_types::wire::VERSION;
 use thicket_types::wire::relay::answer::Said;
+use thicket_types::wire::relay::owner_statement::Ask as OwnerAsk;
 use thicket_types::wire::relay::request::Ask;
-use thicket_types::wire::relay::{Answer, Refusal, Request};
+use thicket_types::wire::relay::{Answer, Owner, OwnerStatement, Refusal, Request};
 
 /// What a request meets: the relay's identity, the time, and the ports.
 pub struct Scope<'a> {
@@ -145,8 +147,16 @@ fn attempt(scope: &mut Scope<'_>, id: FrameId, frame: &[u8]) -> Result<Outcome, 
     }
 }
 
+/// What is asked, by whom.
+enum Asked {
+    /// By anybody, or by who only logs in.
+    Openly(Ask),
+    /// By a name's owner; not checked yet.
+    AsOwner(Owner, OwnerStatement, OwnerAsk),
+}
+
 /// A request's nonce, and what it asks.
-fn request(frame: &[u8]) -> Result<(Vec<u8>, Ask), Code> {
+fn request(frame: &[u8]) -> Result<(Vec<u8>, Asked), Code> {
     if frame.len() > FRAME_LEN_MAX {
         return Err(Code::TooLarge);
     }
@@ -157,33 +167,58 @@ fn request(frame: &[u8]) -> Result<(Vec<u8>, Ask), Code> {
     if nonce.len() != 16 {
         return Err(Code::MalformedRequest);
     }
-    Ok((nonce, ask.ok_or(Code::MalformedRequest)?))
+    let asked = match ask.ok_or(Code::MalformedRequest)? {
+        Ask::Owner(owner) => {
+            let mut statement = OwnerStatement::decode(owner.statement.as_slice()).map_err(|_| Code::MalformedRequest)?;
+            let ask = statement.ask.take().ok_or(Code::MalformedRequest)?;
+            Asked::AsOwner(owner, statement, ask)
+        }
+        ask => Asked::Openly(ask),
+    };
+    Ok((nonce, asked))
 }
 
 /// Whether a repeat must not be done again.
-fn once(ask: &Ask) -> bool {
-    match ask {
-        // A late repeat would give back a capability that was taken since.
-        Ask::Capabilities(_) => true,
-        Ask::Register(_) | Ask::Login(_) | Ask::Publish(_) | Ask::KeyPackage(_) => true,
-        // A late repeat is older than what is there, and refused.
-        Ask::MailboxKey(_) => false,
-        Ask::Challenge(_) | Ask::Lookup(_) | Ask::Put(_) | Ask::Fetch(_) | Ask::Acknowledge(_) => false,
+fn once(asked: &Asked) -> bool {
+    match asked {
+        Asked::Openly(Ask::Register(_) | Ask::Login(_) | Ask::KeyPackage(_)) => true,
+        Asked::Openly(Ask::Challenge(_) | Ask::Lookup(_) | Ask::Put(_) | Ask::Owner(_)) => false,
+        // A late repeat would give back a capability that was taken since, or add key packages twice.
+        Asked::AsOwner(_, _, OwnerAsk::Capabilities(_) | OwnerAsk::Publish(_)) => true,
+        // Of a mailbox key a late repeat is older than what is there, and refused.
+        Asked::AsOwner(_, _, OwnerAsk::MailboxKey(_) | OwnerAsk::Fetch(_) | OwnerAsk::Acknowledge(_)) => false,
     }
 }
 
-fn serve(scope: &mut Scope<'_>, nonce: &[u8], ask: Ask) -> Done {
+fn serve(scope: &mut Scope<'_>, nonce: &[u8], asked: Asked) -> Done {
+    match asked {
+        Asked::Openly(ask) => serve_anybody(scope, nonce, ask),
+        Asked::AsOwner(owner, statement, ask) => {
+            let owned = session::owner(scope, nonce, &owner, &statement)?;
+            serve_owner(scope, &owned, &ask)
+        }
+    }
+}
+
+fn serve_anybody(scope: &mut Scope<'_>, nonce: &[u8], ask: Ask) -> Done {
     match ask {
         Ask::Challenge(ask) => session::challenge(scope, &ask),
         Ask::Register(register) => session::register(scope, &register),
         Ask::Login(login) => session::login(scope, &login),
-        Ask::Publish(publish) => directory::publish(scope, &publish),
-        Ask::MailboxKey(publish) => directory::publish_mailbox_key(scope, &publish),
         Ask::Lookup(lookup) => directory::lookup(scope, &lookup),
         Ask::KeyPackage(ask) => directory::key_package(scope, nonce, &ask),
         Ask::Put(put) => mailbox::put(scope, &put),
-        Ask::Fetch(fetch) => mailbox::fetch(scope, &fetch),
-        Ask::Acknowledge(acknowledge) => mailbox::acknowledge(scope, &acknowledge),
-        Ask::Capabilities(set) => mailbox::set_capabilities(scope, &set),
+        // Taken apart when it was read.
+        Ask::Owner(_) => Err(Code::MalformedRequest.into()),
+    }
+}
+
+fn serve_owner(scope: &mut Scope<'_>, owned: &Owned, ask: &OwnerAsk) -> Done {
+    match ask {
+        OwnerAsk::Publish(publish) => directory::publish(scope, owned, publish),
+        OwnerAsk::MailboxKey(publish) => directory::publish_mailbox_key(scope, owned, publish),
+        OwnerAsk::Capabilities(set) => mailbox::set_capabilities(scope, owned, set),
+        OwnerAsk::Fetch(fetch) => mailbox::fetch(scope, owned, fetch),
+        OwnerAsk::Acknowledge(acknowledge) => mailbox::acknowledge(scope, owned, acknowledge),
     }
 }

@@ -5,12 +5,12 @@
 //!   none, or one that was taken back     → the request box: a small quota for all strangers, and a stamp
 //! ```
 
-use crate::{Done, Refused, Reply, Scope, failed, session, stamp};
+use crate::session::Owned;
+use crate::{Done, Refused, Reply, Scope, failed, stamp};
 use alloc::vec::Vec;
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, FrameId, MailboxId};
 use thicket_types::limits::{ACKNOWLEDGE_MAX, CAPABILITIES_SET_MAX, FETCH_ITEMS_MAX};
-use thicket_types::name::NameKey;
 use thicket_types::ports::{NewItem, PutOutcome, Quota, Stock};
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::{Acknowledge, Acknowledged, CapabilitiesSet, Fetch, Fetched, Put, SetCapabilities, Stamp, Stored};
@@ -77,39 +77,30 @@ fn paid(scope: &mut Scope<'_>, item: &NewItem<'_>, stamp: Option<&Stamp>) -> Res
     stamp::held(scope, stamp, purpose, stamp::put_bits(scope.policy, requests)).map(|_| ())
 }
 
-/// The mailbox that this lane may read.
-fn own(scope: &mut Scope<'_>) -> Result<(NameKey, MailboxId), Code> {
-    let key = session::logged_in(scope)?;
-    let mailbox = scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?.mailbox;
-    Ok((key, mailbox))
-}
-
-pub(crate) fn fetch(scope: &mut Scope<'_>, fetch: &Fetch) -> Done {
-    let (key, mailbox) = own(scope)?;
+pub(crate) fn fetch(scope: &mut Scope<'_>, Owned { key, account }: &Owned, fetch: &Fetch) -> Done {
+    let mailbox = account.mailbox;
     let items = scope.store.items(mailbox, fetch.items_max.min(FETCH_ITEMS_MAX)).map_err(failed)?;
     let waiting = u32::try_from(scope.store.count(mailbox).map_err(failed)?).unwrap_or(u32::MAX);
-    let Stock { one_time, last_resort } = scope.store.key_packages(&key).map_err(failed)?;
+    let Stock { one_time, last_resort } = scope.store.key_packages(key).map_err(failed)?;
     Ok(Reply { said: Said::Fetched(Fetched { waiting, key_packages: one_time, last_resort }), items, stored: None })
 }
 
-pub(crate) fn acknowledge(scope: &mut Scope<'_>, acknowledge: &Acknowledge) -> Done {
-    let (_, mailbox) = own(scope)?;
+pub(crate) fn acknowledge(scope: &mut Scope<'_>, Owned { account, .. }: &Owned, acknowledge: &Acknowledge) -> Done {
     if acknowledge.cursors.len() > ACKNOWLEDGE_MAX {
         return Err(Code::TooLarge.into());
     }
-    scope.store.remove_items(mailbox, &acknowledge.cursors).map_err(failed)?;
+    scope.store.remove_items(account.mailbox, &acknowledge.cursors).map_err(failed)?;
     Ok(Said::Acknowledged(Acknowledged {}).into())
 }
 
 /// Gives out and takes back write capabilities. One that is in both lists stays. What was put by one that goes stays too.
-pub(crate) fn set_capabilities(scope: &mut Scope<'_>, set: &SetCapabilities) -> Done {
-    let (_, mailbox) = own(scope)?;
+pub(crate) fn set_capabilities(scope: &mut Scope<'_>, Owned { account, .. }: &Owned, set: &SetCapabilities) -> Done {
     let SetCapabilities { add, remove } = set;
     if add.len().saturating_add(remove.len()) > CAPABILITIES_SET_MAX {
         return Err(Code::TooLarge.into());
     }
     let digests = |given: &[Vec<u8>]| given.iter().map(|bytes| Digest::parse(bytes)).collect::<Option<Vec<Digest>>>();
     let (add, remove) = digests(add).zip(digests(remove)).ok_or(Code::MalformedRequest)?;
-    scope.store.set_capabilities(mailbox, &add, &remove).map_err(failed)?;
+    scope.store.set_capabilities(account.mailbox, &add, &remove).map_err(failed)?;
     Ok(Said::CapabilitiesSet(CapabilitiesSet {}).into())
 }

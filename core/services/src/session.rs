@@ -3,7 +3,7 @@
 use crate::{Done, Refused, Scope, failed};
 use alloc::string::String;
 use alloc::vec;
-use prost::Message as _;
+use prost::Message;
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, MailboxId};
 use thicket_types::limits::{CERTIFICATE_LEN_MAX, CHALLENGE_FOR, GENERATIONS_MAX};
@@ -11,7 +11,10 @@ use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{Account, OpenChallenge, Stock, VerifyError};
 use thicket_types::time::Stamp;
 use thicket_types::wire::relay::answer::Said;
-use thicket_types::wire::relay::{Challenge, ChallengeAsk, LoggedIn, Login, MailboxKey, MailboxKeyStatement, Proof, Register, Registered};
+use thicket_types::wire::relay::{
+    Challenge, ChallengeAsk, LoggedIn, Login, LoginStatement, MailboxKey, MailboxKeyStatement, Owner, OwnerStatement, Proof, Register,
+    RegisterStatement, Registered,
+};
 use thicket_types::wire::{VERSION, context};
 
 /// Names one stretch of a profile's life, given by the device that lives it: two copies of a profile give two.
@@ -32,21 +35,27 @@ pub(crate) fn challenge(scope: &mut Scope<'_>, ask: &ChallengeAsk) -> Done {
 }
 
 /// Takes the challenge that a proof answers, and checks all that can be checked without a key. It can't be answered again.
-fn answered(scope: &mut Scope<'_>, proof: &[u8]) -> Result<Name, Code> {
-    let Proof { relay_key, nonce, name: text, until_ms } = Proof::decode(proof).map_err(|_| Code::MalformedRequest)?;
-    let name = name(&text)?;
+/// Gives the name, and the challenge's nonce, which names the session from now on.
+fn answered(scope: &mut Scope<'_>, proof: Option<&Proof>) -> Result<(Name, [u8; 32]), Code> {
+    let Proof { relay_key, nonce, name: text, until_ms } = proof.ok_or(Code::MalformedRequest)?;
+    let name = name(text)?;
     let nonce = <[u8; 32]>::try_from(nonce.as_slice()).map_err(|_| Code::MalformedRequest)?;
-    if relay_key != scope.relay.0 {
+    if *relay_key != scope.relay.0 {
         return Err(Code::BadSignature);
     }
     let challenge = scope.store.take_challenge(nonce).map_err(failed)?.ok_or(Code::ChallengeUnknown)?;
-    if challenge.tag != scope.tag || challenge.name != name.key() || challenge.until != Stamp(until_ms) {
+    if challenge.tag != scope.tag || challenge.name != name.key() || challenge.until != Stamp(*until_ms) {
         return Err(Code::ChallengeUnknown);
     }
     if scope.now > challenge.until {
         return Err(Code::ChallengeExpired);
     }
-    Ok(name)
+    Ok((name, nonce))
+}
+
+/// A statement, as it was signed.
+fn statement<T: Message + Default>(bytes: &[u8]) -> Result<T, Code> {
+    T::decode(bytes).map_err(|_| Code::MalformedRequest)
 }
 
 fn verified(scope: &Scope<'_>, certificate: &[u8], context: &str, text: &[u8], signature: &[u8]) -> Result<(), Code> {
@@ -62,36 +71,38 @@ fn generation(bytes: &[u8]) -> Result<Generation, Code> {
 
 /// Registers a name, or takes the same identity's mailbox key again. What is refused changes nothing but the challenge.
 pub(crate) fn register(scope: &mut Scope<'_>, register: &Register) -> Done {
-    let name = answered(scope, &register.proof)?;
-    if register.certificate.len() > CERTIFICATE_LEN_MAX {
+    let RegisterStatement { proof, certificate, mailbox_key, token, generation: given } = statement(&register.statement)?;
+    let (name, session) = answered(scope, proof.as_ref())?;
+    if certificate.len() > CERTIFICATE_LEN_MAX {
         return Err(Code::BadCertificate.into());
     }
-    let facts = scope.verify.certificate(&register.certificate).map_err(|_| Code::BadCertificate)?;
+    let facts = scope.verify.certificate(&certificate).map_err(|_| Code::BadCertificate)?;
     if facts.name != name.text() {
         return Err(Code::BadCertificate.into());
     }
-    verified(scope, &register.certificate, context::REGISTER, &register.proof, &register.signature)?;
-    let mailbox_key = register.mailbox_key.as_ref().ok_or(Code::MalformedRequest)?;
-    mailbox_key_of(scope, &register.certificate, facts.fingerprint, mailbox_key)?;
-    let generation = generation(&register.generation)?;
+    verified(scope, &certificate, context::REGISTER, &register.statement, &register.signature)?;
+    let MailboxKey { statement: mailbox_key_statement, signature: mailbox_key_signature } = mailbox_key
+        .ok_or(Code::MalformedRequest)
+        .and_then(|key| mailbox_key_of(scope, &certificate, facts.fingerprint, &key).map(|_| key))?;
+    let generation = generation(&given)?;
     let key = name.key();
     let mailbox = match scope.store.account(&key).map_err(failed)? {
         Some(account) if account.fingerprint != facts.fingerprint => return Err(Code::NameTaken.into()),
         // The same identity again: a restart on the way. It keeps its mailbox, whatever the policy says by now.
         Some(account) => account.mailbox,
-        None => new_mailbox(scope, &register.token)?,
+        None => new_mailbox(scope, &token)?,
     };
     let account = Account {
         name: String::from(name.text()),
         fingerprint: facts.fingerprint,
-        certificate: register.certificate.clone(),
+        certificate,
         mailbox,
-        mailbox_key_statement: mailbox_key.statement.clone(),
-        mailbox_key_signature: mailbox_key.signature.clone(),
+        mailbox_key_statement,
+        mailbox_key_signature,
     };
     scope.store.put_account(&key, &account).map_err(failed)?;
     scope.store.set_generation(&key, generation).map_err(failed)?;
-    scope.store.bind_lane(scope.tag, &key).map_err(failed)?;
+    scope.store.bind_lane(scope.tag, &key, session).map_err(failed)?;
     Ok(Said::Registered(Registered { mailbox: mailbox.0.to_vec() }).into())
 }
 
@@ -118,18 +129,20 @@ pub(crate) fn mailbox_key_of(
 
 /// Logs a lane in, and swaps the device generation. A refusal leaves the lane that the name had, and its generation.
 pub(crate) fn login(scope: &mut Scope<'_>, login: &Login) -> Done {
-    let key = answered(scope, &login.proof)?.key();
+    let said: LoginStatement = statement(&login.statement)?;
+    let (name, session) = answered(scope, said.proof.as_ref())?;
+    let key = name.key();
     let account = scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?;
-    verified(scope, &account.certificate, context::LOGIN, &login.proof, &login.signature)?;
-    let generation = next_generation(scope, &key, login)?;
-    scope.store.bind_lane(scope.tag, &key).map_err(failed)?;
+    verified(scope, &account.certificate, context::LOGIN, &login.statement, &login.signature)?;
+    let generation = next_generation(scope, &key, &said)?;
+    scope.store.bind_lane(scope.tag, &key, session).map_err(failed)?;
     scope.store.set_generation(&key, generation).map_err(failed)?;
     let Stock { one_time, last_resort } = scope.store.key_packages(&key).map_err(failed)?;
     Ok(Said::LoggedIn(LoggedIn { mailbox: account.mailbox.0.to_vec(), key_packages: one_time, last_resort }).into())
 }
 
 /// The generation to keep from now on. A device that does not know the one there is stands behind another copy of its profile.
-fn next_generation(scope: &mut Scope<'_>, key: &NameKey, login: &Login) -> Result<Generation, Refused> {
+fn next_generation(scope: &mut Scope<'_>, key: &NameKey, login: &LoginStatement) -> Result<Generation, Refused> {
     if login.known.len() > GENERATIONS_MAX {
         return Err(Code::TooLarge.into());
     }
@@ -143,7 +156,23 @@ fn next_generation(scope: &mut Scope<'_>, key: &NameKey, login: &Login) -> Resul
     if knows || kept.is_none_or(|kept| kept == next) { Ok(next) } else { Err(Code::ProfileCopied.into()) }
 }
 
-/// The name that this lane is logged in under.
-pub(crate) fn logged_in(scope: &mut Scope<'_>) -> Result<NameKey, Code> {
-    scope.store.lane(scope.tag).map_err(failed)?.ok_or(Code::NotLoggedIn)
+/// Who asks as a name's owner.
+pub(crate) struct Owned {
+    pub(crate) key: NameKey,
+    pub(crate) account: Account,
+}
+
+/// Checks that the owner of the name under which this lane is logged in signed a request, for this relay, session and nonce.
+pub(crate) fn owner(scope: &mut Scope<'_>, nonce: &[u8], owner: &Owner, said: &OwnerStatement) -> Result<Owned, Code> {
+    let key = scope.store.lane(scope.tag).map_err(failed)?.ok_or(Code::NotLoggedIn)?;
+    // One that was signed before the last login came late; the owner asks again in this session.
+    if scope.store.session(scope.tag).map_err(failed)?.is_none_or(|session| said.session != session) {
+        return Err(Code::NotLoggedIn);
+    }
+    if said.relay_key != scope.relay.0 || said.nonce != nonce {
+        return Err(Code::BadSignature);
+    }
+    let account = scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?;
+    verified(scope, &account.certificate, context::OWNER, &owner.statement, &owner.signature)?;
+    Ok(Owned { key, account })
 }

@@ -46,6 +46,7 @@ conformance! {
 
     key_packages {
         key_packages_go_oldest_first_and_the_last_resort_stays,
+        removed_key_packages_are_gone_of_every_suite,
         key_packages_are_taken_by_suite_in_the_asked_order,
         last_resort_is_marked_when_it_is_given_until_a_new_one_comes,
         last_resorts_are_bounded_by_suite,
@@ -55,6 +56,7 @@ conformance! {
         challenge_is_taken_once,
         challenges_are_bounded_and_end,
         lane_has_one_name_and_name_has_one_lane,
+        lane_has_the_session_of_its_last_login,
         least_recently_active_lane_goes_first,
         lane_activity_is_rolled_back,
         stamp_is_spent_once_until_its_time,
@@ -95,6 +97,9 @@ conformance! {
 
 /// The suite of what needs no other.
 pub(crate) const SUITE: u32 = 1;
+
+/// The nonce of a challenge.
+pub(crate) const SESSION: [u8; 32] = [6; 32];
 
 pub(crate) fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path).expect("a store")
@@ -184,8 +189,8 @@ pub(crate) fn filled(store: &mut impl Store) {
     store.set_capabilities(mailbox(1), &[digest(1), digest(2)], &[]).expect("added");
     put_by(store, 1, Quota::Capability(digest(1)), 4, Stamp(4));
     store.add_key_packages(&name("alice"), SUITE, &[vec![1], vec![2]], Some(&[9])).expect("added");
-    store.bind_lane(tag(1), &name("alice")).expect("bound");
-    store.bind_lane(tag(2), &name("bob")).expect("bound");
+    store.bind_lane(tag(1), &name("alice"), SESSION).expect("bound");
+    store.bind_lane(tag(2), &name("bob"), SESSION).expect("bound");
     store.remember_answer(tag(1), frame(1), &[1], Stamp(1)).expect("remembered");
     store.commit().expect("durable");
 }
@@ -211,6 +216,7 @@ pub(crate) struct Seen {
     pub(crate) directory: Vec<SeenAccount>,
     pub(crate) mailboxes: Vec<SeenMailbox>,
     lanes: Vec<Option<NameKey>>,
+    sessions: Vec<Option<[u8; 32]>>,
     lanes_of: Vec<Option<LaneTag>>,
     answers: Vec<Option<Vec<u8>>>,
 }
@@ -225,6 +231,7 @@ pub(crate) fn seen(store: &mut impl Store) -> Seen {
         mailboxes: (0..5).map(|number| seen_mailbox(store, mailbox(number))).collect(),
         accounts: store.accounts().expect(read),
         lanes: (0..5).map(|number| store.lane(tag(number)).expect(read)).collect(),
+        sessions: (0..5).map(|number| store.session(tag(number)).expect(read)).collect(),
         lanes_of: (0..5).map(|number| store.lane_of(mailbox(number)).expect(read)).collect(),
         answers: (0..5).map(|number| store.answer(tag(number), frame(number)).expect(read)).collect(),
     }

@@ -169,13 +169,17 @@ impl Store for MemoryStore {
         Ok(self.volatile.take_challenge(nonce))
     }
 
-    fn bind_lane(&mut self, tag: LaneTag, name: &NameKey) -> Result<(), StoreError> {
-        self.volatile.bind_lane(tag, name);
+    fn bind_lane(&mut self, tag: LaneTag, name: &NameKey, session: [u8; 32]) -> Result<(), StoreError> {
+        self.volatile.bind_lane(tag, name, session);
         Ok(())
     }
 
     fn lane(&mut self, tag: LaneTag) -> Result<Option<NameKey>, StoreError> {
         Ok(self.volatile.lane(tag))
+    }
+
+    fn session(&mut self, tag: LaneTag) -> Result<Option<[u8; 32]>, StoreError> {
+        Ok(self.volatile.session(tag))
     }
 
     fn lane_of(&mut self, mailbox: MailboxId) -> Result<Option<LaneTag>, StoreError> {
@@ -223,6 +227,14 @@ impl Store for MemoryStore {
             kept.one_time.entry(suite).or_default().extend(one_time.iter().cloned());
         }
         self.kept.insert(|data| &mut data.key_packages, name.clone(), kept);
+        Ok(())
+    }
+
+    fn remove_key_packages(&mut self, name: &NameKey) -> Result<(), StoreError> {
+        if !self.kept.data.accounts.contains_key(name) {
+            return Err(StoreError::Failed);
+        }
+        self.kept.remove(|data| &mut data.key_packages, name.clone());
         Ok(())
     }
 

@@ -157,13 +157,17 @@ impl Store for SqliteStore {
         Ok(self.volatile.take_challenge(nonce))
     }
 
-    fn bind_lane(&mut self, tag: LaneTag, name: &NameKey) -> Result<(), StoreError> {
-        self.volatile.bind_lane(tag, name);
+    fn bind_lane(&mut self, tag: LaneTag, name: &NameKey, session: [u8; 32]) -> Result<(), StoreError> {
+        self.volatile.bind_lane(tag, name, session);
         Ok(())
     }
 
     fn lane(&mut self, tag: LaneTag) -> Result<Option<NameKey>, StoreError> {
         Ok(self.volatile.lane(tag))
+    }
+
+    fn session(&mut self, tag: LaneTag) -> Result<Option<[u8; 32]>, StoreError> {
+        Ok(self.volatile.session(tag))
     }
 
     fn lane_of(&mut self, mailbox: MailboxId) -> Result<Option<LaneTag>, StoreError> {
@@ -206,6 +210,11 @@ impl Store for SqliteStore {
             }
             last_resort.map_or(Ok(()), |package| directory::replace_last_resort(conn, account, suite, package))
         })
+    }
+
+    fn remove_key_packages(&mut self, name: &NameKey) -> Result<(), StoreError> {
+        let account = self.account_number(name)?.ok_or(StoreError::Failed)?;
+        self.write(|conn| directory::remove_key_packages(conn, account))
     }
 
     fn take_key_package(&mut self, name: &NameKey, suites: &[u32]) -> Result<Option<StoredKeyPackage>, StoreError> {

@@ -27,6 +27,7 @@ struct Data {
 #[derive(Clone)]
 struct Lane {
     name: NameKey,
+    session: [u8; 32],
     activity: u64,
 }
 
@@ -56,7 +57,7 @@ impl Volatile {
 
     /// Never full: past [`LANES_MAX`] the least recently active lane goes. Its client is told so by its next request, and
     /// logs in again.
-    pub(crate) fn bind_lane(&mut self, tag: LaneTag, name: &NameKey) {
+    pub(crate) fn bind_lane(&mut self, tag: LaneTag, name: &NameKey, session: [u8; 32]) {
         if let Some(earlier) = self.lane_of(name) {
             self.leave(earlier);
         }
@@ -68,17 +69,21 @@ impl Volatile {
             self.leave(*idlest);
         }
         self.kept.insert(|data| &mut data.lane_of, name.clone(), tag);
-        self.enter(tag, name.clone());
+        self.enter(tag, name.clone(), session);
     }
 
     /// The name of a lane, which is active by that: the relay asks for each request that comes.
     pub(crate) fn lane(&mut self, tag: LaneTag) -> Option<NameKey> {
-        let Lane { name, activity } = self.kept.data.lanes.get(&tag).cloned()?;
+        let Lane { name, session, activity } = self.kept.data.lanes.get(&tag).cloned()?;
         if activity != self.activity_last {
             self.kept.remove(|data| &mut data.by_activity, activity);
-            self.enter(tag, name.clone());
+            self.enter(tag, name.clone(), session);
         }
         Some(name)
+    }
+
+    pub(crate) fn session(&self, tag: LaneTag) -> Option<[u8; 32]> {
+        self.kept.data.lanes.get(&tag).map(|lane| lane.session)
     }
 
     pub(crate) fn lane_of(&self, name: &NameKey) -> Option<LaneTag> {
@@ -86,15 +91,15 @@ impl Volatile {
     }
 
     /// Notes a lane as the most recently active.
-    fn enter(&mut self, tag: LaneTag, name: NameKey) {
+    fn enter(&mut self, tag: LaneTag, name: NameKey, session: [u8; 32]) {
         self.activity_last += 1;
         let activity = self.activity_last;
         self.kept.insert(|data| &mut data.by_activity, activity, tag);
-        self.kept.insert(|data| &mut data.lanes, tag, Lane { name, activity });
+        self.kept.insert(|data| &mut data.lanes, tag, Lane { name, session, activity });
     }
 
     fn leave(&mut self, tag: LaneTag) {
-        if let Some(Lane { name, activity }) = self.kept.data.lanes.get(&tag).cloned() {
+        if let Some(Lane { name, activity, .. }) = self.kept.data.lanes.get(&tag).cloned() {
             self.kept.remove(|data| &mut data.by_activity, activity);
             self.kept.remove(|data| &mut data.lane_of, name);
             self.kept.remove(|data| &mut data.lanes, tag);

@@ -216,6 +216,11 @@ impl Transport for LoopbackClient {
             Lane::Anonymous => self.anonymous = new,
         }
     }
+
+    /// Never: like a mixnet, it has no connections.
+    fn broke(&mut self, _: Lane) -> bool {
+        false
+    }
 }
 
 /// Another tag in place of one: mixed, since a tag is the meeting place's to give and no secret.

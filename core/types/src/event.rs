@@ -184,6 +184,8 @@ pub enum Opened {
     Early {
         /// The claimed sender.
         contact: Fingerprint,
+        /// Bytes of the envelope.
+        len: u32,
     },
     /// A message that can never be read; the vault keeps a row that says so, unless the sender is unknown.
     Unreadable {

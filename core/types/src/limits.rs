@@ -58,6 +58,10 @@ pub const SEEN_FRAMES_MAX: usize = 65_536;
 pub const SEEN_FRAMES_FOR: Duration = Duration::days(46);
 /// Early frames that wait for their conversation to begin, each contact.
 pub const HELD_FRAMES_MAX: usize = 256;
+/// Bytes of early frames that wait, each contact.
+pub const HELD_LEN_MAX: u64 = 1024 * 1024;
+/// Bytes of early frames that wait, in all.
+pub const HELD_LEN_ALL_MAX: u64 = 64 * 1024 * 1024;
 /// Answers to Intents that are remembered for a repeat.
 pub const ANSWERS_MAX: usize = 65_536;
 /// How long an answer is remembered.
@@ -100,6 +104,15 @@ pub const ACKNOWLEDGE_AFTER: Duration = Duration(40);
 pub const FETCH_SOON: Duration = Duration::seconds(5);
 /// The longest wait between two such questions.
 pub const FETCH_EVERY: Duration = Duration::seconds(300);
+
+/// How soon a connection of the named lane that broke is made anew.
+pub const RECONNECT_AFTER: Duration = Duration::seconds(1);
+/// Over how long such new connections are spread: a relay that comes back meets all its clients.
+pub const RECONNECT_SPREAD: Duration = Duration::seconds(4);
+/// How far the world's time may run ahead of the monotonic one before the machine counts as one that slept.
+pub const SLEPT_MIN: Duration = Duration::seconds(30);
+/// How long a client waits at most before it looks whether the machine slept.
+pub const SLEEP_LOOK_EVERY: Duration = Duration::seconds(15);
 
 /// Key packages in the pool.
 pub const KEY_PACKAGES: u32 = 50;

@@ -130,6 +130,9 @@ pub trait Transport {
     fn poll(&mut self) -> Option<(Lane, Vec<u8>)>;
     /// Replaces a lane by one that nothing links to it. Its reply paths and what is under way on it may be lost.
     fn renew(&mut self, lane: Lane);
+    /// Whether the lane's way broke since this was asked last: what the relay pushes does not arrive until something is sent.
+    /// A transport without connections never says so. **Repeat:** each break is told once.
+    fn broke(&mut self, lane: Lane) -> bool;
 }
 
 /// A way back to a lane, good for one frame.
@@ -343,10 +346,12 @@ pub trait Store {
     /// Takes a challenge out: it can be answered once.
     fn take_challenge(&mut self, nonce: [u8; 32]) -> Result<Option<OpenChallenge>, StoreError>;
 
-    /// Notes that a lane is logged in under a name; takes that name's earlier lane out.
-    fn bind_lane(&mut self, tag: LaneTag, name: &NameKey) -> Result<(), StoreError>;
+    /// Notes that a lane is logged in under a name, by the challenge with this nonce; takes that name's earlier lane out.
+    fn bind_lane(&mut self, tag: LaneTag, name: &NameKey, session: [u8; 32]) -> Result<(), StoreError>;
     /// The name that a lane is logged in under.
     fn lane(&mut self, tag: LaneTag) -> Result<Option<NameKey>, StoreError>;
+    /// The nonce of the challenge by which a lane was logged in.
+    fn session(&mut self, tag: LaneTag) -> Result<Option<[u8; 32]>, StoreError>;
     /// The lane that is logged in under the name of this mailbox.
     fn lane_of(&mut self, mailbox: MailboxId) -> Result<Option<LaneTag>, StoreError>;
 
@@ -361,6 +366,8 @@ pub trait Store {
 
     /// Adds one-time key packages of a suite and replaces that suite's last-resort one, if one is given.
     fn add_key_packages(&mut self, name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), StoreError>;
+    /// Removes all key packages of an account. One that has none is no error.
+    fn remove_key_packages(&mut self, name: &NameKey) -> Result<(), StoreError>;
     /// Takes a one-time key package out, of the first of these suites that has one; without any gives the last-resort one of
     /// the first suite that has one, notes that it was given out, and keeps it.
     fn take_key_package(&mut self, name: &NameKey, suites: &[u32]) -> Result<Option<StoredKeyPackage>, StoreError>;

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 /// Every frame that leaves the device is the outcome of such an op, so that a resend has the same bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum VaultOp {
-    /// Make a request that needs no signature; the vault adds the nonce. → `Framed`
+    /// Make a request; the vault adds the nonce, and signs what only an owner may ask, for the session that it last signed a
+    /// registration or login for. → `Framed`, or `Refused` as `NotLoggedIn` if there was none
     Compose(Ask),
     /// Sign a registration. → `Framed`
     SignRegistration {
@@ -36,6 +37,8 @@ pub enum VaultOp {
         count: u32,
         /// Whether to make a last-resort one too; the private key of the one before lives on for the retention.
         last_resort: bool,
+        /// Whether they take the place of all that are at the relay. The private keys of those live on for the retention.
+        replaces: bool,
         /// Now.
         at: Stamp,
     },
@@ -228,7 +231,7 @@ pub enum Published {
     LastResort,
 }
 
-/// A request without a signature.
+/// A request that asks for no more of the vault than a nonce and a signature.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Ask {
     /// A challenge for our own name.

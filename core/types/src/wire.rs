@@ -23,6 +23,8 @@ pub mod context {
     pub const REGISTER: &str = "thicket.register.v1";
     /// A login's proof.
     pub const LOGIN: &str = "thicket.login.v1";
+    /// What a name's owner asks after the login.
+    pub const OWNER: &str = "thicket.owner.v1";
     /// An identity's statement about its mailbox key.
     pub const MAILBOX_KEY: &str = "thicket.mailbox-key.v1";
     /// An identity's certification of an MLS leaf key.

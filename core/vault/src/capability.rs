@@ -1,6 +1,6 @@
 //! Write capabilities: what a contact shows at our mailbox, and what we show at theirs.
 
-use crate::request::framed;
+use crate::request::framed_as_owner;
 use crate::{Scope, Stop};
 use rusqlite::{OptionalExtension as _, params};
 use thicket_journal_format::digest;
@@ -8,7 +8,7 @@ use thicket_types::event::Outcome;
 use thicket_types::ids::Fingerprint;
 use thicket_types::limits::CAPABILITY_CONTACTS_MAX;
 use thicket_types::wire::relay as wire;
-use thicket_types::wire::relay::request::Ask;
+use thicket_types::wire::relay::owner_statement::Ask;
 
 /// Bytes of a capability.
 const LEN: usize = 32;
@@ -53,7 +53,7 @@ pub(crate) fn set(scope: &Scope<'_>, grant: &[Fingerprint], renew: &[Fingerprint
         remove.extend(before.as_ref().and_then(|granted| granted.before.as_deref()).map(hash));
         add.push(hash(&put(contact, before.map(|granted| granted.now))?));
     }
-    framed(scope, Ask::Capabilities(wire::SetCapabilities { add, remove }))
+    framed_as_owner(scope, Ask::Capabilities(wire::SetCapabilities { add, remove }))
 }
 
 /// What a contact is to show from now on: it goes with everything that is sealed to them.

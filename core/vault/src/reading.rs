@@ -49,7 +49,7 @@ pub(crate) fn open(scope: &Scope<'_>, sealed: &[u8], at: Stamp, last: bool) -> R
         Err(Stop::Refused(cause)) => {
             scope.conn.execute_batch("ROLLBACK TO envelope")?;
             if cause == Code::NoConversation && !last {
-                Opened::Early { contact }
+                Opened::Early { contact, len: u32::try_from(sealed.len()).unwrap_or(u32::MAX) }
             } else {
                 rows::keep_unreadable(scope, contact, sealed, cause, at)?;
                 Opened::Unreadable { contact, cause }

@@ -8,6 +8,7 @@ use openmls::prelude::tls_codec::Serialize as _;
 use openmls::prelude::{CredentialWithKey, KeyPackage};
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
+use rusqlite::OptionalExtension as _;
 use thicket_journal_format::digest;
 use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
@@ -17,6 +18,7 @@ use thicket_types::limits::{FRAME_LEN_MAX, GENERATIONS_MAX, KEY_PACKAGES};
 use thicket_types::name::RegistrationToken;
 use thicket_types::time::Stamp;
 use thicket_types::vault_op::{Ask, Challenge, Published};
+use thicket_types::wire::relay::owner_statement::Ask as OwnerAsk;
 use thicket_types::wire::relay::{self as wire, request};
 use thicket_types::wire::{SUITE, VERSION, context};
 
@@ -35,27 +37,43 @@ pub(crate) fn framed_as(version: u32, nonce: Vec<u8>, ask: request::Ask) -> Resu
     Ok(Outcome::Framed { frame, bytes: Bytes(bytes) })
 }
 
-pub(crate) fn compose(scope: &Scope<'_>, ask: &Ask) -> Result<Outcome, Stop> {
-    let ask = match ask {
-        Ask::Challenge => request::Ask::Challenge(wire::ChallengeAsk { name: scope.account.certificate.name().to_owned() }),
-        Ask::Lookup(name) => request::Ask::Lookup(wire::Lookup { name: name.text().to_owned() }),
-        Ask::KeyPackage(name) => {
-            request::Ask::KeyPackage(wire::KeyPackageAsk { name: name.text().to_owned(), suites: vec![SUITE], stamp: None })
-        }
-        Ask::Fetch { items_max } => request::Ask::Fetch(wire::Fetch { items_max: *items_max }),
-        Ask::Acknowledge { cursors } => request::Ask::Acknowledge(wire::Acknowledge { cursors: cursors.clone() }),
+/// Wraps what only an owner may ask, signed for the session.
+pub(crate) fn framed_as_owner(scope: &Scope<'_>, ask: OwnerAsk) -> Result<Outcome, Stop> {
+    let mut find = scope.conn.prepare_cached("SELECT value FROM meta WHERE key = 'session'")?;
+    let session: Option<Vec<u8>> = find.query_row([], |row| row.get(0)).optional()?;
+    let (relay_key, session) = match session.as_deref().and_then(|session| session.split_at_checked(32)) {
+        Some((relay, nonce)) => (relay.to_vec(), nonce.to_vec()),
+        None => return Err(Stop::Refused(Code::NotLoggedIn)),
     };
-    framed(scope, ask)
+    let nonce = scope.random::<16>()?.to_vec();
+    let statement = wire::OwnerStatement { relay_key, session, nonce: nonce.clone(), ask: Some(ask) }.encode_to_vec();
+    let owner = wire::Owner { signature: sign(scope, context::OWNER, &statement)?, statement };
+    framed_as(VERSION, nonce, request::Ask::Owner(owner))
 }
 
-fn proof(scope: &Scope<'_>, challenge: &Challenge) -> Vec<u8> {
-    wire::Proof {
+pub(crate) fn compose(scope: &Scope<'_>, ask: &Ask) -> Result<Outcome, Stop> {
+    match ask {
+        Ask::Challenge => framed(scope, request::Ask::Challenge(wire::ChallengeAsk { name: scope.account.certificate.name().to_owned() })),
+        Ask::Lookup(name) => framed(scope, request::Ask::Lookup(wire::Lookup { name: name.text().to_owned() })),
+        Ask::KeyPackage(name) => {
+            let ask = wire::KeyPackageAsk { name: name.text().to_owned(), suites: vec![SUITE], stamp: None };
+            framed(scope, request::Ask::KeyPackage(ask))
+        }
+        Ask::Fetch { items_max } => framed_as_owner(scope, OwnerAsk::Fetch(wire::Fetch { items_max: *items_max })),
+        Ask::Acknowledge { cursors } => framed_as_owner(scope, OwnerAsk::Acknowledge(wire::Acknowledge { cursors: cursors.clone() })),
+    }
+}
+
+/// Answers a challenge, whose nonce names the session from now on.
+fn proof(scope: &Scope<'_>, challenge: &Challenge) -> Result<wire::Proof, Stop> {
+    let session = [challenge.relay.0, challenge.nonce].concat();
+    scope.conn.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('session', ?1)")?.execute([session])?;
+    Ok(wire::Proof {
         relay_key: challenge.relay.0.to_vec(),
         nonce: challenge.nonce.to_vec(),
         name: scope.account.certificate.name().to_owned(),
         until_ms: challenge.until_ms,
-    }
-    .encode_to_vec()
+    })
 }
 
 pub(crate) fn sign(scope: &Scope<'_>, context: &str, text: &[u8]) -> Result<Vec<u8>, Stop> {
@@ -74,7 +92,7 @@ fn mailbox_key(scope: &Scope<'_>) -> Result<wire::MailboxKey, Stop> {
 pub(crate) fn rotate_mailbox_key(scope: &Scope<'_>, at: Stamp) -> Result<Outcome, Stop> {
     account::add_mailbox_key(scope.conn, scope.entropy, at).map_err(Stop::Broken)?;
     let mailbox_key = Some(mailbox_key(scope)?);
-    framed(scope, request::Ask::MailboxKey(wire::PublishMailboxKey { mailbox_key }))
+    framed_as_owner(scope, OwnerAsk::MailboxKey(wire::PublishMailboxKey { mailbox_key }))
 }
 
 /// Makes a new device generation and forgets the oldest past the bound. Returns those given before, and the new one.
@@ -90,24 +108,23 @@ fn next_generation(scope: &Scope<'_>) -> Result<(Vec<Vec<u8>>, Vec<u8>), Stop> {
 }
 
 pub(crate) fn sign_registration(scope: &Scope<'_>, challenge: &Challenge, token: Option<&RegistrationToken>) -> Result<Outcome, Stop> {
-    let proof = proof(scope, challenge);
     let (_, generation) = next_generation(scope)?;
-    let register = wire::Register {
-        signature: sign(scope, context::REGISTER, &proof)?,
-        proof,
+    let statement = wire::RegisterStatement {
+        proof: Some(proof(scope, challenge)?),
         certificate: scope.account.certificate_bytes.clone(),
         mailbox_key: Some(mailbox_key(scope)?),
         token: token.map(|token| token.text().to_owned()).unwrap_or_default(),
         generation,
-    };
-    framed(scope, request::Ask::Register(register))
+    }
+    .encode_to_vec();
+    framed(scope, request::Ask::Register(wire::Register { signature: sign(scope, context::REGISTER, &statement)?, statement }))
 }
 
 pub(crate) fn sign_login(scope: &Scope<'_>, challenge: &Challenge, takes_over: bool) -> Result<Outcome, Stop> {
-    let proof = proof(scope, challenge);
     let (known, generation) = next_generation(scope)?;
-    let login = wire::Login { signature: sign(scope, context::LOGIN, &proof)?, proof, known, generation, takes_over };
-    framed(scope, request::Ask::Login(login))
+    let proof = Some(proof(scope, challenge)?);
+    let statement = wire::LoginStatement { proof, known, generation, takes_over }.encode_to_vec();
+    framed(scope, request::Ask::Login(wire::Login { signature: sign(scope, context::LOGIN, &statement)?, statement }))
 }
 
 /// Our leaf, as a key package shows it.
@@ -115,8 +132,13 @@ pub(crate) fn own_leaf(scope: &Scope<'_>) -> CredentialWithKey {
     credential::with_key(&scope.account.credential, &scope.account.leaf_key)
 }
 
-pub(crate) fn make_key_packages(scope: &Scope<'_>, count: u32, last_resort: bool) -> Result<Outcome, Stop> {
+/// Makes key packages and the request that publishes them. With `replaced`, those made before are not given out any more; what
+/// begins with one that was is still read, as long as the relay keeps mail.
+pub(crate) fn make_key_packages(scope: &Scope<'_>, count: u32, last_resort: bool, replaced: Option<Stamp>) -> Result<Outcome, Stop> {
     let provider = scope.provider();
+    if let Some(at) = replaced {
+        MlsStore::new(scope.conn).retire_key_packages(at).map_err(|_| BROKEN)?;
+    }
     let make = |last_resort: bool| -> Result<Vec<u8>, Stop> {
         let bundle = group::key_package(&provider, &scope.account.signer, own_leaf(scope), last_resort).map_err(Stop::Broken)?;
         if last_resort {
@@ -126,7 +148,8 @@ pub(crate) fn make_key_packages(scope: &Scope<'_>, count: u32, last_resort: bool
     };
     let one_time = (0..count.min(KEY_PACKAGES)).map(|_| make(false)).collect::<Result<Vec<_>, _>>()?;
     let last_resort = if last_resort { make(true)? } else { Vec::new() };
-    framed(scope, request::Ask::Publish(wire::PublishKeyPackages { one_time, last_resort, suite: SUITE }))
+    let publish = wire::PublishKeyPackages { one_time, last_resort, suite: SUITE, replaces: replaced.is_some() };
+    framed_as_owner(scope, OwnerAsk::Publish(publish))
 }
 
 /// A last-resort package's private key outlives its use: it goes when another has long taken its place.

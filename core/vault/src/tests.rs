@@ -48,6 +48,7 @@ use thicket_types::wire::peer::{self, Opening};
 use thicket_types::wire::relay as wire;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::from_relay::Kind;
+use thicket_types::wire::relay::owner_statement::Ask as Owned;
 use thicket_types::wire::relay::request::Ask as Asked;
 use thicket_types::wire::{SUITE, VERSION, context};
 
@@ -224,17 +225,40 @@ fn challenge() -> Challenge {
     Challenge { relay: RelayKey([5; 32]), nonce: [6; 32], until_ms: NOW.0 }
 }
 
-/// What the directory says of someone who registered.
-fn entry(of: &mut Person) -> wire::Entry {
+fn registered(of: &mut Person) -> wire::RegisterStatement {
     let Asked::Register(register) = asked(&of.ask(VaultOp::SignRegistration { challenge: challenge(), token: None }, &[])) else {
         panic!("no registration");
     };
+    wire::RegisterStatement::decode(register.statement.as_slice()).expect("a statement")
+}
+
+/// So that there is a session.
+fn log_in(person: &mut Person) {
+    person.ask(VaultOp::SignLogin { challenge: challenge(), takes_over: false }, &[]);
+}
+
+/// What an owner asks of the relay, as it was signed.
+fn asked_as_owner(by: &Person, outcome: &Outcome) -> Owned {
+    let Asked::Owner(owner) = asked(outcome) else {
+        panic!("nothing that an owner asks");
+    };
+    by.vault.own().1.verify(context::OWNER, &owner.statement, &owner.signature).expect("the owner's signature");
+    let statement = wire::OwnerStatement::decode(owner.statement.as_slice()).expect("a statement");
+    statement.ask.expect("an ask")
+}
+
+/// What the directory says of someone who registered.
+fn entry(of: &mut Person) -> wire::Entry {
+    let register = registered(of);
     let mailbox = of.mailbox().0.to_vec();
     wire::Entry { name: of.who.to_owned(), certificate: register.certificate, mailbox, mailbox_key: register.mailbox_key }
 }
 
 fn packages(of: &mut Person, count: u32, last_resort: bool) -> wire::PublishKeyPackages {
-    let Asked::Publish(publish) = asked(&of.ask(VaultOp::MakeKeyPackages { count, last_resort, at: NOW }, &[])) else {
+    log_in(of);
+    let op = VaultOp::MakeKeyPackages { count, last_resort, replaces: false, at: NOW };
+    let made = of.ask(op, &[]);
+    let Owned::Publish(publish) = asked_as_owner(of, &made) else {
         panic!("nothing published");
     };
     publish

@@ -55,6 +55,8 @@ pub struct Data {
     mailbox_keys: Vec<([u8; 32], Option<Stamp>)>,
     /// Device generations that were given, oldest first.
     generations: Vec<[u8; 16]>,
+    /// The relay and the challenge that the last registration or login answered.
+    session: Option<(RelayKey, [u8; 32])>,
     marks: BTreeMap<Fingerprint, MessageId>,
     show_read: bool,
     /// Rows, oldest first: incoming and outgoing messages.
@@ -172,7 +174,7 @@ impl Data {
             VaultOp::Compose(ask) => self.compose(ask),
             VaultOp::SignRegistration { challenge, token } => self.sign_registration(challenge, token.as_ref()),
             VaultOp::SignLogin { challenge, takes_over } => self.sign_login(challenge, *takes_over),
-            VaultOp::MakeKeyPackages { count, last_resort, at: _ } => self.make_key_packages(*count, *last_resort),
+            VaultOp::MakeKeyPackages { count, last_resort, replaces, at: _ } => self.make_key_packages(*count, *last_resort, *replaces),
             VaultOp::PinContact { name, answer: _, at: _ } => self.pin(name, &call.frame),
             VaultOp::BeginConversation { contact, answer: _, at: _ } => self.begin(*contact, &call.frame),
             VaultOp::SealMessage { contact, mailbox, message, body, at } => self.seal_message(*contact, *mailbox, *message, *body, *at),

@@ -14,6 +14,8 @@ const FOUND: &[(u64, &str)] = &[
     (69, "mail was sealed to a mailbox key that only the lost copy had"),
     (348, "a receipt that met no conversation was owed no more"),
     (539, "a group that began after it was asked to begin anew was dead on one side alone"),
+    (75, "an offer went before the relay had the mailbox key that its answer is sealed to"),
+    (491, "the same"),
     (10912, "a copy sealed in a group of old before it had asked to begin anew"),
 ];
 

@@ -12,14 +12,7 @@ const HOUR: u64 = 3_600_000;
 /// Whether an ask is one of the named lane's.
 fn is_named(ask: &Ask) -> bool {
     match ask {
-        Ask::Challenge(_)
-        | Ask::Register(_)
-        | Ask::Login(_)
-        | Ask::Publish(_)
-        | Ask::Fetch(_)
-        | Ask::Acknowledge(_)
-        | Ask::MailboxKey(_)
-        | Ask::Capabilities(_) => true,
+        Ask::Challenge(_) | Ask::Register(_) | Ask::Login(_) | Ask::Owner(_) => true,
         Ask::Lookup(_) | Ask::KeyPackage(_) | Ask::Put(_) => false,
     }
 }

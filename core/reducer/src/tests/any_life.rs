@@ -1,6 +1,8 @@
 //! Any life at all: random sequences of events.
 
 use super::*;
+use crate::state::Held;
+use thicket_types::limits::{HELD_LEN_ALL_MAX, HELD_LEN_MAX};
 
 /// A step of a random life. Numbers are resolved against the state when the step is taken.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +103,7 @@ pub(super) fn outcome(book: &mut Book, effect: &Effect, what: u8) -> Outcome {
             7 => Opened::ReadMark { contact, moved: what < 128 },
             8 => Opened::Committed { contact, owed: what < 128, moved: what % 4 < 3 },
             9 => Opened::Offer { contact, name: text, anew: what.is_multiple_of(4) },
-            10 | 11 if !last => Opened::Early { contact },
+            10 | 11 if !last => Opened::Early { contact, len: u32::from(what) * 400 },
             _ => Opened::Unreadable { contact, cause: [Code::Repeated, Code::TooOld, Code::NoMatchingKeyPackage][usize::from(what % 3)] },
         }),
         Effect::Vault(_) => framed(book.new_frame()),
@@ -119,7 +121,7 @@ fn any_outcome(book: &mut Book, what: u8) -> Outcome {
         3 => Outcome::Done,
         4 => Outcome::Pinned { contact, mailbox: MAILBOX, name: text, contradicts: None },
         5 => Outcome::Begun { again: vec![message(what)] },
-        6 => Outcome::Opened(Opened::Early { contact }),
+        6 => Outcome::Opened(Opened::Early { contact, len: u32::from(what) * 400 }),
         7 => opened_message(contact, what, true),
         8 => Outcome::Opened(Opened::Receipt { contact, delivered: Vec::new(), moved: true }),
         _ => Outcome::Opened(Opened::Unreadable { contact, cause: Code::Undecryptable }),
@@ -515,6 +517,9 @@ fn holds_its_bounds(state: &State) {
     assert!(state.requests.len() <= REQUESTS_MAX);
     assert!(state.early.len() <= HELD_FRAMES_MAX);
     assert!(state.early.values().all(|held| (1..=HELD_FRAMES_MAX).contains(&held.len())));
+    let held_len = |held: &Vec<Held>| held.iter().map(|held| u64::from(held.len)).sum::<u64>();
+    assert!(state.early.values().all(|held| held_len(held) <= HELD_LEN_MAX));
+    assert!(state.early.values().map(held_len).sum::<u64>() <= HELD_LEN_ALL_MAX);
     assert!(state.unacknowledged.len() <= ACKNOWLEDGE_MAX * 4);
     for Outstanding { effect, why: _ } in state.outstanding.values() {
         match effect {

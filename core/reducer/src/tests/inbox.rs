@@ -75,65 +75,6 @@ fn one_acknowledgement_names_so_many_and_the_next_the_rest() {
 }
 
 #[test]
-fn early_envelopes_are_held_and_opened_again_when_the_conversation_begins() {
-    // Given two messages that came before the one that begins their conversation.
-    let mut book = Book::registered();
-    let early = Outcome::Opened(Opened::Early { contact: BOB });
-    assert_eq!(book.receive(1, early.clone()), []);
-    let first = Seq(book.seq - 1);
-    book.receive(2, early);
-    let second = Seq(book.seq - 1);
-    assert_eq!(book.state.early, BTreeMap::from([(BOB, vec![first, second])]));
-    // When that one comes.
-    let effects = book.receive(3, opened_message(BOB, 3, true));
-    // Then both are opened again, oldest first.
-    let open = |envelope| vault(VaultOp::OpenEnvelope { envelope, at: book.stamp(), last: false });
-    let expected = [
-        Effect::Notify(Change::Contact(BOB)),
-        Effect::Notify(Change::Received { contact: BOB, message: message(3) }),
-        Effect::Arm(TimerId::Receipts(BOB), book.stamp().after(RECEIPTS_AFTER)),
-        open(first),
-        open(second),
-    ];
-    assert_eq!(effects, expected);
-    assert!(book.state.early.is_empty());
-    assert_eq!(book.bob().conversation, Conversation::Open);
-    // And what they hold is received.
-    let effects = book.resolve(&Why::Open(first), opened_message(BOB, 1, false));
-    assert_eq!(effects, [Effect::Notify(Change::Received { contact: BOB, message: message(1) })]);
-}
-
-#[test]
-fn early_envelopes_are_bounded_and_the_oldest_is_given_up() {
-    let mut book = Book::registered();
-    let early = |contact| Outcome::Opened(Opened::Early { contact });
-    let mut seqs = Vec::new();
-    for number in 0..=HELD_FRAMES_MAX as u64 {
-        let content = Arrived::Envelope { cursor: number, sender: BOB, sealed: Bytes(vec![0; 4]) };
-        book.arrive(frame_id(7_000 + number), content);
-        seqs.push(Seq(book.seq));
-        let effects = book.resolve(&Why::Open(Seq(book.seq)), early(BOB));
-        if number == HELD_FRAMES_MAX as u64 {
-            assert_eq!(effects, [vault(VaultOp::OpenEnvelope { envelope: seqs[0], at: book.stamp(), last: true })]);
-        } else {
-            assert_eq!(effects, []);
-        }
-    }
-    assert_eq!(book.state.early[&BOB], seqs[1..]);
-    // So are the senders that they are held for: of one more, nothing is.
-    for number in 1..HELD_FRAMES_MAX as u64 {
-        let mut id = [0; 20];
-        id[..8].copy_from_slice(&number.to_be_bytes());
-        book.state.early.insert(Fingerprint(id), vec![Seq(1)]);
-    }
-    book.envelope(250);
-    let last = Seq(book.seq);
-    let effects = book.resolve(&Why::Open(last), early(CAROL));
-    assert_eq!(effects, [vault(VaultOp::OpenEnvelope { envelope: last, at: book.stamp(), last: true })]);
-    assert!(!book.state.early.contains_key(&CAROL));
-}
-
-#[test]
 fn an_envelope_that_can_never_be_read_is_told_unless_it_was_here_before() {
     let mut book = Book::registered();
     let unreadable = |cause| Outcome::Opened(Opened::Unreadable { contact: BOB, cause });

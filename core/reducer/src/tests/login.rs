@@ -32,7 +32,9 @@ fn connecting_logs_in_and_refills_what_the_relay_ran_low_of() {
         let frame = book.transmit(&Why::Login);
         let effects = book.answer(frame, logged_in(left, last_resort));
         let mut expected = vec![Effect::Disarm(TimerId::Retry(frame))];
-        expected.extend(made.map(|(count, last_resort)| vault(VaultOp::MakeKeyPackages { count, last_resort, at: book.stamp() })));
+        expected.extend(
+            made.map(|(count, last_resort)| vault(VaultOp::MakeKeyPackages { count, last_resort, replaces: false, at: book.stamp() })),
+        );
         expected.push(Effect::Notify(Change::Connected));
         expected.push(vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX })));
         assert_eq!(effects, expected, "{left} left");

@@ -306,11 +306,55 @@ fn taking_over_begins_every_conversation_anew_before_anything_is_sealed() {
 }
 
 #[test]
+fn nobody_is_asked_to_begin_anew_before_mail_is_sealed_to_this_device() {
+    let mut book = Book::talking();
+    book.copied();
+    book.ask(1, Intent::TakeOver);
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    book.settle(&Why::Login, logged_in(50, true));
+    book.frame(&Why::Offer(BOB));
+    let waiting = |book: &Book| book.state.requests.values().find(|request| request.why == Why::Offer(BOB)).map(|request| request.tries);
+    // The moment of the login is past, and the relay has not taken the new mailbox key.
+    book.now += 60_000;
+    assert!(!book.state.timers.contains_key(&TimerId::Resume));
+    assert_eq!(waiting(&book), Some(0));
+    // When it has, the offer goes.
+    book.settle(&Why::MailboxKey, Said::MailboxKeyPublished(wire::MailboxKeyPublished {}));
+    let effects = book.elapse(TimerId::Resume);
+    assert_eq!(sends(&effects).len(), 1, "{effects:?}");
+    assert_eq!(waiting(&book), Some(1));
+}
+
+#[test]
+fn the_stock_of_key_packages_is_replaced_after_a_take_over_however_full_it_is() {
+    let mut book = Book::talking();
+    book.copied();
+    book.ask(1, Intent::TakeOver);
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    let effects = book.settle(&Why::Login, logged_in(50, true));
+    let make = |replaces, count| VaultOp::MakeKeyPackages { count, last_resort: replaces, replaces, at: book.stamp() };
+    assert!(ops(&effects).contains(&make(true, KEY_PACKAGES)), "{effects:?}");
+    // A publication that was lost with its session is made again, until the relay took one.
+    book.ask(2, Intent::Connect);
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    let effects = book.settle(&Why::Login, logged_in(50, true));
+    let make = |replaces, count| VaultOp::MakeKeyPackages { count, last_resort: replaces, replaces, at: book.stamp() };
+    assert!(ops(&effects).contains(&make(true, KEY_PACKAGES)), "{effects:?}");
+    book.settle(&Why::Publish, Said::Published(wire::Published { key_packages: KEY_PACKAGES }));
+    book.ask(3, Intent::Connect);
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    let effects = book.settle(&Why::Login, logged_in(10, true));
+    let make = |replaces, count| VaultOp::MakeKeyPackages { count, last_resort: replaces, replaces, at: book.stamp() };
+    assert!(ops(&effects).contains(&make(false, KEY_PACKAGES - 10)), "{effects:?}");
+}
+
+#[test]
 fn who_has_not_begun_is_asked_again_every_day() {
     let mut book = Book::talking();
     book.copied();
     book.ask(1, Intent::TakeOver);
     book.log_in();
+    book.settle(&Why::MailboxKey, Said::MailboxKeyPublished(wire::MailboxKeyPublished {}));
     book.settle(&Why::Offer(BOB), stored());
     for _ in 0..3 {
         let effects = book.elapse(TimerId::Tidy);
@@ -415,6 +459,7 @@ fn an_offer_that_a_change_of_relay_cut_off_is_made_again() {
     book.copied();
     book.ask(1, Intent::TakeOver);
     book.log_in();
+    book.settle(&Why::MailboxKey, Said::MailboxKeyPublished(wire::MailboxKeyPublished {}));
     book.transmit(&Why::Offer(BOB));
     book.ask(2, change(OTHER));
     settle_at_other(&mut book);

@@ -37,7 +37,7 @@ fn a_registration_leads_online_publishes_key_packages_and_fetches() {
     let expected = [
         Effect::Disarm(TimerId::Retry(frame)),
         Effect::Notify(Change::Registered),
-        vault(VaultOp::MakeKeyPackages { count: KEY_PACKAGES, last_resort: true, at: book.stamp() }),
+        vault(VaultOp::MakeKeyPackages { count: KEY_PACKAGES, last_resort: true, replaces: true, at: book.stamp() }),
         Effect::Arm(TimerId::Tidy, book.deadline(TimerId::Tidy)),
         Effect::Notify(Change::Connected),
         vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX })),

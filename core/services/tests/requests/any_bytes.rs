@@ -4,7 +4,7 @@ use thicket_services::Policy;
 use thicket_types::error::Code;
 use thicket_types::limits::FRAME_LEN_MAX;
 use thicket_types::wire::relay::request::Ask;
-use thicket_types::wire::relay::{Answer, Fetch, KeyPackageAsk, Put, Request, SetCapabilities, Stamp};
+use thicket_types::wire::relay::{Answer, KeyPackageAsk, Put, Request, SetCapabilities, Stamp};
 
 #[test]
 fn whatever_bytes_come_get_a_refusal() {
@@ -18,7 +18,7 @@ fn whatever_bytes_come_get_a_refusal() {
     assert_eq!(refused(&mut desk, &[0xff; 100]), Code::MalformedRequest);
     assert_eq!(refused(&mut desk, &vec![0; FRAME_LEN_MAX + 1]), Code::TooLarge);
     let versioned = |version, nonce: usize, ask| Request { version, nonce: vec![0; nonce], ask }.encode_to_vec();
-    let ask = || Some(Ask::Fetch(Fetch { items_max: 1 }));
+    let ask = || Some(lookup("bob"));
     assert_eq!(refused(&mut desk, &versioned(2, 16, ask())), Code::UnknownVersion);
     assert_eq!(refused(&mut desk, &versioned(1, 15, ask())), Code::MalformedRequest);
     assert_eq!(refused(&mut desk, &versioned(1, 16, None)), Code::MalformedRequest);
@@ -31,14 +31,18 @@ fn every_prefix_and_every_flipped_byte_of_a_good_request_gets_an_answer() {
     desk.publish(LANE, 3, Some(9));
     let stamp = Some(Stamp { hour: desk.hour(), counter: u64::MAX });
     let (register, login) = (desk.proof(LANE, "alice"), desk.proof(LANE, "bob"));
+    let mut goods = Vec::new();
     for ask in [
         crate::desk::register(&register, "alice"),
         crate::desk::login(&login, "bob"),
         Ask::Put(Put { stamp, ..put_by(1, mailbox, &[1; 40]) }),
         Ask::KeyPackage(KeyPackageAsk { stamp, ..key_package_ask("bob") }),
-        Ask::Capabilities(SetCapabilities { add: vec![vec![1; 32]], remove: vec![vec![2; 32]] }),
     ] {
-        let good = desk.frame(ask);
+        let frame = desk.frame(ask);
+        goods.push(frame);
+    }
+    goods.push(desk.owner_frame(LANE, Own::Capabilities(SetCapabilities { add: vec![vec![1; 32]], remove: vec![vec![2; 32]] })));
+    for good in goods {
         for len in 0..good.len() {
             desk.hand(LANE, &good[..len]);
         }

@@ -39,7 +39,7 @@ fn a_full_capability_refuses_only_itself() {
     stranger.stamp = Some(desk.put_stamp(mailbox, &[4], 4));
     assert!(matches!(desk.said(OTHER_LANE, Ask::Put(stranger)), Said::Stored(_)), "a stranger");
     // Taking one item away makes room for one.
-    desk.said(LANE, Ask::Acknowledge(Acknowledge { cursors: vec![1] }));
+    desk.said(LANE, Own::Acknowledge(Acknowledge { cursors: vec![1] }));
     assert!(matches!(by(&mut desk, 1, mailbox, 5), Said::Stored(_)));
     assert_eq!(code(by(&mut desk, 1, mailbox, 6)), Code::QuotaReached);
 }
@@ -57,7 +57,7 @@ fn a_full_request_box_does_not_hurt_who_has_a_capability() {
     }
     assert!(matches!(by(&mut desk, 1, mailbox, 3), Said::Stored(_)));
     // What a contact sent comes before what strangers sent.
-    let fetch = desk.frame(Ask::Fetch(Fetch { items_max: 64 }));
+    let fetch = desk.owner_frame(LANE, Own::Fetch(Fetch { items_max: 64 }));
     let envelopes: Vec<u8> = desk.hand(LANE, &fetch).items.iter().map(|(_, envelope)| envelope[0]).collect();
     assert_eq!(envelopes, [3, 1, 2]);
 }
@@ -91,7 +91,7 @@ fn a_capability_is_of_one_mailbox() {
 fn a_repeat_that_comes_late_gives_nothing_back() {
     let (mut desk, mailbox) = desk();
     let digest = crate::sha256::digest(&capability(3)).to_vec();
-    let late = desk.frame(Ask::Capabilities(SetCapabilities { add: vec![digest], remove: Vec::new() }));
+    let late = desk.owner_frame(LANE, Own::Capabilities(SetCapabilities { add: vec![digest], remove: Vec::new() }));
     assert!(matches!(desk.answer_to(LANE, &late), Said::CapabilitiesSet(_)));
     desk.set_capabilities(LANE, &[], &[3]);
     assert!(matches!(desk.answer_to(LANE, &late), Said::CapabilitiesSet(_)), "its first answer");
@@ -101,7 +101,7 @@ fn a_repeat_that_comes_late_gives_nothing_back() {
 #[test]
 fn malformed_and_too_many_capabilities_are_refused_whole() {
     let (mut desk, mailbox) = desk();
-    let set = |add, remove| Ask::Capabilities(SetCapabilities { add, remove });
+    let set = |add, remove| Own::Capabilities(SetCapabilities { add, remove });
     let good = crate::sha256::digest(&capability(3)).to_vec();
     for (add, remove) in [(vec![good.clone(), vec![1; 31]], Vec::new()), (vec![good.clone()], vec![vec![1; 33]])] {
         assert_eq!(desk.code(LANE, set(add, remove)), Code::MalformedRequest);
@@ -119,9 +119,9 @@ fn past_the_most_a_mailbox_may_have_the_relay_is_busy() {
     let digests: Vec<Vec<u8>> = (2..CAPABILITIES_MAX).map(|number| [&number.to_be_bytes()[..], &[0; 24]].concat()).collect();
     for part in digests.chunks(CAPABILITIES_SET_MAX) {
         let set = SetCapabilities { add: part.to_vec(), remove: Vec::new() };
-        assert!(matches!(desk.said(LANE, Ask::Capabilities(set)), Said::CapabilitiesSet(_)));
+        assert!(matches!(desk.said(LANE, Own::Capabilities(set)), Said::CapabilitiesSet(_)));
     }
-    let one_more = |remove| Ask::Capabilities(SetCapabilities { add: vec![vec![1; 32]], remove });
+    let one_more = |remove| Own::Capabilities(SetCapabilities { add: vec![vec![1; 32]], remove });
     assert_eq!(desk.code(LANE, one_more(Vec::new())), Code::RelayBusy);
     assert!(matches!(desk.said(LANE, one_more(vec![digests[0].clone()])), Said::CapabilitiesSet(_)), "one for one");
 }

@@ -9,10 +9,11 @@ use thicket_types::ids::{Digest, Fingerprint, LaneTag, MailboxId, RelayKey};
 use thicket_types::ports::{CertificateFacts, Entropy, Store, Verify, VerifyError};
 use thicket_types::time;
 use thicket_types::wire::relay::answer::Said;
+pub use thicket_types::wire::relay::owner_statement::Ask as Own;
 use thicket_types::wire::relay::request::Ask;
 use thicket_types::wire::relay::{
-    Answer, ChallengeAsk, Fetch, Fetched, KeyPackageAsk, Login, Lookup, MailboxKey, MailboxKeyStatement, Proof, PublishKeyPackages, Put,
-    Refusal, Register, Request, SetCapabilities, Stamp,
+    Answer, ChallengeAsk, Fetch, Fetched, KeyPackageAsk, Login, LoginStatement, Lookup, MailboxKey, MailboxKeyStatement, Owner,
+    OwnerStatement, Proof, PublishKeyPackages, Put, Refusal, Register, RegisterStatement, Request, SetCapabilities, Stamp,
 };
 use thicket_types::wire::{VERSION, context};
 
@@ -106,8 +107,31 @@ impl Desk {
         handled
     }
 
-    pub fn said(&mut self, tag: LaneTag, ask: Ask) -> Said {
-        let frame = self.frame(ask);
+    /// The statement of who is logged in on a lane; of alice in a session that never was, if nobody is.
+    pub fn statement(&mut self, tag: LaneTag, nonce: &[u8], ask: Own) -> OwnerStatement {
+        let session = self.store.session(tag).expect("a store in memory").unwrap_or_default();
+        OwnerStatement { relay_key: RELAY.0.to_vec(), session: session.to_vec(), nonce: nonce.to_vec(), ask: Some(ask) }
+    }
+
+    /// The certificate of who is logged in on a lane.
+    pub fn certificate(&mut self, tag: LaneTag) -> String {
+        let name = self.store.lane(tag).expect("a store in memory");
+        let account = name.and_then(|name| self.store.account(&name).expect("a store in memory"));
+        account.map_or("alice".to_owned(), |account| String::from_utf8(account.certificate).expect("a name"))
+    }
+
+    pub fn owner_frame(&mut self, tag: LaneTag, ask: Own) -> Vec<u8> {
+        let nonce = self.nonce();
+        let certificate = self.certificate(tag);
+        let statement = self.statement(tag, &nonce, ask);
+        frame_of(&nonce, Ask::Owner(owner(&statement, &certificate)))
+    }
+
+    pub fn said(&mut self, tag: LaneTag, ask: impl Into<Asking>) -> Said {
+        let frame = match ask.into() {
+            Asking::Openly(ask) => self.frame(ask),
+            Asking::AsOwner(ask) => self.owner_frame(tag, ask),
+        };
         self.answer_to(tag, &frame)
     }
 
@@ -119,7 +143,7 @@ impl Desk {
         answer.said.expect("something said")
     }
 
-    pub fn code(&mut self, tag: LaneTag, ask: Ask) -> Code {
+    pub fn code(&mut self, tag: LaneTag, ask: impl Into<Asking>) -> Code {
         code(self.said(tag, ask))
     }
 
@@ -156,22 +180,46 @@ impl Desk {
             one_time: (1..=one_time).map(|number| vec![number]).collect(),
             last_resort: last.into_iter().collect(),
             suite: SUITE,
+            replaces: false,
         };
-        assert!(matches!(self.said(tag, Ask::Publish(publish)), Said::Published(_)));
+        assert!(matches!(self.said(tag, Own::Publish(publish)), Said::Published(_)));
     }
 
     pub fn set_capabilities(&mut self, tag: LaneTag, add: &[u8], remove: &[u8]) {
         let digests = |numbers: &[u8]| numbers.iter().map(|number| capability_digest(*number)).collect();
         let set = SetCapabilities { add: digests(add), remove: digests(remove) };
-        assert!(matches!(self.said(tag, Ask::Capabilities(set)), Said::CapabilitiesSet(_)));
+        assert!(matches!(self.said(tag, Own::Capabilities(set)), Said::CapabilitiesSet(_)));
     }
 
     pub fn fetched(&mut self, tag: LaneTag) -> Fetched {
-        match self.said(tag, Ask::Fetch(Fetch { items_max: 64 })) {
+        match self.said(tag, Own::Fetch(Fetch { items_max: 64 })) {
             Said::Fetched(fetched) => fetched,
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// What is asked by anybody, or by who is logged in.
+pub enum Asking {
+    Openly(Ask),
+    AsOwner(Own),
+}
+
+impl From<Ask> for Asking {
+    fn from(ask: Ask) -> Asking {
+        Asking::Openly(ask)
+    }
+}
+
+impl From<Own> for Asking {
+    fn from(ask: Own) -> Asking {
+        Asking::AsOwner(ask)
+    }
+}
+
+pub fn owner(statement: &OwnerStatement, certificate: &str) -> Owner {
+    let statement = statement.encode_to_vec();
+    Owner { signature: signature(certificate.as_bytes(), context::OWNER, &statement), statement }
 }
 
 /// The suite of what needs no other.
@@ -207,11 +255,9 @@ pub fn mailbox_key(certificate: &str, key: u8, from_ms: u64) -> MailboxKey {
     MailboxKey { signature: signature(certificate.as_bytes(), context::MAILBOX_KEY, &statement), statement }
 }
 
-pub fn registration(proof: &Proof, certificate: &str) -> Register {
-    let proof = proof.encode_to_vec();
-    Register {
-        signature: signature(certificate.as_bytes(), context::REGISTER, &proof),
-        proof,
+pub fn registration(proof: &Proof, certificate: &str) -> RegisterStatement {
+    RegisterStatement {
+        proof: Some(proof.clone()),
         certificate: certificate.as_bytes().to_vec(),
         mailbox_key: Some(mailbox_key(certificate, 3, 0)),
         token: String::new(),
@@ -219,20 +265,29 @@ pub fn registration(proof: &Proof, certificate: &str) -> Register {
     }
 }
 
+/// Signs a registration with the certificate that it names.
+pub fn signed_registration(statement: &RegisterStatement) -> Register {
+    let text = statement.encode_to_vec();
+    Register { signature: signature(&statement.certificate, context::REGISTER, &text), statement: text }
+}
+
 pub fn register(proof: &Proof, certificate: &str) -> Ask {
-    Ask::Register(registration(proof, certificate))
+    Ask::Register(signed_registration(&registration(proof, certificate)))
 }
 
 /// A login by the device that registered, which gives the generation that it gave then.
 pub fn login(proof: &Proof, certificate: &str) -> Ask {
-    Ask::Login(login_with(proof, certificate, &[], GENERATION))
+    Ask::Login(signed_login(&login_with(proof, &[], GENERATION), certificate))
 }
 
-pub fn login_with(proof: &Proof, certificate: &str, known: &[[u8; 16]], generation: [u8; 16]) -> Login {
-    let proof = proof.encode_to_vec();
-    Login {
-        signature: signature(certificate.as_bytes(), context::LOGIN, &proof),
-        proof,
+pub fn signed_login(statement: &LoginStatement, certificate: &str) -> Login {
+    let text = statement.encode_to_vec();
+    Login { signature: signature(certificate.as_bytes(), context::LOGIN, &text), statement: text }
+}
+
+pub fn login_with(proof: &Proof, known: &[[u8; 16]], generation: [u8; 16]) -> LoginStatement {
+    LoginStatement {
+        proof: Some(proof.clone()),
         known: known.iter().map(|known| known.to_vec()).collect(),
         generation: generation.to_vec(),
         takes_over: false,

@@ -2,11 +2,10 @@ use crate::desk::*;
 use thicket_types::error::Code;
 use thicket_types::wire::context;
 use thicket_types::wire::relay::answer::Said;
-use thicket_types::wire::relay::request::Ask;
 use thicket_types::wire::relay::{MailboxKey, PublishMailboxKey};
 
 fn publish(desk: &mut Desk, mailbox_key: MailboxKey) -> Said {
-    desk.said(LANE, Ask::MailboxKey(PublishMailboxKey { mailbox_key: Some(mailbox_key) }))
+    desk.said(LANE, Own::MailboxKey(PublishMailboxKey { mailbox_key: Some(mailbox_key) }))
 }
 
 fn shown(desk: &mut Desk) -> MailboxKey {
@@ -50,7 +49,7 @@ fn an_older_mailbox_key_is_refused_as_a_late_repeat_is() {
     let mut desk = Desk::new();
     desk.account(LANE, "alice");
     let (older, newer) = (mailbox_key("alice", 4, 1_000), mailbox_key("alice", 5, 1_001));
-    let late = desk.frame(Ask::MailboxKey(PublishMailboxKey { mailbox_key: Some(older.clone()) }));
+    let late = desk.owner_frame(LANE, Own::MailboxKey(PublishMailboxKey { mailbox_key: Some(older.clone()) }));
     assert!(matches!(desk.answer_to(LANE, &late), Said::MailboxKeyPublished(_)));
     assert!(matches!(publish(&mut desk, newer.clone()), Said::MailboxKeyPublished(_)));
     assert_eq!(code(publish(&mut desk, older)), Code::MalformedRequest);
@@ -63,7 +62,7 @@ fn a_mailbox_key_must_be_the_identitys_own_and_well_formed() {
     let mut desk = Desk::new();
     desk.account(LANE, "alice");
     desk.account(OTHER_LANE, "mallory");
-    assert_eq!(desk.code(LANE, Ask::MailboxKey(PublishMailboxKey { mailbox_key: None })), Code::MalformedRequest);
+    assert_eq!(desk.code(LANE, Own::MailboxKey(PublishMailboxKey { mailbox_key: None })), Code::MalformedRequest);
     assert_eq!(code(publish(&mut desk, mailbox_key("mallory", 4, 1))), Code::BadSignature);
     // Signed by alice, and about somebody else.
     let theirs = mailbox_key("mallory", 4, 1).statement;

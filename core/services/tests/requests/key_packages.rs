@@ -35,8 +35,8 @@ fn a_key_package_is_of_a_suite_that_the_asker_can_use() {
     let mut desk = Desk::new();
     desk.account(LANE, "bob");
     for (suite, one_time, last_resort) in [(1, vec![vec![11]], vec![19]), (2, vec![vec![21]], Vec::new())] {
-        let publish = PublishKeyPackages { one_time, last_resort, suite };
-        assert!(matches!(desk.said(LANE, Ask::Publish(publish)), Said::Published(_)));
+        let publish = PublishKeyPackages { one_time, last_resort, suite, replaces: false };
+        assert!(matches!(desk.said(LANE, Own::Publish(publish)), Said::Published(_)));
     }
     assert_eq!(code(take(&mut desk, &[3])), Code::NoKeyPackage);
     assert_eq!(given(take(&mut desk, &[3, 2, 1])), (21, false, 2));
@@ -52,8 +52,8 @@ fn suites_must_be_named_and_few() {
     desk.publish(LANE, 1, Some(9));
     assert_eq!(code(take(&mut desk, &[])), Code::MalformedRequest);
     assert_eq!(code(take(&mut desk, &[1; 17])), Code::TooLarge);
-    let unnamed = PublishKeyPackages { one_time: vec![vec![1]], last_resort: Vec::new(), suite: 0 };
-    assert_eq!(desk.code(LANE, Ask::Publish(unnamed)), Code::MalformedRequest);
+    let unnamed = PublishKeyPackages { one_time: vec![vec![1]], last_resort: Vec::new(), suite: 0, replaces: false };
+    assert_eq!(desk.code(LANE, Own::Publish(unnamed)), Code::MalformedRequest);
     let suites: Vec<u32> = (0..16).rev().collect();
     assert_eq!(given(take(&mut desk, &suites)), (1, false, 1));
 }
@@ -68,20 +68,21 @@ fn too_many_and_too_large_packages_are_refused() {
         (vec![Vec::new()], Vec::new()),
         (Vec::new(), vec![1; KEY_PACKAGE_LEN_MAX + 1]),
     ] {
-        let publish = PublishKeyPackages { one_time, last_resort, suite: SUITE };
-        assert_eq!(desk.code(LANE, Ask::Publish(publish)), Code::TooLarge);
+        let publish = PublishKeyPackages { one_time, last_resort, suite: SUITE, replaces: false };
+        assert_eq!(desk.code(LANE, Own::Publish(publish)), Code::TooLarge);
     }
-    let full = PublishKeyPackages { one_time: vec![vec![1]; 2 * KEY_PACKAGES as usize], last_resort: Vec::new(), suite: SUITE };
-    assert!(matches!(desk.said(LANE, Ask::Publish(full)), Said::Published(published) if published.key_packages == 2 * KEY_PACKAGES));
-    let of_another_suite = PublishKeyPackages { one_time: vec![vec![1]], last_resort: Vec::new(), suite: 2 };
-    assert_eq!(desk.code(LANE, Ask::Publish(of_another_suite)), Code::TooLarge, "the stock is one, whatever the suites");
+    let full =
+        PublishKeyPackages { one_time: vec![vec![1]; 2 * KEY_PACKAGES as usize], last_resort: Vec::new(), suite: SUITE, replaces: false };
+    assert!(matches!(desk.said(LANE, Own::Publish(full)), Said::Published(published) if published.key_packages == 2 * KEY_PACKAGES));
+    let of_another_suite = PublishKeyPackages { one_time: vec![vec![1]], last_resort: Vec::new(), suite: 2, replaces: false };
+    assert_eq!(desk.code(LANE, Own::Publish(of_another_suite)), Code::TooLarge, "the stock is one, whatever the suites");
 }
 
 #[test]
 fn last_resorts_of_too_many_suites_are_refused() {
     let mut desk = Desk::new();
     desk.account(LANE, "bob");
-    let of = |suite| Ask::Publish(PublishKeyPackages { one_time: Vec::new(), last_resort: vec![1], suite });
+    let of = |suite| Own::Publish(PublishKeyPackages { one_time: Vec::new(), last_resort: vec![1], suite, replaces: false });
     for suite in 1..=16 {
         assert!(matches!(desk.said(LANE, of(suite)), Said::Published(_)));
     }
@@ -124,4 +125,24 @@ fn a_repeated_ask_spends_no_second_package() {
     desk.now = desk.now.after(RELAY_ANSWERS_FOR).after(Duration(1));
     desk.store.clean(desk.now, RETENTION).expect("a store in memory");
     assert_ne!(desk.answer_to(OTHER_LANE, &ask), first);
+}
+
+#[test]
+fn a_publication_that_replaces_leaves_nothing_of_what_there_was() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "alice");
+    let two_suites = PublishKeyPackages { one_time: vec![vec![21]], last_resort: vec![29], suite: 2, replaces: false };
+    assert!(matches!(desk.said(LANE, Own::Publish(two_suites)), Said::Published(_)));
+    let full =
+        PublishKeyPackages { one_time: vec![vec![1]; 2 * KEY_PACKAGES as usize - 1], last_resort: vec![9], suite: SUITE, replaces: false };
+    assert!(matches!(desk.said(LANE, Own::Publish(full)), Said::Published(_)));
+    // There is no room for one more; what replaces needs none, but is bounded too.
+    let replacing =
+        |count: usize| PublishKeyPackages { one_time: vec![vec![2]; count], last_resort: vec![10], suite: SUITE, replaces: true };
+    assert_eq!(desk.code(LANE, Own::Publish(replacing(2 * KEY_PACKAGES as usize + 1))), Code::TooLarge);
+    let said = desk.said(LANE, Own::Publish(replacing(1)));
+    assert!(matches!(said, Said::Published(published) if published.key_packages == 1));
+    let mut given = || desk.said(OTHER_LANE, Ask::KeyPackage(KeyPackageAsk { suites: vec![2, SUITE], ..key_package_ask("alice") }));
+    let expected = |package, last_resort| Said::KeyPackage(KeyPackage { key_package: vec![package], last_resort, suite: SUITE });
+    assert_eq!((given(), given()), (expected(2, false), expected(10, true)));
 }

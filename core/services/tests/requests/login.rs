@@ -1,12 +1,16 @@
 use crate::desk::*;
+use prost::Message as _;
 use thicket_types::error::Code;
 use thicket_types::ids::{LaneTag, MailboxId};
 use thicket_types::limits::GENERATIONS_MAX;
 use thicket_types::name::Name;
 use thicket_types::ports::{Account, Store as _};
+use thicket_types::wire::context;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::request::Ask;
-use thicket_types::wire::relay::{Acknowledge, Fetch, Login, PublishKeyPackages, PublishMailboxKey, SetCapabilities};
+use thicket_types::wire::relay::{
+    Acknowledge, Fetch, Login, LoginStatement, Owner, OwnerStatement, PublishKeyPackages, PublishMailboxKey, SetCapabilities,
+};
 
 /// The lane of a copy of the profile, or of the same one after a restart.
 const THIRD_LANE: LaneTag = LaneTag([3; 16]);
@@ -15,11 +19,20 @@ fn kept(desk: &mut Desk) -> Option<[u8; 16]> {
     desk.store.generation(&Name::parse("alice").expect("a name").key()).expect("a store in memory")
 }
 
-fn log_in_with(desk: &mut Desk, change: impl FnOnce(&mut Login)) -> Said {
+fn log_in_with(desk: &mut Desk, change: impl FnOnce(&mut LoginStatement)) -> Said {
     let proof = desk.proof(THIRD_LANE, "alice");
-    let mut login = login_with(&proof, "alice", &[], [9; 16]);
+    let mut login = login_with(&proof, &[], [9; 16]);
     change(&mut login);
-    desk.said(THIRD_LANE, Ask::Login(login))
+    desk.said(THIRD_LANE, Ask::Login(signed_login(&login, "alice")))
+}
+
+/// A login whose statement was changed after it was signed.
+fn log_in_changed(desk: &mut Desk, change: impl FnOnce(&mut LoginStatement)) -> Said {
+    let proof = desk.proof(THIRD_LANE, "alice");
+    let mut login = login_with(&proof, &[], [9; 16]);
+    let signature = signed_login(&login, "alice").signature;
+    change(&mut login);
+    desk.said(THIRD_LANE, Ask::Login(Login { statement: login.encode_to_vec(), signature }))
 }
 
 #[test]
@@ -31,7 +44,7 @@ fn a_login_is_by_the_registered_key_and_ends_the_one_before() {
     assert_eq!(code(desk.log_in(OTHER_LANE, "nobody")), Code::UnknownName);
     assert_eq!(desk.fetched(LANE).waiting, 0, "neither took the lane");
     assert!(matches!(desk.log_in(OTHER_LANE, "alice"), Said::LoggedIn(_)));
-    assert_eq!(desk.code(LANE, Ask::Fetch(Fetch { items_max: 1 })), Code::NotLoggedIn);
+    assert_eq!(desk.code(LANE, Own::Fetch(Fetch { items_max: 1 })), Code::NotLoggedIn);
 }
 
 #[test]
@@ -39,14 +52,46 @@ fn what_needs_a_login_is_refused_without_one() {
     let mut desk = Desk::new();
     desk.account(LANE, "alice");
     for ask in [
-        Ask::Fetch(Fetch { items_max: 1 }),
-        Ask::Acknowledge(Acknowledge { cursors: vec![1] }),
-        Ask::Publish(PublishKeyPackages { one_time: Vec::new(), last_resort: vec![1], suite: SUITE }),
-        Ask::MailboxKey(PublishMailboxKey { mailbox_key: Some(mailbox_key("alice", 4, 1)) }),
-        Ask::Capabilities(SetCapabilities { add: vec![vec![1; 32]], remove: Vec::new() }),
+        Own::Fetch(Fetch { items_max: 1 }),
+        Own::Acknowledge(Acknowledge { cursors: vec![1] }),
+        Own::Publish(PublishKeyPackages { one_time: Vec::new(), last_resort: vec![1], suite: SUITE, replaces: false }),
+        Own::MailboxKey(PublishMailboxKey { mailbox_key: Some(mailbox_key("alice", 4, 1)) }),
+        Own::Capabilities(SetCapabilities { add: vec![vec![1; 32]], remove: Vec::new() }),
     ] {
         assert_eq!(desk.code(OTHER_LANE, ask), Code::NotLoggedIn);
     }
+}
+
+#[test]
+fn what_an_owner_asks_is_bound_to_relay_session_and_request() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "alice");
+    desk.account(OTHER_LANE, "bob");
+    let ask = || Own::Acknowledge(Acknowledge { cursors: vec![1] });
+    let nonce = desk.nonce();
+    let good = desk.statement(LANE, &nonce, ask());
+    let hand = |desk: &mut Desk, lane, statement: &OwnerStatement, certificate: &str| {
+        desk.answer_to(lane, &frame_of(&nonce, Ask::Owner(owner(statement, certificate))))
+    };
+    assert_eq!(code(hand(&mut desk, LANE, &good, "mallory")), Code::BadSignature, "another key");
+    let elsewhere = OwnerStatement { relay_key: vec![8; 32], ..good.clone() };
+    assert_eq!(code(hand(&mut desk, LANE, &elsewhere, "alice")), Code::BadSignature, "another relay");
+    let reused = OwnerStatement { nonce: vec![8; 16], ..good.clone() };
+    assert_eq!(code(hand(&mut desk, LANE, &reused, "alice")), Code::BadSignature, "another request's");
+    let before = OwnerStatement { session: vec![8; 32], ..good.clone() };
+    assert_eq!(code(hand(&mut desk, LANE, &before, "alice")), Code::NotLoggedIn, "another session's");
+    assert_eq!(code(hand(&mut desk, OTHER_LANE, &good, "alice")), Code::NotLoggedIn, "another lane's");
+    let mut other_purpose = owner(&good, "alice");
+    other_purpose.signature = signature(b"alice", context::LOGIN, &other_purpose.statement);
+    assert_eq!(code(desk.answer_to(LANE, &frame_of(&nonce, Ask::Owner(other_purpose)))), Code::BadSignature);
+    assert_eq!(code(hand(&mut desk, LANE, &OwnerStatement { ask: None, ..good.clone() }, "alice")), Code::MalformedRequest);
+    let torn = Owner { statement: vec![0xff], signature: Vec::new() };
+    assert_eq!(desk.code(LANE, Ask::Owner(torn)), Code::MalformedRequest);
+    // Once more after another login: what was signed in the session before is not done.
+    assert!(matches!(desk.log_in(LANE, "alice"), Said::LoggedIn(_)));
+    assert_eq!(code(hand(&mut desk, LANE, &good, "alice")), Code::NotLoggedIn);
+    let again = desk.statement(LANE, &nonce, ask());
+    assert!(matches!(hand(&mut desk, LANE, &again, "alice"), Said::Acknowledged(_)));
 }
 
 #[test]
@@ -85,15 +130,15 @@ fn a_copied_profile_is_refused_and_takes_neither_lane_nor_generation() {
     assert!(matches!(log_in_with(&mut desk, |login| login.known = vec![GENERATION.to_vec()]), Said::LoggedIn(_)));
     // The second knows only what both knew.
     let proof = desk.proof(OTHER_LANE, "alice");
-    let stale = Ask::Login(login_with(&proof, "alice", &[[7; 16], GENERATION], [5; 16]));
+    let stale = Ask::Login(signed_login(&login_with(&proof, &[[7; 16], GENERATION], [5; 16]), "alice"));
     assert_eq!(desk.code(OTHER_LANE, stale), Code::ProfileCopied);
     assert_eq!(kept(&mut desk), Some([9; 16]));
     assert_eq!(desk.fetched(THIRD_LANE).waiting, 0, "the first is still logged in");
-    assert_eq!(desk.code(OTHER_LANE, Ask::Fetch(Fetch { items_max: 1 })), Code::NotLoggedIn);
+    assert_eq!(desk.code(OTHER_LANE, Own::Fetch(Fetch { items_max: 1 })), Code::NotLoggedIn);
     // The person decides for the second.
     let proof = desk.proof(OTHER_LANE, "alice");
-    let taking = Login { takes_over: true, ..login_with(&proof, "alice", &[], [5; 16]) };
-    assert!(matches!(desk.said(OTHER_LANE, Ask::Login(taking)), Said::LoggedIn(_)));
+    let taking = LoginStatement { takes_over: true, ..login_with(&proof, &[], [5; 16]) };
+    assert!(matches!(desk.said(OTHER_LANE, Ask::Login(signed_login(&taking, "alice"))), Said::LoggedIn(_)));
     assert_eq!(kept(&mut desk), Some([5; 16]));
     // Now the first is the stale one.
     assert_eq!(code(log_in_with(&mut desk, |login| login.known = vec![GENERATION.to_vec(), vec![9; 16]])), Code::ProfileCopied);
@@ -103,15 +148,18 @@ fn a_copied_profile_is_refused_and_takes_neither_lane_nor_generation() {
 fn taking_over_needs_the_signature_and_well_formed_generations() {
     let mut desk = Desk::new();
     desk.account(LANE, "alice");
-    let forged = log_in_with(&mut desk, |login| (login.takes_over, login.signature) = (true, vec![1]));
-    assert_eq!(code(forged), Code::BadSignature);
-    let known = |count: usize, len: usize| move |login: &mut Login| (login.takes_over, login.known) = (true, vec![vec![1; len]; count]);
+    // Whether it takes over, and what it knows and gives, is signed.
+    assert_eq!(code(log_in_changed(&mut desk, |login| login.takes_over = true)), Code::BadSignature);
+    assert_eq!(code(log_in_changed(&mut desk, |login| login.known = vec![GENERATION.to_vec()])), Code::BadSignature);
+    assert_eq!(code(log_in_changed(&mut desk, |login| login.generation = vec![8; 16])), Code::BadSignature);
+    let known =
+        |count: usize, len: usize| move |login: &mut LoginStatement| (login.takes_over, login.known) = (true, vec![vec![1; len]; count]);
     assert_eq!(code(log_in_with(&mut desk, known(1, 15))), Code::MalformedRequest);
     assert_eq!(code(log_in_with(&mut desk, known(GENERATIONS_MAX + 1, 16))), Code::TooLarge);
     let torn = log_in_with(&mut desk, |login| (login.takes_over, login.generation) = (true, vec![9; 17]));
     assert_eq!(code(torn), Code::MalformedRequest);
     // Shapes are looked at after the signature: who can't sign learns nothing.
-    let both = log_in_with(&mut desk, |login| (login.signature, login.generation) = (vec![1], Vec::new()));
+    let both = log_in_changed(&mut desk, |login| login.generation = Vec::new());
     assert_eq!(code(both), Code::BadSignature);
     assert_eq!(kept(&mut desk), Some(GENERATION));
     assert!(matches!(log_in_with(&mut desk, known(GENERATIONS_MAX, 16)), Said::LoggedIn(_)));
@@ -122,7 +170,7 @@ fn a_repeated_login_gets_its_first_answer() {
     let mut desk = Desk::new();
     desk.account(LANE, "alice");
     let proof = desk.proof(THIRD_LANE, "alice");
-    let frame = desk.frame(Ask::Login(login_with(&proof, "alice", &[GENERATION], [9; 16])));
+    let frame = desk.frame(Ask::Login(signed_login(&login_with(&proof, &[GENERATION], [9; 16]), "alice")));
     let first = desk.answer_to(THIRD_LANE, &frame);
     assert!(matches!(first, Said::LoggedIn(_)));
     assert_eq!(desk.answer_to(THIRD_LANE, &frame), first);

@@ -15,12 +15,12 @@ fn mail_is_put_once_fetched_in_order_and_forgotten_when_acknowledged() {
     assert!(desk.hand(OTHER_LANE, &frame).stored.is_none(), "a repeat is not");
     assert!(matches!(desk.said(OTHER_LANE, put(1)), Said::Stored(_)), "nor the same envelope in another request, and it is stored");
     desk.said(OTHER_LANE, put(2));
-    let fetch = desk.frame(Ask::Fetch(Fetch { items_max: 64 }));
+    let fetch = desk.owner_frame(LANE, Own::Fetch(Fetch { items_max: 64 }));
     let handled = desk.hand(LANE, &fetch);
     let items: Vec<u8> = handled.items.iter().map(|(_, envelope)| envelope[0]).collect();
     assert_eq!(items, [1, 2]);
     let cursors = handled.items.iter().map(|(cursor, _)| *cursor).collect();
-    assert!(matches!(desk.said(LANE, Ask::Acknowledge(Acknowledge { cursors })), Said::Acknowledged(_)));
+    assert!(matches!(desk.said(LANE, Own::Acknowledge(Acknowledge { cursors })), Said::Acknowledged(_)));
     assert_eq!(desk.fetched(LANE).waiting, 0);
     desk.said(OTHER_LANE, put(1));
     assert_eq!(desk.fetched(LANE).waiting, 0, "known for the retention");
@@ -39,7 +39,7 @@ fn a_put_names_a_mailbox_and_at_most_one_whole_capability() {
         assert_eq!(desk.code(OTHER_LANE, Ask::Put(Put { capability: vec![1; len], ..put.clone() })), Code::MalformedRequest, "{len}");
     }
     assert_eq!(desk.fetched(LANE).waiting, 0);
-    assert_eq!(desk.code(LANE, Ask::Acknowledge(Acknowledge { cursors: vec![1; 257] })), Code::TooLarge);
+    assert_eq!(desk.code(LANE, Own::Acknowledge(Acknowledge { cursors: vec![1; 257] })), Code::TooLarge);
 }
 
 #[test]
@@ -54,6 +54,6 @@ fn a_full_mailbox_refuses_all_but_what_it_has() {
     for kept in [put(mailbox, &[1]), put(mailbox, &[2]), put_by(1, mailbox, &[1])] {
         assert!(matches!(desk.said(OTHER_LANE, Ask::Put(kept)), Said::Stored(_)));
     }
-    desk.said(LANE, Ask::Acknowledge(Acknowledge { cursors: vec![1] }));
+    desk.said(LANE, Own::Acknowledge(Acknowledge { cursors: vec![1] }));
     assert!(matches!(desk.said(OTHER_LANE, Ask::Put(put(mailbox, &[3]))), Said::Stored(_)));
 }

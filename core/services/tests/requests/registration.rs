@@ -1,4 +1,5 @@
 use crate::desk::*;
+use prost::Message as _;
 use thicket_types::error::Code;
 use thicket_types::limits::CHALLENGE_FOR;
 use thicket_types::name::Name;
@@ -7,7 +8,7 @@ use thicket_types::time::Duration;
 use thicket_types::wire::context;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::request::Ask;
-use thicket_types::wire::relay::{ChallengeAsk, Proof};
+use thicket_types::wire::relay::{ChallengeAsk, Proof, Register, RegisterStatement};
 
 #[test]
 fn a_name_is_registered_once_in_any_case_and_its_owner_may_do_it_again() {
@@ -70,8 +71,8 @@ fn a_challenge_is_answered_once_in_time_on_its_lane_under_its_name_and_for_this_
 fn signatures_and_certificates_must_fit() {
     let mut desk = Desk::new();
     let proof = desk.proof(LANE, "alice");
-    let mut forged = registration(&proof, "alice");
-    forged.signature = signature(b"alice", context::LOGIN, &forged.proof);
+    let mut forged = signed_registration(&registration(&proof, "alice"));
+    forged.signature = signature(b"alice", context::LOGIN, &forged.statement);
     assert_eq!(desk.code(LANE, Ask::Register(forged)), Code::BadSignature, "signed for another purpose");
 
     let proof = desk.proof(LANE, "alice");
@@ -80,19 +81,38 @@ fn signatures_and_certificates_must_fit() {
     let proof = desk.proof(LANE, "alice");
     let mut keyless = registration(&proof, "alice");
     keyless.mailbox_key = None;
-    assert_eq!(desk.code(LANE, Ask::Register(keyless)), Code::MalformedRequest);
+    assert_eq!(desk.code(LANE, Ask::Register(signed_registration(&keyless))), Code::MalformedRequest);
 
     let proof = desk.proof(LANE, "alice");
     let mut borrowed = registration(&proof, "alice");
     borrowed.mailbox_key = Some(mailbox_key("mallory", 3, 0));
-    assert_eq!(desk.code(LANE, Ask::Register(borrowed)), Code::BadSignature, "another's mailbox key");
+    assert_eq!(desk.code(LANE, Ask::Register(signed_registration(&borrowed))), Code::BadSignature, "another's mailbox key");
 
     for generation in [0, 15, 17] {
         let proof = desk.proof(LANE, "alice");
         let mut torn = registration(&proof, "alice");
         torn.generation = vec![1; generation];
-        assert_eq!(desk.code(LANE, Ask::Register(torn)), Code::MalformedRequest, "a generation of {generation} bytes");
+        assert_eq!(
+            desk.code(LANE, Ask::Register(signed_registration(&torn))),
+            Code::MalformedRequest,
+            "a generation of {generation} bytes"
+        );
     }
+    // Nothing of what is signed can be changed on the way.
+    let changes: [fn(&mut RegisterStatement); 3] = [
+        |statement| statement.token = "another".to_owned(),
+        |statement| statement.generation = vec![3; 16],
+        |statement| statement.mailbox_key = Some(mailbox_key("alice", 4, 0)),
+    ];
+    for change in changes {
+        let mut changed = registration(&desk.proof(LANE, "alice"), "alice");
+        let signature = signed_registration(&changed).signature;
+        change(&mut changed);
+        let changed = Register { statement: changed.encode_to_vec(), signature };
+        assert_eq!(desk.code(LANE, Ask::Register(changed)), Code::BadSignature);
+    }
+    let proofless = RegisterStatement { proof: None, ..registration(&proof, "alice") };
+    assert_eq!(desk.code(LANE, Ask::Register(signed_registration(&proofless))), Code::MalformedRequest);
     assert_eq!(desk.code(OTHER_LANE, lookup("alice")), Code::UnknownName, "none of it registered a name");
 }
 
@@ -105,7 +125,7 @@ fn a_registration_sets_the_generation_and_one_done_again_sets_it_anew() {
     let proof = desk.proof(LANE, "alice");
     let mut again = registration(&proof, "alice");
     again.generation = vec![2; 16];
-    assert!(matches!(desk.said(LANE, Ask::Register(again)), Said::Registered(_)));
+    assert!(matches!(desk.said(LANE, Ask::Register(signed_registration(&again))), Said::Registered(_)));
     assert_eq!(desk.store.generation(&alice), Ok(Some([2; 16])));
 }
 

@@ -10,7 +10,7 @@ pub(super) fn account_is_found_by_its_key(store: &mut impl Store) {
 
 pub(super) fn account_put_again_keeps_all_but_its_mailbox_key(store: &mut impl Store) {
     two_accounts(store);
-    store.bind_lane(tag(1), &name("alice")).expect("bound");
+    store.bind_lane(tag(1), &name("alice"), SESSION).expect("bound");
     store.add_key_packages(&name("alice"), SUITE, &[vec![1], vec![2]], Some(&[3])).expect("added");
     store.set_capabilities(mailbox(1), &[digest(1)], &[]).expect("added");
     store.set_generation(&name("alice"), [4; 16]).expect("set");

@@ -96,7 +96,7 @@ pub(super) fn clean_removes_what_is_past_its_time_and_nothing_else(store: &mut i
     two_accounts(store);
     store.add_key_packages(&name("alice"), SUITE, &[vec![1]], Some(&[9])).expect("added");
     store.set_capabilities(mailbox(1), &[digest(1)], &[]).expect("added");
-    store.bind_lane(tag(1), &name("alice")).expect("bound");
+    store.bind_lane(tag(1), &name("alice"), SESSION).expect("bound");
     let gone = put(store, 1, 1, Stamp(10));
     put_by(store, 1, Quota::Capability(digest(1)), 2, Stamp(10));
     let young = put(store, 1, 3, Stamp(11));

@@ -5,6 +5,22 @@ fn stock(one_time: u32, last_resort: bool) -> Result<Stock, StoreError> {
     Ok(Stock { one_time, last_resort })
 }
 
+pub(super) fn removed_key_packages_are_gone_of_every_suite(store: &mut impl Store) {
+    two_accounts(store);
+    let (alice, bob) = (name("alice"), name("bob"));
+    store.remove_key_packages(&alice).expect("none is no error");
+    store.add_key_packages(&alice, SUITE, &[vec![1], vec![2]], Some(&[9])).expect("added");
+    store.add_key_packages(&alice, 2, &[vec![3]], Some(&[10])).expect("added");
+    store.add_key_packages(&bob, SUITE, &[vec![7]], Some(&[8])).expect("added");
+    store.remove_key_packages(&alice).expect("removed");
+    assert_eq!((store.key_packages(&alice), store.key_packages(&bob)), (stock(0, false), stock(1, true)));
+    assert_eq!(store.take_key_package(&alice, &[SUITE, 2]), Ok(None));
+    // The same last-resort package again is a new one: it was not given out since.
+    store.add_key_packages(&alice, SUITE, &[vec![4]], Some(&[9])).expect("added");
+    assert_eq!(store.key_packages(&alice), stock(1, true));
+    assert_eq!(store.remove_key_packages(&name("carol")), Err(StoreError::Failed));
+}
+
 pub(super) fn key_packages_go_oldest_first_and_the_last_resort_stays(store: &mut impl Store) {
     two_accounts(store);
     let (alice, bob) = (name("alice"), name("bob"));

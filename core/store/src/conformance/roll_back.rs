@@ -3,7 +3,7 @@ use thicket_types::limits::{RELAY_ANSWERS_FOR, RETENTION};
 
 pub(super) fn roll_back_takes_back_each_kind_of_change<S: Store>(store: &mut S) {
     filled(store);
-    let changes: [fn(&mut S); 19] = [
+    let changes: [fn(&mut S); 21] = [
         |store| store.put_account(&name("carol"), &account("carol", 3)).expect("kept"),
         |store| {
             let again = Account { mailbox_key_statement: vec![5], ..account("Alice", 1) };
@@ -12,10 +12,11 @@ pub(super) fn roll_back_takes_back_each_kind_of_change<S: Store>(store: &mut S) 
         |store| store.set_mailbox_key(&name("bob"), &[5], &[6]).expect("set"),
         |store| store.set_generation(&name("alice"), [2; 16]).expect("set"),
         |store| store.set_generation(&name("bob"), [2; 16]).expect("set"),
-        |store| store.bind_lane(tag(3), &name("alice")).expect("bound"),
-        |store| store.bind_lane(tag(2), &name("alice")).expect("bound"),
+        |store| store.bind_lane(tag(3), &name("alice"), SESSION).expect("bound"),
+        |store| store.bind_lane(tag(2), &name("alice"), SESSION).expect("bound"),
         |store| store.add_key_packages(&name("alice"), SUITE, &[vec![3]], None).expect("added"),
         |store| store.add_key_packages(&name("bob"), 2, &[], Some(&[8])).expect("added"),
+        |store| store.bind_lane(tag(1), &name("alice"), [7; 32]).expect("bound"),
         |store| assert_eq!(store.take_key_package(&name("alice"), &[SUITE]), Ok(Some(package(1)))),
         |store| {
             for _ in 0..3 {
@@ -38,6 +39,7 @@ pub(super) fn roll_back_takes_back_each_kind_of_change<S: Store>(store: &mut S) 
         |store| {
             store.clean(Stamp(RELAY_ANSWERS_FOR.0 + 2), RETENTION).expect("cleaned");
         },
+        |store| store.remove_key_packages(&name("alice")).expect("removed"),
     ];
     let before = seen(store);
     for (number, change) in changes.iter().enumerate() {
@@ -71,10 +73,10 @@ pub(super) fn roll_back_takes_back_a_mix_and_not_what_is_committed(store: &mut i
     store.remove_items(mailbox(1), &[place + 1]).expect("removed");
     store.put_account(&name("carol"), &account("carol", 3)).expect("kept");
     put(store, 3, 1, Stamp(0));
-    store.bind_lane(tag(3), &name("carol")).expect("bound");
-    store.bind_lane(tag(1), &name("carol")).expect("bound");
-    store.bind_lane(tag(2), &name("alice")).expect("bound");
-    store.bind_lane(tag(3), &name("bob")).expect("bound");
+    store.bind_lane(tag(3), &name("carol"), SESSION).expect("bound");
+    store.bind_lane(tag(1), &name("carol"), SESSION).expect("bound");
+    store.bind_lane(tag(2), &name("alice"), SESSION).expect("bound");
+    store.bind_lane(tag(3), &name("bob"), SESSION).expect("bound");
     store.add_key_packages(&name("carol"), SUITE, &[vec![1]], None).expect("added");
     assert_eq!(store.take_key_package(&name("carol"), &[SUITE]), Ok(Some(package(1))));
     store.add_key_packages(&name("carol"), SUITE, &[vec![2]], Some(&[3])).expect("added");
@@ -148,7 +150,7 @@ pub(super) fn clean_can_be_rolled_back_and_takes_nothing_else_for_committed(stor
     filled(store);
     let before = seen(store);
     put(store, 1, 9, Stamp(RETENTION.0));
-    store.bind_lane(tag(3), &name("alice")).expect("bound");
+    store.bind_lane(tag(3), &name("alice"), SESSION).expect("bound");
     assert_eq!(store.clean(Stamp(2).after(RETENTION), RETENTION), Ok(2));
     store.remember_answer(tag(2), frame(2), &[2], Stamp(1)).expect("remembered");
     store.roll_back().expect("rolled back");

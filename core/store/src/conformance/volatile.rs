@@ -32,30 +32,45 @@ pub(super) fn lane_has_one_name_and_name_has_one_lane(store: &mut impl Store) {
     two_accounts(store);
     let (alice, bob) = (name("alice"), name("bob"));
     assert_eq!(store.lane_of(mailbox(1)), Ok(None));
-    store.bind_lane(tag(1), &alice).expect("bound");
-    store.bind_lane(tag(2), &bob).expect("bound");
+    store.bind_lane(tag(1), &alice, SESSION).expect("bound");
+    store.bind_lane(tag(2), &bob, SESSION).expect("bound");
     // The same again changes nothing.
-    store.bind_lane(tag(1), &alice).expect("bound");
+    store.bind_lane(tag(1), &alice, SESSION).expect("bound");
     assert_eq!((store.lane(tag(1)), store.lane(tag(2))), (Ok(Some(alice.clone())), Ok(Some(bob.clone()))));
     assert_eq!((store.lane_of(mailbox(1)), store.lane_of(mailbox(2))), (Ok(Some(tag(1))), Ok(Some(tag(2)))));
     // A name on a further lane leaves its earlier one.
-    store.bind_lane(tag(3), &alice).expect("bound");
+    store.bind_lane(tag(3), &alice, SESSION).expect("bound");
     assert_eq!((store.lane(tag(1)), store.lane(tag(3))), (Ok(None), Ok(Some(alice.clone()))));
     assert_eq!(store.lane_of(mailbox(1)), Ok(Some(tag(3))));
     // A name on another's lane puts that one out, and leaves its own.
-    store.bind_lane(tag(2), &alice).expect("bound");
+    store.bind_lane(tag(2), &alice, SESSION).expect("bound");
     assert_eq!((store.lane(tag(2)), store.lane(tag(3))), (Ok(Some(alice)), Ok(None)));
     assert_eq!((store.lane_of(mailbox(1)), store.lane_of(mailbox(2))), (Ok(Some(tag(2))), Ok(None)));
-    store.bind_lane(tag(3), &bob).expect("bound");
+    store.bind_lane(tag(3), &bob, SESSION).expect("bound");
     assert_eq!((store.lane_of(mailbox(1)), store.lane_of(mailbox(2))), (Ok(Some(tag(2))), Ok(Some(tag(3)))));
     assert_eq!(store.lane_of(mailbox(3)), Ok(None));
+}
+
+pub(super) fn lane_has_the_session_of_its_last_login(store: &mut impl Store) {
+    let alice = name("alice");
+    assert_eq!(store.session(tag(1)), Ok(None));
+    store.bind_lane(tag(1), &alice, [1; 32]).expect("bound");
+    // A request that comes on it leaves it.
+    assert_eq!((store.lane(tag(1)), store.session(tag(1))), (Ok(Some(alice.clone())), Ok(Some([1; 32]))));
+    store.commit().expect("durable");
+    store.bind_lane(tag(1), &alice, [2; 32]).expect("bound");
+    assert_eq!(store.session(tag(1)), Ok(Some([2; 32])));
+    store.roll_back().expect("rolled back");
+    assert_eq!(store.session(tag(1)), Ok(Some([1; 32])));
+    store.bind_lane(tag(2), &alice, [3; 32]).expect("bound");
+    assert_eq!((store.session(tag(1)), store.session(tag(2))), (Ok(None), Ok(Some([3; 32]))));
 }
 
 /// Binds as many lanes as there may be: lane n under the name `n…`, in order.
 fn all_lanes(store: &mut impl Store) -> u64 {
     let lanes = u64::try_from(LANES_MAX).expect("small");
     for number in 0..lanes {
-        store.bind_lane(tag(number), &name(&format!("n{number}"))).expect("bound");
+        store.bind_lane(tag(number), &name(&format!("n{number}")), SESSION).expect("bound");
     }
     lanes
 }
@@ -66,16 +81,16 @@ pub(super) fn least_recently_active_lane_goes_first(store: &mut impl Store) {
     let alice = name("alice");
     // A request came on the lane that was bound first, so it is no longer the idlest; a push to lane 1 is none.
     assert_eq!(store.lane(tag(0)), Ok(Some(name("n0"))));
-    store.bind_lane(tag(lanes), &alice).expect("bound");
+    store.bind_lane(tag(lanes), &alice, SESSION).expect("bound");
     assert_eq!(store.lane(tag(1)), Ok(None));
     assert_eq!((store.lane(tag(lanes)), store.lane_of(mailbox(1))), (Ok(Some(alice.clone())), Ok(Some(tag(lanes)))));
     // A name that moves, and a lane that takes another name, put nobody out.
-    store.bind_lane(tag(lanes + 1), &alice).expect("bound");
-    store.bind_lane(tag(3), &name("bob")).expect("bound");
+    store.bind_lane(tag(lanes + 1), &alice, SESSION).expect("bound");
+    store.bind_lane(tag(3), &name("bob"), SESSION).expect("bound");
     assert_eq!(store.lane(tag(2)), Ok(Some(name("n2"))));
     // That question made lane 2 active, and lane 3 was just bound: lane 4 is next, then 5.
     for (number, gone) in [(0, 4), (1, 5)] {
-        store.bind_lane(tag(lanes + 2 + number), &name(&format!("m{number}"))).expect("bound");
+        store.bind_lane(tag(lanes + 2 + number), &name(&format!("m{number}")), SESSION).expect("bound");
         assert_eq!(store.lane(tag(gone)), Ok(None), "{gone}");
     }
     for kept in [0, 2, 3, 6, lanes - 1, lanes + 1, lanes + 2, lanes + 3] {
@@ -87,10 +102,10 @@ pub(super) fn lane_activity_is_rolled_back(store: &mut impl Store) {
     let lanes = all_lanes(store);
     store.commit().expect("durable");
     assert_eq!(store.lane(tag(0)), Ok(Some(name("n0"))));
-    store.bind_lane(tag(lanes), &name("alice")).expect("bound");
+    store.bind_lane(tag(lanes), &name("alice"), SESSION).expect("bound");
     store.roll_back().expect("rolled back");
     assert_eq!(store.lane(tag(lanes)), Ok(None));
-    store.bind_lane(tag(lanes), &name("alice")).expect("bound");
+    store.bind_lane(tag(lanes), &name("alice"), SESSION).expect("bound");
     assert_eq!(store.lane(tag(0)), Ok(None), "its activity was taken back");
     assert_eq!(store.lane(tag(1)), Ok(Some(name("n1"))), "its place was given back");
 }

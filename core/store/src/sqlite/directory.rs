@@ -84,6 +84,12 @@ pub(super) fn replace_last_resort(conn: &Connection, account: i64, suite: u32, p
     Ok(())
 }
 
+pub(super) fn remove_key_packages(conn: &Connection, account: i64) -> Result<()> {
+    conn.prepare_cached("DELETE FROM key_package WHERE account = ?1")?.execute(params![account])?;
+    conn.prepare_cached("DELETE FROM last_resort WHERE account = ?1")?.execute(params![account])?;
+    Ok(())
+}
+
 /// The oldest one-time package of a suite, with its row's number.
 pub(super) fn one_time(conn: &Connection, account: i64, suite: u32) -> Result<Option<(i64, StoredKeyPackage)>> {
     let mut find =

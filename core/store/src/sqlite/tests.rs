@@ -1,6 +1,7 @@
 use super::*;
 use crate::conformance::{
-    SUITE, Seen, account, digest, filled, frame, item, last_resort, mailbox, name, open, package, put, put_by, seen, tag, two_accounts,
+    SESSION, SUITE, Seen, account, digest, filled, frame, item, last_resort, mailbox, name, open, package, put, put_by, seen, tag,
+    two_accounts,
 };
 use rusqlite::types::Value;
 use tempfile::TempDir;
@@ -150,7 +151,7 @@ fn transaction_in_which_something_failed_is_not_committed() {
     filled(&mut store);
     let before = seen(&mut store);
     put(&mut store, 1, 50, Stamp(0));
-    store.bind_lane(tag(3), &name("alice")).expect("bound");
+    store.bind_lane(tag(3), &name("alice"), SESSION).expect("bound");
     store.conn.execute_batch("ALTER TABLE frame RENAME TO away").expect("renamed");
     assert_eq!(store.put_item(&item(1, 51, &[1], Stamp(0))), Err(StoreError::Failed));
     // Nothing more is done, and nothing of it is kept, whatever would work by itself.
@@ -214,7 +215,7 @@ fn nothing_is_begun_by_what_changes_nothing() {
     store.set_capabilities(mailbox(1), &[digest(1)], &[digest(9)]).expect("nothing changed");
     assert_eq!(store.put_item(&NewItem { quota_max: 0, ..item(1, 99, &[1], Stamp(0)) }), Ok(PutOutcome::QuotaFull));
     assert_eq!(store.spend(digest(1), Stamp(5)), Ok(true));
-    store.bind_lane(tag(3), &name("alice")).expect("bound");
+    store.bind_lane(tag(3), &name("alice"), SESSION).expect("bound");
     assert!(store.conn.is_autocommit());
     put(&mut store, 1, 9, Stamp(0));
     assert!(!store.conn.is_autocommit());

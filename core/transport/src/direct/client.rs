@@ -30,6 +30,8 @@ pub struct DirectClient {
 struct Way {
     to: String,
     link: Arc<Link>,
+    /// Whether it was told that the connection broke.
+    told: bool,
 }
 
 /// One connection, from the first try to its end. Never used again after it.
@@ -69,9 +71,14 @@ impl DirectClient {
     fn open(&mut self, to: &str, lane: Lane) -> Result<Arc<Link>, Unreachable> {
         let address = Address::parse(to).map_err(|_| Unreachable)?;
         let link = Arc::new(Link { outbox: Outbox::new(), progress: Mutex::new(Progress::Connecting) });
-        let worker = Worker { link: Ending(link.clone()), lane, inbox: self.inbox.clone(), waker: self.waker.clone() };
+        let worker = Worker {
+            link: Ending { link: link.clone(), waker: self.waker.clone() },
+            lane,
+            inbox: self.inbox.clone(),
+            waker: self.waker.clone(),
+        };
         thread::Builder::new().name("thicket-direct-out".to_owned()).spawn(move || worker.run(&address)).map_err(|_| Unreachable)?;
-        if let Some(before) = self.ways.insert(lane, Way { to: to.to_owned(), link: link.clone() }) {
+        if let Some(before) = self.ways.insert(lane, Way { to: to.to_owned(), link: link.clone(), told: false }) {
             before.link.end();
         }
         Ok(link)
@@ -105,6 +112,16 @@ impl Transport for DirectClient {
         if let Some(way) = self.ways.remove(&lane) {
             way.link.end();
         }
+    }
+
+    /// Also a connection that never came up broke: what was queued for it is gone.
+    fn broke(&mut self, lane: Lane) -> bool {
+        let Some(way) = self.ways.get_mut(&lane) else {
+            return false;
+        };
+        let broke = !way.told && matches!(way.link.standing(), Standing::Ended | Standing::JustFailed);
+        way.told |= broke;
+        broke
     }
 }
 
@@ -152,12 +169,19 @@ impl Link {
     }
 }
 
-/// Ends its link when it goes, whatever way its thread ends: neither half of a connection outlives the other.
-struct Ending(Arc<Link>);
+/// Ends its link when it goes, whatever way its thread ends: neither half of a connection outlives the other. Then it wakes the
+/// client, which may want to know.
+struct Ending {
+    link: Arc<Link>,
+    waker: Option<Waker>,
+}
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.end();
+        self.link.end();
+        if let Some(wake) = &self.waker {
+            wake();
+        }
     }
 }
 
@@ -175,13 +199,13 @@ impl Worker {
         let Ok((stream, reader, writer)) = connect(address) else {
             return;
         };
-        if self.link.0.rise(stream).is_none() {
+        if self.link.link.rise(stream).is_none() {
             return;
         }
-        let link = Ending(self.link.0.clone());
+        let link = Ending { link: self.link.link.clone(), waker: self.waker.clone() };
         // If no thread can be had, `self` goes with the closure, and its link with it.
         if thread::Builder::new().name("thicket-direct-in".to_owned()).spawn(move || self.read(reader)).is_ok() {
-            wire::drain(writer, &link.0.outbox);
+            wire::drain(writer, &link.link.outbox);
         }
     }
 

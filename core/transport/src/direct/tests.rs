@@ -313,3 +313,28 @@ fn a_static_key_is_x25519_of_its_secret() {
     let key = Address::parse("direct:de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f@a:1").expect("an address");
     assert_eq!(&static_key(secret.key()), key.key());
 }
+
+#[test]
+fn a_lane_whose_connection_broke_says_so_once_and_wakes() {
+    let relay = relay();
+    let (woken, waker) = counter();
+    let mut client = DirectClient::new(Some(waker));
+    assert!(!client.broke(Lane::Named), "nothing was sent");
+    let to = relay.address();
+    let mut relay = relay;
+    client.send(&to, Lane::Named, b"hello").expect("room");
+    until(|| relay.poll());
+    assert!(!client.broke(Lane::Named));
+    let before = woken.load(Ordering::SeqCst);
+    drop(relay);
+    until_true(|| client.broke(Lane::Named));
+    until_true(|| woken.load(Ordering::SeqCst) > before);
+    assert!(!client.broke(Lane::Named), "once");
+    assert!(!client.broke(Lane::Anonymous));
+    // One that never came up says so too, and one that was renewed is forgotten.
+    until_true(|| client.send(&to, Lane::Named, b"nobody there").is_ok());
+    until_true(|| client.broke(Lane::Named));
+    until_true(|| client.send(&to, Lane::Named, b"nobody there").is_ok());
+    client.renew(Lane::Named);
+    assert!(!client.broke(Lane::Named));
+}

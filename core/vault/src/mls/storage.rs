@@ -10,6 +10,7 @@ use openmls_traits::storage::{CURRENT_VERSION, StorageProvider, traits};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 use serde::{Serialize, de::DeserializeOwned};
 use thicket_journal_format::codec;
+use thicket_types::time::Stamp;
 use zeroize::Zeroizing;
 
 /// Makes the table that [`MlsStore`] reads and writes.
@@ -226,6 +227,16 @@ impl<'c> MlsStore<'c> {
     /// Deletes a key package with its private keys; one that is not there is no error.
     pub(crate) fn drop_key_package(&self, address: &[u8]) -> Stored<()> {
         self.drop_all(Kind::KeyPackage, address)
+    }
+
+    /// Has all one-time key packages go like those that were offered: their private keys are destroyed after the window.
+    pub(crate) fn retire_key_packages(&self, at: Stamp) -> Stored<()> {
+        let mut retire = self.statement(
+            "INSERT OR IGNORE INTO offered (address, at)
+             SELECT key, ?1 FROM mls WHERE epoch = ?2 AND kind = ?3 AND key NOT IN (SELECT address FROM last_resort)",
+        )?;
+        retire.execute(params![at.0, LIVE, Kind::KeyPackage.number()])?;
+        Ok(())
     }
 
     fn statement(&self, sql: &str) -> Stored<CachedStatement<'c>> {

@@ -119,7 +119,7 @@ fn what_is_ahead_of_its_commit_is_early_and_read_after_it_or_unreadable_at_last(
 
     // To a Bob whom the commit has not reached they come too early.
     let mut bob = put_back(bob, &saved);
-    assert_eq!(read(&mut bob, &ahead), Opened::Early { contact: alice.own() });
+    assert!(matches!(read(&mut bob, &ahead), Opened::Early { contact, .. } if contact == alice.own()));
     assert_eq!(deliver(&mut bob, &given_up, true), Outcome::Opened(unreadable(&alice, Code::NoConversation)));
     assert_eq!(read(&mut bob, &commit), committed(&alice, true, true));
     hears(&mut bob, &alice, &ahead, "ahead");

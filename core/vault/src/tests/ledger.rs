@@ -10,7 +10,7 @@ fn a_repeated_op_gets_its_first_reply_also_after_a_reopening() {
     let calls = [
         call(1, VaultOp::Compose(Ask::Challenge)),
         call(2, VaultOp::SignLogin { challenge: challenge(), takes_over: false }),
-        call(3, VaultOp::MakeKeyPackages { count: 2, last_resort: true, at: NOW }),
+        call(3, VaultOp::MakeKeyPackages { count: 2, last_resort: true, replaces: false, at: NOW }),
         call(4, seal_op(&mut alice, &bob, "once")),
         call(5, refused),
     ];

@@ -18,7 +18,8 @@ fn taken(person: &mut Person, what: Published, at: Stamp) {
 fn mail_sealed_to_a_replaced_key_is_read_for_52_days_and_no_longer() {
     let (mut alice, mut bob) = talking();
     let (first, second) = (say(&mut alice, &bob, "to the old key"), say(&mut alice, &bob, "too late"));
-    let Asked::MailboxKey(published) = asked(&bob.ask(VaultOp::RotateMailboxKey { at: LATER }, &[])) else {
+    let made = bob.ask(VaultOp::RotateMailboxKey { at: LATER }, &[]);
+    let Owned::MailboxKey(published) = asked_as_owner(&bob, &made) else {
         panic!("nothing published");
     };
     // As long as the relay has not taken it, the one before is published, and stays.
@@ -69,9 +70,60 @@ fn a_replaced_last_resort_package_lets_people_in_for_52_days() {
     }
 }
 
+#[test]
+fn what_a_stock_was_replaced_by_stays_and_what_it_replaced_lets_people_in_for_52_days() {
+    for (after, lets_in) in [(REPLACED_KEYS_FOR, true), (Duration(REPLACED_KEYS_FOR.0 + 1), false)] {
+        let (mut alice, mut bob) = two();
+        pin(&mut alice, &mut bob);
+        let old = package(&mut bob);
+        let made = bob.ask(VaultOp::MakeKeyPackages { count: 1, last_resort: true, replaces: true, at: NOW }, &[]);
+        let Owned::Publish(mut new) = asked_as_owner(&bob, &made) else {
+            panic!("nothing published");
+        };
+        assert!(new.replaces);
+        tidy(&mut bob, NOW.after(after));
+        assert_eq!(begin_with(&mut alice, bob.own(), old), begun());
+        let hello = say(&mut alice, &bob, "hello");
+        let opened = read(&mut bob, &hello);
+        assert_eq!(matches!(opened, Opened::Message { .. }), lets_in, "{opened:?}");
+        for (who, seed, package) in [("carol", 3, new.one_time.remove(0)), ("dave", 4, new.last_resort)] {
+            let mut person = Person::new(who, seed);
+            pin(&mut person, &mut bob);
+            assert_eq!(begin_with(&mut person, bob.own(), package), begun());
+            let hello = say(&mut person, &bob, "hello");
+            hears(&mut bob, &person, &hello, "hello");
+        }
+    }
+}
+
+#[test]
+fn what_only_an_owner_may_ask_needs_a_login_and_is_signed_for_the_last_one() {
+    let mut alice = Person::new("alice", 1);
+    let fetch = || VaultOp::Compose(Ask::Fetch { items_max: 1 });
+    assert_eq!(alice.ask(fetch(), &[]), Outcome::Refused(Code::NotLoggedIn));
+    for nonce in [[6; 32], [7; 32]] {
+        let challenge = Challenge { nonce, ..challenge() };
+        alice.ask(VaultOp::SignLogin { challenge: challenge.clone(), takes_over: false }, &[]);
+        alice = alice.reopened();
+        let Outcome::Framed { bytes, .. } = alice.ask(fetch(), &[]) else {
+            panic!("no frame");
+        };
+        let request = wire::Request::decode(bytes.0.as_slice()).expect("a request");
+        let Some(Asked::Owner(owner)) = request.ask else {
+            panic!("nothing that an owner asks");
+        };
+        alice.vault.own().1.verify(context::OWNER, &owner.statement, &owner.signature).expect("alice's signature");
+        let statement = wire::OwnerStatement::decode(owner.statement.as_slice()).expect("a statement");
+        assert_eq!((statement.relay_key, statement.session), (challenge.relay.0.to_vec(), nonce.to_vec()));
+        assert_eq!(statement.nonce, request.nonce, "for this request alone");
+    }
+}
+
 fn set(person: &mut Person, grant: &[Fingerprint], renew: &[Fingerprint], revoke: &[Fingerprint]) -> wire::SetCapabilities {
+    log_in(person);
     let op = VaultOp::SetCapabilities { grant: grant.to_vec(), renew: renew.to_vec(), revoke: revoke.to_vec() };
-    let Asked::Capabilities(set) = asked(&person.ask(op, &[])) else {
+    let made = person.ask(op, &[]);
+    let Owned::Capabilities(set) = asked_as_owner(person, &made) else {
         panic!("nothing set");
     };
     set
@@ -109,11 +161,10 @@ fn each_login_shows_the_generations_given_before_and_a_new_one() {
         let Asked::Login(login) = asked(&alice.ask(VaultOp::SignLogin { challenge: challenge(), takes_over: false }, &[])) else {
             panic!("no login");
         };
-        (login.known, login.generation)
+        let statement = wire::LoginStatement::decode(login.statement.as_slice()).expect("a statement");
+        (statement.known, statement.generation)
     };
-    let Asked::Register(registered) = asked(&alice.ask(VaultOp::SignRegistration { challenge: challenge(), token: None }, &[])) else {
-        panic!("no registration");
-    };
+    let registered = registered(&mut alice);
     let (known, first) = login(&mut alice);
     assert_eq!(known, [registered.generation]);
     let mut alice = alice.reopened();
@@ -146,6 +197,7 @@ fn a_stamp_goes_into_the_same_request() {
     assert_eq!(after.stamp.map(|stamp| stamp.hour), Some(497_222));
     assert!(matches!(stamped, Outcome::Framed { frame: other, .. } if other != frame));
     assert_eq!(alice.ask(stamp(STAMP_BITS_MAX + 1), &plain.0), Outcome::Refused(Code::RelayBusy));
+    alice.ask(VaultOp::SignLogin { challenge: challenge(), takes_over: false }, &[]);
     let fetch = alice.ask(VaultOp::Compose(Ask::Fetch { items_max: 1 }), &[]);
     let Outcome::Framed { bytes: fetch, .. } = fetch else {
         panic!("no frame");

@@ -7,7 +7,7 @@ fn history(seed: u64) -> Vec<Outcome> {
     let mut outcomes = vec![
         alice.ask(VaultOp::Compose(Ask::Lookup(name("bob"))), &[]),
         alice.ask(VaultOp::SignRegistration { challenge: challenge(), token: None }, &[]),
-        alice.ask(VaultOp::MakeKeyPackages { count: 3, last_resort: true, at: NOW }, &[]),
+        alice.ask(VaultOp::MakeKeyPackages { count: 3, last_resort: true, replaces: false, at: NOW }, &[]),
     ];
     let (of_alice, of_bob, package) = (entry(&mut alice), entry(&mut bob), package(&mut bob));
     outcomes.push(pin_as(&mut alice, "bob", of_bob));

@@ -46,7 +46,7 @@ impl Data {
             Err(cause) => {
                 *self = before;
                 if cause == Code::NoConversation && !last {
-                    return Ok(Opened::Early { contact });
+                    return Ok(Opened::Early { contact, len: u32::try_from(sealed.len()).unwrap_or(u32::MAX) });
                 }
                 if cause != Code::Repeated && self.contacts.contains_key(&contact) {
                     self.rows.push(Row::unreadable(contact, cause));

@@ -12,6 +12,7 @@ use thicket_types::limits::{GENERATIONS_MAX, REPLACED_KEYS_FOR, STAMP_BITS_MAX};
 use thicket_types::name::{Name, RegistrationToken};
 use thicket_types::time::Stamp;
 use thicket_types::vault_op::{Ask, Challenge, Published};
+use thicket_types::wire::relay::owner_statement::Ask as OwnerAsk;
 use thicket_types::wire::relay::{self as wire, request};
 use thicket_types::wire::{SUITE, VERSION, context};
 
@@ -26,6 +27,17 @@ impl Data {
         frame(&wire::Request { version: VERSION, nonce: nonce.to_vec(), ask: Some(ask) })
     }
 
+    /// What only an owner may ask, signed for the session.
+    pub(super) fn framed_as_owner(&mut self, ask: OwnerAsk) -> Result<Outcome, Code> {
+        let (relay, session) = self.session.ok_or(Code::NotLoggedIn)?;
+        let nonce: [u8; 16] = self.draw_bytes();
+        let statement =
+            wire::OwnerStatement { relay_key: relay.0.to_vec(), session: session.to_vec(), nonce: nonce.to_vec(), ask: Some(ask) };
+        let statement = statement.encode_to_vec();
+        let owner = wire::Owner { signature: self.sign(context::OWNER, &statement), statement };
+        Ok(frame(&wire::Request { version: VERSION, nonce: nonce.to_vec(), ask: Some(request::Ask::Owner(owner)) }))
+    }
+
     pub(super) fn compose(&mut self, ask: &Ask) -> Result<Outcome, Code> {
         let ask = match ask {
             Ask::Challenge => request::Ask::Challenge(wire::ChallengeAsk { name: self.name.clone() }),
@@ -34,20 +46,23 @@ impl Data {
                 let ask = wire::KeyPackageAsk { name: name.text().to_owned(), suites: vec![SUITE], stamp: None };
                 request::Ask::KeyPackage(ask)
             }
-            Ask::Fetch { items_max } => request::Ask::Fetch(wire::Fetch { items_max: *items_max }),
-            Ask::Acknowledge { cursors } => request::Ask::Acknowledge(wire::Acknowledge { cursors: cursors.clone() }),
+            Ask::Fetch { items_max } => return self.framed_as_owner(OwnerAsk::Fetch(wire::Fetch { items_max: *items_max })),
+            Ask::Acknowledge { cursors } => {
+                return self.framed_as_owner(OwnerAsk::Acknowledge(wire::Acknowledge { cursors: cursors.clone() }));
+            }
         };
         Ok(self.framed(ask))
     }
 
-    fn proof(&self, challenge: &Challenge) -> Vec<u8> {
+    /// Answers a challenge, whose nonce names the session from now on.
+    fn proof(&mut self, challenge: &Challenge) -> wire::Proof {
+        self.session = Some((challenge.relay, challenge.nonce));
         wire::Proof {
             relay_key: challenge.relay.0.to_vec(),
             nonce: challenge.nonce.to_vec(),
             name: self.name.clone(),
             until_ms: challenge.until_ms,
         }
-        .encode_to_vec()
     }
 
     fn sign(&self, context: &str, text: &[u8]) -> Vec<u8> {
@@ -64,27 +79,28 @@ impl Data {
     }
 
     pub(super) fn sign_registration(&mut self, challenge: &Challenge, token: Option<&RegistrationToken>) -> Result<Outcome, Code> {
-        let proof = self.proof(challenge);
-        let register = wire::Register {
-            signature: self.sign(context::REGISTER, &proof),
-            proof,
+        let statement = wire::RegisterStatement {
+            proof: Some(self.proof(challenge)),
             certificate: self.name.clone().into_bytes(),
             mailbox_key: Some(self.mailbox_key(Stamp(0))?),
             token: token.map_or(String::new(), |token| token.text().to_owned()),
             generation: self.new_generation().to_vec(),
-        };
+        }
+        .encode_to_vec();
+        let register = wire::Register { signature: self.sign(context::REGISTER, &statement), statement };
         Ok(self.framed(request::Ask::Register(register)))
     }
 
     pub(super) fn sign_login(&mut self, challenge: &Challenge, takes_over: bool) -> Result<Outcome, Code> {
-        let proof = self.proof(challenge);
+        let proof = Some(self.proof(challenge));
         let known = self.generations.iter().map(|generation| generation.to_vec()).collect();
         let generation = self.new_generation().to_vec();
-        let login = wire::Login { signature: self.sign(context::LOGIN, &proof), proof, known, generation, takes_over };
+        let statement = wire::LoginStatement { proof, known, generation, takes_over }.encode_to_vec();
+        let login = wire::Login { signature: self.sign(context::LOGIN, &statement), statement };
         Ok(self.framed(request::Ask::Login(login)))
     }
 
-    pub(super) fn make_key_packages(&mut self, count: u32, last_resort: bool) -> Result<Outcome, Code> {
+    pub(super) fn make_key_packages(&mut self, count: u32, last_resort: bool, replaces: bool) -> Result<Outcome, Code> {
         let mut make = |last_resort: bool| {
             let package = self.draw();
             self.packages.insert(package, last_resort);
@@ -92,7 +108,7 @@ impl Data {
         };
         let one_time = (0..count).map(|_| make(false)).collect();
         let last_resort = if last_resort { make(true) } else { Vec::new() };
-        Ok(self.framed(request::Ask::Publish(wire::PublishKeyPackages { one_time, last_resort, suite: SUITE })))
+        self.framed_as_owner(OwnerAsk::Publish(wire::PublishKeyPackages { one_time, last_resort, suite: SUITE, replaces }))
     }
 
     /// What mail is sealed to now, as the identity states it.
@@ -112,7 +128,7 @@ impl Data {
     pub(super) fn rotate_mailbox_key(&mut self, at: Stamp) -> Result<Outcome, Code> {
         self.renew_mailbox_key();
         let mailbox_key = Some(self.mailbox_key(at)?);
-        Ok(self.framed(request::Ask::MailboxKey(wire::PublishMailboxKey { mailbox_key })))
+        self.framed_as_owner(OwnerAsk::MailboxKey(wire::PublishMailboxKey { mailbox_key }))
     }
 
     /// The relay took what was published last. Key packages are never destroyed here.
@@ -157,7 +173,7 @@ impl Data {
             remove.extend(known.granted.and_then(|(_, before)| before).map(named));
             known.granted = Some((new, known.granted.map(|(now, _)| now)));
         }
-        Ok(self.framed(request::Ask::Capabilities(wire::SetCapabilities { add, remove })))
+        self.framed_as_owner(OwnerAsk::Capabilities(wire::SetCapabilities { add, remove }))
     }
 
     pub(super) fn pin(&mut self, asked: &Name, answer: &[u8]) -> Result<Outcome, Code> {
@@ -193,12 +209,8 @@ pub(super) fn stamp(request: &[u8], relay: RelayKey, bits: u32, hour: u64) -> Re
             request::Ask::Challenge(_)
             | request::Ask::Register(_)
             | request::Ask::Login(_)
-            | request::Ask::Publish(_)
-            | request::Ask::Lookup(_)
-            | request::Ask::Fetch(_)
-            | request::Ask::Acknowledge(_)
-            | request::Ask::MailboxKey(_)
-            | request::Ask::Capabilities(_),
+            | request::Ask::Owner(_)
+            | request::Ask::Lookup(_),
         )
         | None => return Err(Code::MalformedRequest),
     };

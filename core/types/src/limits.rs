@@ -209,6 +209,8 @@ pub const DIRECT_RELAY_INBOX_FRAMES_MAX: usize = 4_096;
 pub const DIRECT_RELAY_INBOX_LEN_MAX: usize = 64 * 1024 * 1024;
 /// Connections of a relay at one time; a newcomer beyond them is closed at once.
 pub const DIRECT_CONNECTIONS_MAX: usize = 1_024;
+/// Of them, those from one IPv4 address or one /64 of IPv6, unless an operator says otherwise. A client has two.
+pub const DIRECT_CONNECTIONS_ADDRESS_MAX: usize = 64;
 /// Frames of one connection whose reply paths are kept; the oldest go first. A relay polls up to 256 frames before it answers
 /// the first of them, and all may come from one connection.
 pub const DIRECT_BATCHES_MAX: usize = 512;

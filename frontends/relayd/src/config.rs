@@ -28,6 +28,7 @@ pub struct File {
     pub request_box_items_max: Option<u64>,
     pub stamp_bits: Option<u64>,
     pub retention_days: Option<u64>,
+    pub connections_address_max: Option<u64>,
 }
 
 impl Config {
@@ -54,6 +55,11 @@ impl Config {
     /// **Errors:** words that name the key, what is wrong with it, and what it may be.
     pub fn policy(&self) -> Result<Policy, String> {
         policy::policy(&self.file)
+    }
+
+    /// How many connections one address may have; only a relay that runs needs it. **Errors:** words, as those of the policy.
+    pub fn connections_address_max(&self) -> Result<usize, String> {
+        policy::connections_address_max(&self.file)
     }
 }
 

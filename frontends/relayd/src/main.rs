@@ -87,8 +87,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Trouble> {
     let config = Config::gather(arguments.config.as_deref(), arguments.home.clone(), arguments.listen).map_err(Trouble::usage)?;
     if arguments.check_config {
-        let (listen, policy) = (config.listen().map_err(Trouble::usage)?, config.policy().map_err(Trouble::usage)?);
+        let Settings { listen, policy, connections_address_max } = Settings::of(&config)?;
         print!("home = {}\nlisten = {listen}\n{}", config.home.display(), policy::shown(&policy));
+        println!("connections_address_max = {connections_address_max}");
         return Ok(());
     }
     let store_file = config.home.join("relay.db");
@@ -100,16 +101,33 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
         return store.backup(to).map_err(Trouble::fault);
     }
     // Before anything is made: a configuration that is refused leaves no trace.
-    let (listen, policy) = (config.listen().map_err(Trouble::usage)?, config.policy().map_err(Trouble::usage)?);
+    let settings = Settings::of(&config)?;
     let identity = Identity::load_or_make(&config.home).map_err(Trouble::fault)?;
     let store = SqliteStore::open(&store_file).map_err(Trouble::fault)?;
-    serve(listen, policy, &identity, store, arguments.log)
+    serve(settings, &identity, store, arguments.log)
 }
 
-fn serve(listen: SocketAddr, policy: Policy, identity: &Identity, store: SqliteStore, log: Level) -> Result<(), Trouble> {
+/// What a relay that runs needs of its configuration.
+struct Settings {
+    listen: SocketAddr,
+    policy: Policy,
+    connections_address_max: usize,
+}
+
+impl Settings {
+    fn of(config: &Config) -> Result<Settings, Trouble> {
+        let (listen, policy) = (config.listen().map_err(Trouble::usage)?, config.policy().map_err(Trouble::usage)?);
+        let connections_address_max = config.connections_address_max().map_err(Trouble::usage)?;
+        Ok(Settings { listen, policy, connections_address_max })
+    }
+}
+
+fn serve(settings: Settings, identity: &Identity, store: SqliteStore, log: Level) -> Result<(), Trouble> {
+    let Settings { listen, policy, connections_address_max } = settings;
     let bell = Arc::new(Bell::default());
     let ringing = bell.clone();
-    let direct = DirectRelay::bind(listen, identity.noise(), Box::new(SystemEntropy), Arc::new(move || ringing.ring()))
+    let bell_of_frames = Arc::new(move || ringing.ring());
+    let direct = DirectRelay::bind_bounded(listen, identity.noise(), Box::new(SystemEntropy), bell_of_frames, connections_address_max)
         .map_err(|error| Trouble(1, format!("cannot listen on {listen}: {error}")))?;
     let stop = Arc::new(AtomicBool::new(false));
     let (stopping, waking) = (stop.clone(), Arc::new(Bell::default()));

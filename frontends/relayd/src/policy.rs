@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use thicket_relay::{Policy, Registration};
-use thicket_types::limits::{REGISTRATION_TOKEN_LEN_MAX, RETENTION, STAMP_BITS_MAX};
+use thicket_types::limits::{
+    DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_CONNECTIONS_MAX, REGISTRATION_TOKEN_LEN_MAX, RETENTION, STAMP_BITS_MAX,
+};
 use thicket_types::name::RegistrationToken;
 use thicket_types::time::Duration;
 
@@ -41,6 +43,18 @@ pub fn policy(file: &File) -> Result<Policy, String> {
         stamp_bits: u32::try_from(stamp_bits).unwrap_or(STAMP_BITS_MAX),
         retention: Duration(retention_days.saturating_mul(DAY)),
     })
+}
+
+/// How many connections one address may have: no part of the policy, since it bounds the transport. **Errors:** words.
+pub fn connections_address_max(file: &File) -> Result<usize, String> {
+    let all = u64::try_from(DIRECT_CONNECTIONS_MAX).unwrap_or(u64::MAX);
+    let given = within(
+        "connections_address_max",
+        file.connections_address_max,
+        1..=all,
+        u64::try_from(DIRECT_CONNECTIONS_ADDRESS_MAX).unwrap_or(all),
+    )?;
+    Ok(usize::try_from(given).unwrap_or(DIRECT_CONNECTIONS_MAX))
 }
 
 /// What a relay runs with, a key a line, for who checks it. Of tokens their number alone.
@@ -177,6 +191,21 @@ mod tests {
             assert!(refused.contains(words), "{refused}");
         }
         assert_eq!(of(|file| file.stamp_bits = Some(0)).map(|policy| policy.stamp_bits), Ok(0));
+    }
+
+    #[test]
+    fn connections_of_an_address_are_at_most_all_that_there_may_be() {
+        let of = |given| {
+            let mut file = File::default();
+            file.connections_address_max = given;
+            connections_address_max(&file)
+        };
+        assert_eq!(of(None), Ok(DIRECT_CONNECTIONS_ADDRESS_MAX));
+        assert_eq!(of(Some(1_024)), Ok(DIRECT_CONNECTIONS_MAX));
+        for wrong in [0, 1_025] {
+            let words = format!("connections_address_max = {wrong}: it must be 1 to 1024");
+            assert_eq!(of(Some(wrong)), Err(words));
+        }
     }
 
     #[test]

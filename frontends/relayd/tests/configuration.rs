@@ -1,6 +1,7 @@
 //! The program's configuration and its log, as an operator meets them.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
@@ -29,6 +30,7 @@ fn a_configuration_is_checked_and_its_faults_are_named() {
         (&format!("{PLACE}registration = \"token\"\ntokens_file = \"/nowhere/tokens\"\n"), "/nowhere/tokens"),
         (&format!("{PLACE}stamp_bits = 23\n"), "stamp_bits = 23: it must be 0 to 22"),
         (&format!("{PLACE}retention_days = 46\n"), "it must be 1 to 45"),
+        (&format!("{PLACE}connections_address_max = 0\n"), "it must be 1 to 1024"),
         (&format!("{PLACE}mailbox_items = 5\n"), "mailbox_items"),
     ] {
         let bad = check(folder.path(), text);
@@ -55,6 +57,7 @@ fn what_a_relay_would_run_with_is_shown_without_its_tokens() {
         "request_box_items_max = 64",
         "stamp_bits = 12",
         "retention_days = 10",
+        "connections_address_max = 64",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
     }
@@ -88,6 +91,29 @@ fn log_of_a_short_life(arguments: &[&str]) -> String {
     let (key, place) = address.trim_end().trim_start_matches("direct:").split_once('@').expect("KEY@HOST:PORT");
     assert!(!log.contains(key) && !log.contains(place) && !log.contains("127.0.0.1"), "{log}");
     log
+}
+
+#[test]
+fn the_connections_of_an_address_are_those_of_the_configuration() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("relayd.toml");
+    std::fs::write(&file, "connections_address_max = 1\n").expect("room");
+    let mut command = relayd();
+    command.arg("--home").arg(folder.path().join("relay")).args(["--listen", "127.0.0.1:0", "--config"]).arg(&file);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut address).expect("the first line");
+    let place = address.trim_end().rsplit('@').next().expect("KEY@HOST:PORT");
+    // They are taken in the order in which they came.
+    let mut streams = [(); 2].map(|()| TcpStream::connect(place).expect("the port is open"));
+    let [first, second] = &mut streams;
+    second.set_read_timeout(Some(std::time::Duration::from_secs(30))).expect("a timeout of more than zero");
+    let beyond = second.read(&mut [0]);
+    first.set_nonblocking(true).expect("a socket");
+    let within = first.read(&mut [0]).map_err(|error| error.kind());
+    child.kill().and_then(|()| child.wait()).expect("it ends");
+    assert_eq!(beyond.expect("closed, and no timeout"), 0);
+    assert_eq!(within, Err(std::io::ErrorKind::WouldBlock), "the first is still there");
 }
 
 #[test]

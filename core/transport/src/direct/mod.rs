@@ -30,6 +30,7 @@
 
 mod address;
 mod client;
+mod household;
 mod queue;
 mod relay;
 mod wire;

@@ -1,6 +1,7 @@
 //! The relay's end: a port that anyone may knock at, and ways back that last no longer than a connection.
 
 use super::address::Address;
+use super::household::{Household, has_room};
 use super::queue::{Inbox, Outbox, lock};
 use super::wire::{self, static_key};
 use crate::Waker;
@@ -13,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use thicket_types::ids::LaneTag;
 use thicket_types::limits::{
-    DIRECT_BATCHES_MAX, DIRECT_CONNECTIONS_MAX, DIRECT_HANDSHAKE_FOR, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX,
+    DIRECT_BATCHES_MAX, DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_HANDSHAKE_FOR, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX,
     FRAME_LEN_MAX, REPLY_PATHS,
 };
 use thicket_types::ports::{Entropy, Received, RelayTransport, ReplyPath, Unreachable};
@@ -41,6 +42,7 @@ pub struct DirectRelay {
 /// What all threads of a relay's end share.
 struct Hub {
     secret: Secret<[u8; 32]>,
+    address_max: usize,
     entropy: Mutex<Box<dyn Entropy + Send>>,
     bell: Waker,
     inbox: Inbox<Arrived>,
@@ -67,6 +69,7 @@ struct Desk {
 }
 
 struct Connection {
+    household: Household,
     stream: Arc<TcpStream>,
     outbox: Arc<Outbox>,
     /// Oldest first. One that is spent whole is gone from the desk and still counts here.
@@ -84,13 +87,26 @@ impl DirectRelay {
     /// Listens on a port; 0 takes a free one. `secret` is the static key whose public half the address names; `entropy` gives
     /// lane tags. The bell is called, by a thread of this transport, when a frame has arrived.
     ///
+    /// **Limits:** 1,024 connections, 64 of them from one IPv4 address or IPv6 /64; a newcomer beyond is closed at once.
     /// **Errors:** the port cannot be had, or no thread.
     pub fn bind(listen: SocketAddr, secret: &[u8; 32], entropy: Box<dyn Entropy + Send>, bell: Waker) -> io::Result<DirectRelay> {
+        DirectRelay::bind_bounded(listen, secret, entropy, bell, DIRECT_CONNECTIONS_ADDRESS_MAX)
+    }
+
+    /// Listens as [`DirectRelay::bind`] does, with another bound of connections from one address.
+    pub fn bind_bounded(
+        listen: SocketAddr,
+        secret: &[u8; 32],
+        entropy: Box<dyn Entropy + Send>,
+        bell: Waker,
+        address_max: usize,
+    ) -> io::Result<DirectRelay> {
         let listener = TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?;
         let hub = Arc::new(Hub {
             secret: Secret::new(*secret),
+            address_max,
             entropy: Mutex::new(entropy),
             bell,
             inbox: Inbox::new(DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX),
@@ -204,7 +220,7 @@ impl Desk {
 fn accept(hub: &Arc<Hub>, listener: &TcpListener) {
     while !hub.stop.load(Ordering::Acquire) {
         match listener.accept() {
-            Ok((stream, _)) => begin(hub, stream),
+            Ok((stream, from)) => begin(hub, stream, Household::of(from.ip())),
             // Nobody knocks, or the system is out of something: both pass.
             Err(_) => thread::sleep(ACCEPT_EVERY),
         }
@@ -212,12 +228,12 @@ fn accept(hub: &Arc<Hub>, listener: &TcpListener) {
 }
 
 /// Gives a newcomer a seat and a thread. Where either cannot be had, dropping the stream closes it.
-fn begin(hub: &Arc<Hub>, stream: TcpStream) {
+fn begin(hub: &Arc<Hub>, stream: TcpStream, household: Household) {
     // Some systems hand the listener's mode down.
     if stream.set_nonblocking(false).is_err() {
         return;
     }
-    if let Some(seat) = Seat::take(hub, stream) {
+    if let Some(seat) = Seat::take(hub, stream, household) {
         let _ = thread::Builder::new().name("thicket-direct-in".to_owned()).spawn(move || seat.serve());
     }
 }
@@ -231,16 +247,16 @@ struct Seat {
 }
 
 impl Seat {
-    /// Takes a seat; `None` if all are taken.
-    fn take(hub: &Arc<Hub>, stream: TcpStream) -> Option<Seat> {
+    /// Takes a seat; `None` if all are taken, or all that one household may have.
+    fn take(hub: &Arc<Hub>, stream: TcpStream, household: Household) -> Option<Seat> {
         let (stream, outbox) = (Arc::new(stream), Arc::new(Outbox::new()));
         let mut desk = lock(&hub.desk);
-        if desk.connections.len() >= DIRECT_CONNECTIONS_MAX {
+        if !has_room(household, desk.connections.values().map(|connection| connection.household), hub.address_max) {
             return None;
         }
         let number = desk.next_connection;
         desk.next_connection += 1;
-        let connection = Connection { stream: stream.clone(), outbox: outbox.clone(), batches: VecDeque::new() };
+        let connection = Connection { household, stream: stream.clone(), outbox: outbox.clone(), batches: VecDeque::new() };
         desk.connections.insert(number, connection);
         drop(desk);
         Some(Seat { hub: hub.clone(), number, stream, outbox })

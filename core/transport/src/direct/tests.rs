@@ -1,5 +1,6 @@
 //! What the port promises, over real sockets on this machine.
 
+use super::household::{Household, has_room};
 use super::wire::{self, LAST, PART, PIECE_LEN_MAX, PING};
 use super::{Address, AddressError, DirectClient, DirectRelay, static_key};
 use crate::Waker;
@@ -12,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use thicket_types::event::Lane;
 use thicket_types::ids::LaneTag;
-use thicket_types::limits::{DIRECT_OUTBOX_FRAMES_MAX, FRAME_LEN_MAX, REPLY_PATHS};
+use thicket_types::limits::{DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_CONNECTIONS_MAX, DIRECT_OUTBOX_FRAMES_MAX, FRAME_LEN_MAX, REPLY_PATHS};
 use thicket_types::ports::{Entropy, RelayTransport as _, ReplyPath, Transport as _, Unreachable};
 
 const SECRET: [u8; 32] = [7; 32];
@@ -69,6 +70,20 @@ fn counter() -> (Arc<AtomicUsize>, Waker) {
 /// A frame of which no two stretches are alike.
 fn frame_of(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at % 251) as u8).collect()
+}
+
+/// Waits for the other side to end a connection on which it says nothing.
+fn is_ended(stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout of more than zero");
+    match stream.read(&mut [0]) {
+        Ok(count) => count == 0,
+        Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
+    }
+}
+
+/// A relay of which one address has few connections at a time.
+fn relay_for_few(address_max: usize) -> DirectRelay {
+    DirectRelay::bind_bounded(here(0), &SECRET, Box::new(Counting(0)), Arc::new(|| {}), address_max).expect("this machine has a free port")
 }
 
 /// Sends a frame, sees it arrive and answered.
@@ -157,12 +172,7 @@ fn garbage_and_a_half_open_handshake_disturb_nobody_else() {
     half_open.write_all(&[1; 10]).expect("the connection is open");
     let mut garbage = TcpStream::connect(relay.local_addr()).expect("the port is open");
     garbage.write_all(&[0xff; 4096]).expect("the connection is open");
-    garbage.set_read_timeout(Some(PATIENCE)).expect("a timeout of more than zero");
-    let ended = match garbage.read(&mut [0]) {
-        Ok(count) => count == 0,
-        Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
-    };
-    assert!(ended, "garbage was listened to");
+    assert!(is_ended(&mut garbage), "garbage was listened to");
     assert_eq!(exchange(&mut relay, &mut client, b"after"), before, "the connection held");
 }
 
@@ -274,6 +284,72 @@ fn two_clients_at_once_lose_nothing_while_their_connections_hold() {
     for client in clients {
         client.join().expect("every answer came, in order");
     }
+}
+
+#[test]
+fn one_address_has_its_share_of_connections_and_a_newcomer_beyond_is_closed_at_once() {
+    let mut relay = relay_for_few(2);
+    let mut client = DirectClient::new(None);
+    exchange(&mut relay, &mut client, b"one of two");
+    let mut other = DirectClient::new(None);
+    exchange(&mut relay, &mut other, b"two of two");
+    for _ in 0..3 {
+        let stream = Arc::new(TcpStream::connect(relay.local_addr()).expect("the port is open"));
+        // A handshake that is in order fails for who was not let in, and for nobody else.
+        assert!(wire::initiate(stream, &static_key(&SECRET), Instant::now() + PATIENCE).is_err(), "a third was let in");
+        assert_eq!(relay.connections(), 2);
+    }
+    exchange(&mut relay, &mut client, b"the connection held");
+    drop(other);
+    until_true(|| relay.connections() == 1);
+    let mut other = DirectClient::new(None);
+    exchange(&mut relay, &mut other, b"there is room again");
+}
+
+#[test]
+fn handshakes_that_fail_take_nothing_of_an_address_share() {
+    let mut relay = relay_for_few(1);
+    for _ in 0..3 {
+        let mut garbage = TcpStream::connect(relay.local_addr()).expect("the port is open");
+        garbage.write_all(&[0xff; 4096]).expect("the connection is open");
+        assert!(is_ended(&mut garbage), "garbage was listened to");
+        until_true(|| relay.connections() == 0);
+        drop(TcpStream::connect(relay.local_addr()).expect("the port is open"));
+        // Until that one was seen and is gone, a further one is turned away: what counts is that it is let in at last.
+        let mut client = DirectClient::new(None);
+        let received = until(|| {
+            let _ = client.send(&relay.address(), Lane::Named, b"room");
+            relay.poll()
+        });
+        assert_eq!(received.frame, b"room");
+        drop(client);
+        until_true(|| {
+            while relay.poll().is_some() {}
+            relay.connections() == 0
+        });
+    }
+}
+
+#[test]
+fn a_full_address_leaves_room_to_others_until_all_is_full() {
+    let from = |text: &str| Household::of(text.parse().expect("an address"));
+    let crowd = |len| vec![from("192.0.2.1"); len];
+    let room = |newcomer, there: &[Household]| has_room(newcomer, there.iter().copied(), DIRECT_CONNECTIONS_ADDRESS_MAX);
+    assert!(room(from("192.0.2.1"), &crowd(DIRECT_CONNECTIONS_ADDRESS_MAX - 1)));
+    assert!(!room(from("192.0.2.1"), &crowd(DIRECT_CONNECTIONS_ADDRESS_MAX)));
+    assert!(room(from("192.0.2.2"), &crowd(DIRECT_CONNECTIONS_ADDRESS_MAX)));
+    assert!(room(from("192.0.2.2"), &crowd(DIRECT_CONNECTIONS_MAX - 1)));
+    assert!(!room(from("192.0.2.2"), &crowd(DIRECT_CONNECTIONS_MAX)));
+}
+
+#[test]
+fn an_ipv6_address_counts_with_its_64_and_a_mapped_one_as_ipv4() {
+    let from = |text: &str| Household::of(text.parse().expect("an address"));
+    assert_eq!(from("2001:db8:1:2::1"), from("2001:db8:1:2:ffff::"));
+    assert_ne!(from("2001:db8:1:2::1"), from("2001:db8:1:3::1"));
+    assert_eq!(from("::ffff:192.0.2.1"), from("192.0.2.1"));
+    assert_ne!(from("::ffff:192.0.2.1"), from("::ffff:192.0.2.2"));
+    assert_ne!(from("192.0.2.1"), from("192.0.2.2"));
 }
 
 #[test]

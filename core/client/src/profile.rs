@@ -179,12 +179,12 @@ fn private_folder(folder: &Path) -> Result<(), Fault> {
 }
 
 fn lock(folder: &Path) -> Result<File, Fault> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join(LOCK_FILE))
-        .map_err(|_| Fault::from(Code::DiskFailed))?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    // Who may read it may lock it.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(folder.join(LOCK_FILE)).map_err(|_| Fault::from(Code::DiskFailed))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Fault::from(Code::ProfileInUse)),

@@ -698,6 +698,26 @@ fn folder_bytes(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .collect()
 }
 
+/// The lock too: who can read it can hold it, and keep the owner out.
+#[cfg(unix)]
+#[test]
+fn all_that_a_profile_makes_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    fn check(path: &Path, mode: u32, seen: &mut Vec<String>) {
+        assert_eq!(std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777, mode, "{}", path.display());
+        seen.extend(path.file_name().and_then(|name| name.to_str()).map(str::to_owned));
+        for entry in std::fs::read_dir(path).into_iter().flatten().map(|entry| entry.expect("an entry").path()) {
+            check(&entry, if entry.is_dir() { 0o700 } else { 0o600 }, seen);
+        }
+    }
+    let world = two(31, Conditions::default());
+    let mut seen = Vec::new();
+    check(&world.people["alice"].folder, 0o700, &mut seen);
+    for name in ["keys", "lock", "journal", "vault.db", "vault.db-wal"] {
+        assert!(seen.iter().any(|seen| seen == name), "{name}: {seen:?}");
+    }
+}
+
 #[test]
 fn a_wrong_passphrase_is_said_and_changes_no_byte() {
     let mut world = two(9, Conditions::default());

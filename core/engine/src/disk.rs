@@ -1,11 +1,12 @@
 //! The Disk port over a folder of the file system.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use thicket_types::ports::{Disk, DiskError};
 
-/// The files of one profile, under one folder.
+/// The files of one profile, under one folder. What it makes is its owner's alone, whatever the process' umask is: files have
+/// mode 0600, folders 0700.
 #[derive(Debug)]
 pub struct OsDisk {
     root: PathBuf,
@@ -34,9 +35,26 @@ impl OsDisk {
         if folder.is_dir() {
             return Ok(());
         }
-        fs::create_dir_all(folder).map_err(error)?;
+        private_folders().create(folder).map_err(error)?;
         self.sync_folder(folder)
     }
+}
+
+/// Options that make a file which nobody but its owner reads or writes. One that is there keeps its mode.
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes folders, those above among them, which nobody but their owner enters.
+fn private_folders() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
 }
 
 fn error(error: std::io::Error) -> DiskError {
@@ -86,7 +104,7 @@ impl Disk for OsDisk {
     fn create(&mut self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
         let full = self.path(path);
         self.make_folder(&full)?;
-        let mut file = OpenOptions::new().append(true).create_new(true).open(&full).map_err(error)?;
+        let mut file = private_file().append(true).create_new(true).open(&full).map_err(error)?;
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
         self.sync_folder(&full)?;
         self.appending = Some((path.to_owned(), file));
@@ -113,7 +131,7 @@ impl Disk for OsDisk {
         let full = self.path(path);
         self.make_folder(&full)?;
         let new = self.path(&format!("{path}.new"));
-        let mut file = File::create(&new).map_err(error)?;
+        let mut file = private_file().write(true).create(true).truncate(true).open(&new).map_err(error)?;
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
         fs::rename(&new, &full).map_err(error)?;
         self.sync_folder(&full)

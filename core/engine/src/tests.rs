@@ -4,6 +4,7 @@ mod damage;
 mod failing_disk;
 mod keys;
 mod opening;
+mod os_disk;
 mod panics;
 mod retention;
 mod snapshots;

@@ -22,7 +22,7 @@ use crate::capabilities::{Changes, changes};
 use crate::volatile::Volatile;
 use rusqlite::{Connection, OpenFlags};
 use schema::{TABLES, VERSION};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{self, Path};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
@@ -47,11 +47,15 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store at a path, or makes it if there is none. One process at a time: lanes are in memory.
+    /// Opens the store at a path, or makes it if there is none, readable by its owner alone. One process at a time: lanes are in memory.
     pub fn open(path: &Path) -> Result<SqliteStore, OpenError> {
         // SQLite takes an absolute path for nothing but a file: neither `:memory:` nor a URI.
         let path = path::absolute(path).map_err(|_| OpenError::DiskFailed)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // SQLite goes by the umask, so it makes none: it takes an empty file as a new store, and gives its mode to the
+        // write-ahead log and the index. A file that is there is not opened here, since closing it would drop SQLite's locks.
+        // Where none can be made, opening fails next.
+        let _ = private_file().open(&path);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(path, flags)?;
         // Read before anything is written: what is not ours stays as it is.
         let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -70,7 +74,7 @@ impl SqliteStore {
         Ok(SqliteStore { conn, volatile: Volatile::default(), accounts: None, writing: false, spoiled: false })
     }
 
-    /// Writes what is durable into a new file, which opens as a store.
+    /// Writes what is durable into a new file, which opens as a store and is readable by its owner alone.
     pub fn backup(&self, to: &Path) -> Result<(), BackupError> {
         if self.writing {
             return Err(BackupError::Uncommitted);
@@ -78,7 +82,7 @@ impl SqliteStore {
         let to = path::absolute(to).map_err(|_| BackupError::DiskFailed)?;
         let text = to.to_str().ok_or(BackupError::DiskFailed)?;
         // Takes the name, so that nothing is written over; SQLite fills a file that is empty, and no other.
-        let file = File::options().write(true).create_new(true).open(&to)?;
+        let file = private_file().open(&to)?;
         let filled = self.conn.execute("VACUUM INTO ?1", [text]).map_err(|error| OpenError::from(error).into());
         let done = filled.and_then(|_| file.sync_all().and_then(|()| sync_folder(&to)).map_err(BackupError::from));
         if done.is_err() {
@@ -396,6 +400,15 @@ fn integer(number: u64) -> i64 {
 }
 
 /// Makes a new file's name durable: it is there after a crash only if its folder was synced.
+/// Options that make a new file which nobody but its owner reads.
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 fn sync_folder(file: &Path) -> io::Result<()> {
     match file.parent() {
         // Windows can't open a folder so, and needs no such sync.

@@ -3,6 +3,7 @@
 use crate::mls::storage;
 use rusqlite::{Connection, OpenFlags};
 use std::fmt::Write as _;
+use std::fs::OpenOptions;
 use std::path::Path;
 use thicket_journal_format::Key;
 use thicket_types::error::Code;
@@ -102,11 +103,26 @@ pub(crate) enum Mode {
     Read,
 }
 
+/// Makes an empty file that nobody but its owner reads, whatever the umask: SQLite, which goes by it, takes the file as a new
+/// database, and gives its mode to the write-ahead log and the index. A file that is there stays as it is; it is not even
+/// opened, since closing it would drop SQLite's locks on it.
+///
+/// Where none can be made, opening fails next, and says so.
+fn make_private(path: &Path) {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(path);
+}
+
 /// Opens the database with a raw key, so that SQLCipher derives none.
 pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Code> {
+    if mode == Mode::Create {
+        make_private(path);
+    }
     let flags = match mode {
-        Mode::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Mode::Create | Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(fault)?;

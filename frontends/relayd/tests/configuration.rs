@@ -74,6 +74,28 @@ fn a_configuration_that_is_refused_leaves_no_trace() {
     assert!(!home.exists());
 }
 
+#[test]
+fn what_a_relay_makes_is_its_owners_alone_under_any_umask() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().expect("a folder");
+    let (home, copy) = (folder.path().join("relay"), folder.path().join("copy.db"));
+    let open_to_all = || {
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 0 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_thicket-relayd"), "--home"]).arg(&home);
+        command
+    };
+    let mut child = open_to_all().args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut address).expect("the first line");
+    let backup = open_to_all().arg("backup").arg(&copy).status();
+    let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    let files = ["relay.key", "relay.db", "relay.db-wal", "relay.db-shm"].map(|file| (file, mode(&home.join(file))));
+    child.kill().and_then(|()| child.wait()).expect("it ends");
+    assert!(backup.expect("it starts").success());
+    assert_eq!(files.map(|(_, mode)| mode), [0o600; 4], "{files:?}");
+    assert_eq!((mode(&home), mode(&copy)), (0o700, 0o600));
+}
+
 /// Runs a relay until it has told its address, asks it to stop, and gives what it wrote to standard error.
 fn log_of_a_short_life(arguments: &[&str]) -> String {
     let folder = TempDir::new().expect("a folder");

@@ -293,3 +293,22 @@ fn assert_counts(conn: &Connection) {
         assert_eq!(wrong, 0, "{check}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_store_its_log_and_its_backup_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let mut store = open(&folder.path().join("relay.db"));
+    filled(&mut store);
+    store.commit().expect("committed");
+    store.backup(&folder.path().join("copy.db")).expect("a backup");
+    let mut modes: Vec<(String, u32)> = fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry"))
+        .map(|entry| (entry.file_name().into_string().expect("UTF-8"), entry.metadata().expect("a file").permissions().mode() & 0o777))
+        .collect();
+    modes.sort();
+    let files = ["copy.db", "relay.db", "relay.db-shm", "relay.db-wal"];
+    assert_eq!(modes, files.map(|file| (file.to_owned(), 0o600)));
+}

@@ -62,6 +62,17 @@ fn no_text_and_no_name_stands_in_the_files_in_clear() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_vault_and_its_log_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let alice = Person::new("alice", 1);
+    for file in [DB, "vault.db-wal", "vault.db-shm"] {
+        let mode = fs::metadata(alice.path().with_file_name(file)).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
 #[test]
 fn a_vault_opens_under_its_own_key_alone_and_none_is_made_over_it() {
     let alice = Person::new("alice", 1);

@@ -60,3 +60,21 @@ fn contacts_are_bounded() {
     assert_eq!(effects, [Effect::Notify(Change::Received { contact: CAROL, message: message(1) })]);
     assert_eq!(book.state.contacts.len(), CONTACTS_MAX);
 }
+
+#[test]
+fn the_last_place_for_a_contact_goes_to_who_is_found_first() {
+    // Given one place left, and two who are looked up.
+    let mut book = Book::acquainted();
+    book.crowd(CONTACTS_MAX as u64 - 2);
+    for (number, text) in [(1, "carol"), (2, "dave")] {
+        assert!(book.ask(number, Intent::AddContact { name: name(text) }).contains(&answered(number, Answer::Accepted)));
+        book.settle(&Why::Lookup(name(text)), Said::Entry(wire::Entry::default()));
+    }
+    // When both are found.
+    book.resolve(&Why::Pin(name("carol")), pinned(CAROL, "carol", None));
+    let effects = book.resolve(&Why::Pin(name("dave")), pinned(Fingerprint([68; 20]), "dave", None));
+    // Then the second is not kept, and that is said.
+    assert_eq!(effects, [Effect::Notify(Change::LookupFailed(Code::TooManyContacts))]);
+    assert!(book.state.contacts.contains_key(&CAROL));
+    assert_eq!(book.state.contacts.len(), CONTACTS_MAX);
+}

@@ -187,3 +187,43 @@ fn who_is_blocked_while_theirs_is_under_way_gets_a_new_one_when_unblocked() {
     book.ask(3, block(BOB, false));
     assert_eq!(book.elapse(TimerId::Grant), [vault(set(&[BOB], &[]))]);
 }
+
+#[test]
+fn the_fullest_request_names_as_many_hashes_as_a_relay_takes() {
+    // Given more capabilities to renew, and more to take back, than one request holds.
+    let mut book = Book::acquainted();
+    let crowd = book.crowd(CAPABILITY_CONTACTS_MAX as u64 * 2 + 1);
+    let (renewed, blocked) = crowd.split_at(CAPABILITY_CONTACTS_MAX);
+    for (number, contact) in (1..).zip(blocked) {
+        book.ask(number, block(*contact, true));
+    }
+    book.now = book.bob().granted.expect("a capability").0 + CAPABILITY_EVERY.0;
+    // When they are due, it is as full as may be: a renewal is two hashes, and so is one that is taken back.
+    let [VaultOp::SetCapabilities { grant, renew, revoke }] = &ops(&book.elapse(TimerId::Grant))[..] else {
+        panic!("one request");
+    };
+    assert_eq!((renew.len(), revoke.as_slice()), (CAPABILITY_CONTACTS_MAX, &blocked[..CAPABILITY_CONTACTS_MAX]));
+    assert_eq!(grant.len() + 2 * renew.len() + 2 * revoke.len(), CAPABILITIES_SET_MAX);
+    // Then the rest follows.
+    let (told, revoked) = (renew.clone(), revoke.clone());
+    let effects = book.settle(&Why::Grant(told, revoked), done());
+    let rest =
+        VaultOp::SetCapabilities { grant: vec![], renew: vec![renewed[renewed.len() - 1]], revoke: vec![blocked[blocked.len() - 1]] };
+    assert_eq!(ops(&effects), [rest]);
+}
+
+#[test]
+fn past_as_many_as_there_can_be_contacts_no_further_capability_waits_to_be_taken_back() {
+    let mut book = Book::acquainted();
+    let crowd = book.crowd(1);
+    book.fall_offline();
+    for number in 1..CONTACTS_MAX as u64 {
+        let mut id = [200; 20];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        book.state.revoke.insert(Fingerprint(id));
+    }
+    book.ask(1, block(BOB, true));
+    book.ask(2, block(crowd[0], true));
+    assert_eq!(book.state.revoke.len(), CONTACTS_MAX);
+    assert!(book.state.revoke.contains(&BOB) && !book.state.revoke.contains(&crowd[0]));
+}

@@ -1,6 +1,7 @@
 //! The inbox.
 
 use super::*;
+use thicket_types::limits::RECEIPTS_HELD_MAX;
 
 #[test]
 fn an_envelope_is_opened_once_and_acknowledged_each_time() {
@@ -138,4 +139,46 @@ fn receipts_are_gathered_and_bounded() {
     assert_eq!(messages.len(), 1);
     // A receipt is not acknowledged by the contact, and needs nothing once it is stored.
     assert!(book.bob().receipts.is_empty());
+}
+
+#[test]
+fn acknowledgements_gather_for_so_long() {
+    let mut book = Book::registered();
+    let elapsed = Event::Elapsed { timer: TimerId::Acknowledge, fault: false };
+    book.envelope(1);
+    book.now += ACKNOWLEDGE_AFTER.0 - 1;
+    assert_eq!(book.fold(&elapsed), []);
+    book.envelope(2);
+    book.now += 1;
+    assert_eq!(book.fold(&elapsed), [vault(VaultOp::Compose(Ask::Acknowledge { cursors: vec![1, 2] }))]);
+}
+
+#[test]
+fn receipts_gather_for_so_long() {
+    let mut book = Book::talking();
+    let elapsed = Event::Elapsed { timer: TimerId::Receipts(BOB), fault: false };
+    book.receive(1, opened_message(BOB, 1, false));
+    book.now += RECEIPTS_AFTER.0 - 1;
+    assert_eq!(book.fold(&elapsed), []);
+    book.receive(2, opened_message(BOB, 2, false));
+    book.now += 1;
+    let messages = vec![message(1), message(2)];
+    assert_eq!(book.fold(&elapsed), [vault(VaultOp::SealReceipt { contact: BOB, mailbox: MAILBOX, messages, at: book.stamp() })]);
+}
+
+#[test]
+fn a_sender_to_whom_too_many_receipts_are_owed_is_not_told_of_a_further_message() {
+    // Given a stranger to whom all receipts but one are owed that may be.
+    let mut book = Book::registered();
+    book.receive(1, opened_message(BOB, 1, true));
+    let owed = (1..RECEIPTS_HELD_MAX as u128).map(|number| MessageId(number.to_be_bytes()));
+    book.state.contacts.get_mut(&BOB).expect("Bob").receipts = owed.collect();
+    // When two more messages come.
+    for number in [2, 3] {
+        let effects = book.receive(number, opened_message(BOB, number, false));
+        assert_eq!(effects, [Effect::Notify(Change::Received { contact: BOB, message: message(number) })]);
+    }
+    // Then the first took the last place.
+    assert_eq!(book.bob().receipts.len(), RECEIPTS_HELD_MAX);
+    assert_eq!(book.bob().receipts.last(), Some(&message(2)));
 }

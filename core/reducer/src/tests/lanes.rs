@@ -137,9 +137,15 @@ fn key_packages_that_the_relay_refused_are_not_made_anew_at_each_fetch() {
     book.elapse(TimerId::Fetch);
     assert!(makes(&book.settle(&Why::Fetch, low())));
     book.settle(&Why::Publish, refusal(Code::TooLarge));
+    let refused = book.now;
     book.elapse(TimerId::Fetch);
     assert!(!makes(&book.settle(&Why::Fetch, low())));
-    book.now += REFILL_AFTER.0;
+    book.now = refused + REFILL_AFTER.0 - 1;
     book.elapse(TimerId::Fetch);
-    assert!(makes(&book.settle(&Why::Fetch, low())));
+    assert!(!makes(&book.settle(&Why::Fetch, low())));
+    // The next fetch is asked for before the time, and answered at it.
+    book.elapse(TimerId::Fetch);
+    let frame = book.transmit(&Why::Fetch);
+    book.now = refused + REFILL_AFTER.0;
+    assert!(makes(&book.answer(frame, low())));
 }

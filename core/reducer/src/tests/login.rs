@@ -1,6 +1,7 @@
 //! Login, and what follows from being online.
 
 use super::*;
+use thicket_types::limits::SESSION_TRIES_MAX;
 
 #[test]
 fn only_who_is_registered_can_connect_add_or_send() {
@@ -135,4 +136,34 @@ fn more_items_than_one_fetch_brings_are_fetched_at_once() {
     let effects = book.settle(&Why::Acknowledge(vec![1]), Said::Acknowledged(wire::Acknowledged {}));
     // Then the rest is asked for.
     assert!(effects.contains(&vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX }))), "{effects:?}");
+}
+
+#[test]
+fn a_fetch_without_an_answer_ends_the_session() {
+    let mut book = Book::registered();
+    book.elapse(TimerId::Fetch);
+    let frame = book.transmit(&Why::Fetch);
+    for tries in 1..SESSION_TRIES_MAX {
+        assert_eq!((book.state.requests[&frame].tries, book.state.session.link), (tries, Link::Online));
+        assert_eq!(sends(&book.elapse(TimerId::Retry(frame))).len(), 1);
+    }
+    assert_eq!(book.state.requests[&frame].tries, SESSION_TRIES_MAX);
+    let effects = book.elapse(TimerId::Retry(frame));
+    let again = Effect::Arm(TimerId::Login, book.deadline(TimerId::Login));
+    assert_eq!(effects, [Effect::Notify(Change::Disconnected(Code::RelayUnreachable)), again]);
+    assert_eq!((book.state.session.link, book.under_way().contains(&Why::Fetch)), (Link::Offline, false));
+}
+
+#[test]
+fn fetches_that_find_nothing_are_further_and_further_apart_and_so_is_one_that_was_refused() {
+    let mut book = Book::registered();
+    for (waiting, wait) in [(1, 5), (0, 10), (0, 20), (0, 40), (0, 80), (0, 160), (0, 300), (0, 300), (1, 5)] {
+        book.elapse(TimerId::Fetch);
+        book.settle(&Why::Fetch, fetched(waiting));
+        let span = book.deadline(TimerId::Fetch).0 - book.now;
+        assert!(within_a_quarter(span, Duration::seconds(wait)), "{span} after {wait}");
+    }
+    book.elapse(TimerId::Fetch);
+    book.settle(&Why::Fetch, refusal(Code::MalformedRequest));
+    assert!(within_a_quarter(book.deadline(TimerId::Fetch).0 - book.now, FETCH_EVERY));
 }

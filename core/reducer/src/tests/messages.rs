@@ -281,3 +281,15 @@ fn a_message_that_is_to_be_sealed_again_can_not_be_cancelled() {
     assert_eq!(book.ask(9, cancel(203)), [answered(9, Answer::Refused(Code::MessageUnderWay))]);
     assert_eq!(book.bob().queue, [message(203)]);
 }
+
+#[test]
+fn a_lookup_is_believed_for_so_long_against_a_relay_that_knows_no_such_mailbox() {
+    let tried_again = |after: u64| {
+        let mut book = Book::talking();
+        book.now = book.bob().looked.expect("a lookup").0 + after;
+        book.ask(1, send_to(BOB, 1));
+        ops(&book.settle(&Why::Message(message(1)), refusal(Code::UnknownMailbox)))
+    };
+    assert_eq!(tried_again(LOOKUP_BELIEVED_FOR.0 - 1), [seal_again(1)]);
+    assert_eq!(tried_again(LOOKUP_BELIEVED_FOR.0), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
+}

@@ -1,6 +1,7 @@
 //! Offers: a conversation that the other side is asked to begin.
 
 use super::*;
+use thicket_types::limits::OFFER_EVERY;
 
 fn offered(contact: Fingerprint, text: &str, anew: bool) -> Outcome {
     Outcome::Opened(Opened::Offer { contact, name: name(text), anew })
@@ -62,8 +63,10 @@ fn a_welcome_to_a_package_that_is_gone_leads_to_one_offer_a_day() {
     for number in 2..=100 {
         assert_eq!(ops(&book.receive(number, unreadable(BOB))), []);
     }
-    book.now += 86_400_000;
-    assert_eq!(ops(&book.receive(101, unreadable(BOB))), [offer(&book, false)]);
+    book.now += OFFER_EVERY.0 - 1;
+    assert_eq!(ops(&book.receive(101, unreadable(BOB))), []);
+    book.now += 1;
+    assert_eq!(ops(&book.receive(102, unreadable(BOB))), [offer(&book, false)]);
 }
 
 #[test]
@@ -217,4 +220,22 @@ fn an_offer_is_not_made_to_more_people_than_can_be_kept() {
     book.crowd(CONTACTS_MAX as u64 - 1);
     assert_eq!(book.receive(1, offered(CAROL, "carol", false)), []);
     assert_eq!(book.state.contacts.len(), CONTACTS_MAX);
+}
+
+#[test]
+fn of_what_is_sealed_again_the_oldest_go_as_far_as_the_outbox_has_room() {
+    // Given an outbox with room for one, and a contact who begins anew.
+    let mut book = Book::talking();
+    for number in 1..OUTBOX_MAX as u64 {
+        let mut id = [9; 16];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        let outgoing = Outgoing { contact: BOB, body: None, again: true, astray: false, state: MessageState::Queued, at: Stamp(START) };
+        book.state.outbox.insert(MessageId(id), outgoing);
+    }
+    book.receive(1, offered(BOB, "bob", true));
+    // When the vault names two whose arrival nobody told of.
+    book.resolve(&Why::Begin(BOB), Outcome::Begun { again: vec![message(203), message(204)] });
+    assert_eq!(book.state.outbox.len(), OUTBOX_MAX);
+    assert_eq!(book.bob().queue, [message(203)]);
+    assert!(!book.state.outbox.contains_key(&message(204)));
 }

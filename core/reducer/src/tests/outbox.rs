@@ -115,7 +115,14 @@ fn the_outbox_is_bounded() {
         book.state.outbox.insert(MessageId(id), outgoing);
     }
     assert_eq!(book.ask(1, send_to(BOB, 1)), [answered(1, Answer::Refused(Code::OutboxFull))]);
+    let retry = Intent::RetryMessage { contact: BOB, message: message(203) };
+    assert_eq!(book.ask(2, retry.clone()), [answered(2, Answer::Refused(Code::OutboxFull))]);
     assert_eq!(book.state.outbox.len(), OUTBOX_MAX);
+    // When one is settled there is room for one.
+    book.state.outbox.pop_first();
+    book.ask(3, retry);
+    assert!(book.state.outbox.contains_key(&message(203)));
+    assert_eq!(book.ask(4, send_to(BOB, 4)), [answered(4, Answer::Refused(Code::OutboxFull))]);
 }
 
 #[test]

@@ -147,3 +147,33 @@ fn requests_that_all_carry_messages_are_bounded() {
     assert!(book.state.requests.len() <= REQUESTS_MAX + 8, "{} requests", book.state.requests.len());
     assert!(book.state.outbox.contains_key(&message(1)));
 }
+
+#[test]
+fn past_the_bound_nothing_new_is_asked_for_and_what_is_queued_waits_its_turn() {
+    // Given room for one more.
+    let mut book = Book::talking();
+    for number in 0..REQUESTS_MAX as u64 - 1 {
+        let (why, to) = (Why::Update(CAROL), address(RELAY));
+        let waiting = InFlight { why, to, lane: Lane::Anonymous, frame: Seq(1), at: book.stamp(), tries: 1, stamps: 0 };
+        book.state.requests.insert(frame_id(1_000_000 + number), waiting);
+    }
+    let add = |text| Intent::AddContact { name: name(text) };
+    assert_eq!(ops(&book.ask(1, add("carol"))), [VaultOp::Compose(Ask::Lookup(name("carol")))]);
+    // When more is asked for.
+    let refused = |number| [answered(number, Answer::Refused(Code::TooBusy))];
+    assert_eq!(book.ask(2, add("dave")), refused(2));
+    assert_eq!(book.ask(3, Intent::UpdateKeys { contact: BOB }), refused(3));
+    // Then a message waits, and is looked at again in a while, and not sooner.
+    let timer = TimerId::Advance(BOB);
+    let turn = |book: &Book| Effect::Arm(timer, book.stamp().after(TURN_AFTER));
+    let at = book.stamp();
+    assert_eq!(book.ask(4, send_to(BOB, 4)), [turn(&book), answered(4, Answer::Queued(message(4)))]);
+    book.now += TURN_AFTER.0 - 1;
+    assert_eq!(book.fold(&Event::Elapsed { timer, fault: false }), []);
+    book.now += 1;
+    assert_eq!(book.fold(&Event::Elapsed { timer, fault: false }), [turn(&book)]);
+    // When there is room by then, it goes.
+    book.state.requests.pop_last();
+    let seal = VaultOp::SealMessage { contact: BOB, mailbox: MAILBOX, message: message(4), body: BodyRef([4; 16]), at };
+    assert_eq!(book.elapse(timer), [vault(seal)]);
+}

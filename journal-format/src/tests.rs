@@ -18,7 +18,7 @@ use thicket_types::ids::{
     BodyRef, ConversationId, Digest, EffectId, Fingerprint, FrameId, IntentId, MailboxId, MessageId, RelayKey, RulesVersion, SegmentId, Seq,
 };
 use thicket_types::intent::Intent;
-use thicket_types::limits::{BLOCK_RECORDS_MAX, RECORD_LEN_MAX};
+use thicket_types::limits::{BLOCK_RECORDS_MAX, RECORD_LEN_MAX, SNAPSHOT_LEN_MAX};
 use thicket_types::name::{Name, RegistrationToken, RelayAddress};
 use thicket_types::time::{ClaimedTime, Stamp};
 
@@ -571,6 +571,28 @@ fn a_block_holds_one_record_to_the_bound_and_no_more() {
     assert_eq!(seal(BLOCK_RECORDS_MAX + 1, Vec::new()), Err(FormatError::Limit));
     assert_eq!(seal(1, vec![0; SEALED_LEN_MAX - TAG_LEN + 1]), Err(FormatError::Limit));
     assert_eq!(seal(1, vec![0; SEALED_LEN_MAX - TAG_LEN]), Ok(BLOCK_HEAD_LEN + SEALED_LEN_MAX));
+}
+
+#[test]
+fn a_snapshot_holds_a_state_to_the_bound_and_no_more() {
+    let seal = |len| snapshot::seal(&key(), NONCES[0], &snapshot_head(), vec![0; len]).map(|bytes| bytes.len());
+    assert_eq!(seal(SNAPSHOT_LEN_MAX + 1), Err(FormatError::Limit));
+    assert_eq!(seal(SNAPSHOT_LEN_MAX), Ok(128 + SNAPSHOT_LEN_MAX + TAG_LEN));
+}
+
+#[test]
+fn a_state_past_the_bound_is_not_decoded() {
+    // bincode's varint: 252, then four bytes. What is made of it counts eight bytes more.
+    let fits = u32::try_from(SNAPSHOT_LEN_MAX - 8).expect("32 bits");
+    let mut bytes = vec![b'x'; 5 + SNAPSHOT_LEN_MAX - 8];
+    let mut decoded = |len: u32| {
+        bytes[0] = 252;
+        bytes[1..5].copy_from_slice(&len.to_le_bytes());
+        bytes.resize(5 + len as usize, b'x');
+        codec::decode_large::<String>(&bytes).map(|text| text.len())
+    };
+    assert_eq!(decoded(fits), Ok(fits as usize));
+    assert_eq!(decoded(fits + 1), Err(FormatError::Payload));
 }
 
 #[test]

@@ -185,6 +185,12 @@ impl<R: Reducer> Engine<R> {
         }
     }
 
+    /// Takes the segment that is written to for one that holds so many blocks.
+    #[cfg(test)]
+    pub(crate) fn pretend_blocks(&mut self, blocks: u32) {
+        self.writer.pretend_blocks(blocks);
+    }
+
     fn fold(&mut self) -> Folded {
         let stamp = self.now();
         let segment = self.writer.segment();

@@ -362,6 +362,12 @@ impl Writer {
         self.open.as_ref().is_some_and(|open| open.len >= SEGMENT_LEN_MAX || u64::from(open.index) >= SEGMENT_BLOCKS_MAX)
     }
 
+    /// Takes the segment for one that holds so many blocks.
+    #[cfg(test)]
+    pub(crate) fn pretend_blocks(&mut self, blocks: u32) {
+        self.open.as_mut().expect("a segment that was begun").index = blocks;
+    }
+
     /// Appends one block after `durable` and makes it durable. After an error this writer is of no more use, and whatever
     /// reached the disk is cut off, if that can be done.
     pub(crate) fn append(

@@ -35,8 +35,11 @@ use thicket_types::vault_op::{Ask, VaultOp};
 
 // The rules: they count, and panic where they are told to.
 
-/// What panics the fold: an Intent, a frame, a timer and an outcome.
+/// What panics the fold: an Intent, a frame that begins with it, a timer and an outcome.
 const MAGIC: u8 = 0xee;
+
+/// Bytes of a large frame.
+const LARGE: usize = 100_000;
 
 struct Counting;
 
@@ -82,7 +85,7 @@ impl Reducer for Counting {
             }
             Event::Arrived(arrival) => {
                 state.arrivals.push(arrival.frame);
-                trip(arrival.frame == FrameId([MAGIC; 32]));
+                trip(arrival.frame.0[0] == MAGIC);
                 vec![Effect::Vault(VaultOp::OpenEnvelope { envelope: place.seq, at: place.stamp, last: false })]
             }
             Event::Elapsed { timer, fault } => {
@@ -449,6 +452,14 @@ fn intent(number: u8) -> Input {
 fn arrival(number: u8) -> Input {
     let content = Arrived::Envelope { cursor: u64::from(number), sender: Fingerprint([1; 20]), sealed: Bytes(vec![number; 40]) };
     Input::Arrival(Arrival { frame: FrameId([number; 32]), lane: Lane::Named, content })
+}
+
+/// A frame that fills most of a record.
+fn large(number: u64) -> Input {
+    let mut frame = [0; 32];
+    frame[24..].copy_from_slice(&number.to_be_bytes());
+    let content = Arrived::Answer { answer: Bytes(vec![7; LARGE]) };
+    Input::Arrival(Arrival { frame: FrameId(frame), lane: Lane::Named, content })
 }
 
 fn framed(effect: EffectId, number: u8) -> Input {

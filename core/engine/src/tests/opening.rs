@@ -1,6 +1,8 @@
 //! Opening again.
 
 use super::*;
+use crate::frames::Frames;
+use thicket_types::limits::{BLOCK_LEN_MAX, FRAME_CACHE_LEN_MAX, SEGMENT_BLOCKS_MAX, SEGMENT_LEN_MAX};
 
 #[test]
 fn a_profile_without_a_journal_is_fresh() {
@@ -80,4 +82,72 @@ fn what_does_not_fit_one_block_waits_for_the_next_turn() {
     assert!(engine.has_inputs());
     assert_eq!(turn(&mut engine, []).records, 88);
     assert_eq!(world.open().state(), engine.state());
+}
+
+#[test]
+fn a_block_ends_when_it_is_long_enough_and_the_rest_waits() {
+    let world = World::new();
+    let mut engine = world.open();
+    let taken = turn(&mut engine, (0..30).map(large));
+    // The record that reaches the bound is the last.
+    assert_eq!(taken.records, BLOCK_LEN_MAX.div_ceil(LARGE));
+    assert_eq!((turn(&mut engine, []).records, turn(&mut engine, []).records), (11, 8));
+    assert!(!engine.has_inputs());
+    assert_eq!(world.open().state(), engine.state());
+}
+
+#[test]
+fn a_segment_that_is_long_enough_is_followed_by_another_with_its_own_key() {
+    let world = World::new();
+    let mut engine = world.open();
+    let first = turn(&mut engine, [intent(1)]).effects[0].0.segment;
+    let mut before = 0;
+    let second = loop {
+        let file = world.disk.newest("journal");
+        let segment = turn(&mut engine, (0..11).map(large)).effects[0].0.segment;
+        if segment != first {
+            break segment;
+        }
+        before = world.disk.files().files[&file].len() as u64;
+        world.disk.files().ops.clear();
+    };
+    // The block that reached the bound was the last of the first segment.
+    assert!((SEGMENT_LEN_MAX..SEGMENT_LEN_MAX + 2 * BLOCK_LEN_MAX as u64).contains(&before), "{before} bytes");
+    assert_eq!(turn(&mut engine, [intent(2)]).effects[0].0.segment, second);
+    assert_eq!(world.disk.names("journal").len(), 2);
+    assert_eq!(world.open().state(), engine.state());
+}
+
+#[test]
+fn a_segment_of_as_many_blocks_as_one_key_seals_is_followed_by_another() {
+    let world = World::new();
+    let mut engine = world.open();
+    let first = turn(&mut engine, [intent(1)]).effects[0].0.segment;
+    // Given that all blocks but one are written.
+    engine.pretend_blocks(u32::try_from(SEGMENT_BLOCKS_MAX).expect("32 bits") - 1);
+    assert_eq!(turn(&mut engine, [intent(2)]).effects[0].0.segment, first);
+    let second = turn(&mut engine, [intent(3)]).effects[0].0.segment;
+    assert_ne!(second, first);
+    assert_eq!(turn(&mut engine, [intent(4)]).effects[0].0.segment, second);
+}
+
+#[test]
+fn frames_leave_memory_oldest_first_past_its_bound_and_are_read_from_the_journal() {
+    let frame = |len| {
+        Event::Arrived(Arrival { frame: FrameId([1; 32]), lane: Lane::Named, content: Arrived::Answer { answer: Bytes(vec![7; len]) } })
+    };
+    let mut frames = Frames::default();
+    let half = FRAME_CACHE_LEN_MAX / 2;
+    frames.keep(Seq(1), &frame(half));
+    frames.keep(Seq(2), &frame(half));
+    assert!([1, 2].iter().all(|seq| frames.find(Seq(*seq)).is_some()), "as much as fits");
+    frames.keep(Seq(3), &frame(1));
+    assert_eq!([1, 2, 3].map(|seq| frames.find(Seq(seq)).map(|found| found.len())), [None, Some(half), Some(1)]);
+    // An engine finds all the same.
+    let world = World::new();
+    let mut engine = world.open();
+    for turns in 0..5 {
+        turn(&mut engine, (0..11).map(|number| large(turns * 11 + number)));
+    }
+    assert_eq!(engine.frame(Seq(1)).map(|bytes| bytes.len()), Ok(LARGE));
 }

@@ -1,6 +1,7 @@
 //! Folds that panic.
 
 use super::*;
+use thicket_types::limits::SEEN_FRAMES_MAX;
 
 #[test]
 fn an_intent_that_panics_the_fold_is_reported_and_nothing_of_it_stays() {
@@ -92,4 +93,23 @@ fn a_frame_too_large_for_a_record_is_dropped_and_the_rest_goes_on() {
     assert_eq!(taken.records, 1);
     assert_eq!(engine.state().intents, [intent_id(2)]);
     assert_eq!(world.open().state(), engine.state());
+}
+
+#[test]
+fn frames_that_panic_the_fold_are_remembered_up_to_a_bound() {
+    let world = World::new();
+    let mut engine = world.open();
+    let frame = |number: usize| {
+        let mut frame = [MAGIC; 32];
+        frame[24..].copy_from_slice(&number.to_be_bytes());
+        let content = Arrived::Unsealable { cursor: 1, cause: Code::Unsealable };
+        Input::Arrival(Arrival { frame: FrameId(frame), lane: Lane::Named, content })
+    };
+    assert_eq!(turn(&mut engine, (0..=SEEN_FRAMES_MAX).map(frame)).records, 0);
+    // The last that has a place is dropped ever after; the one past it is judged anew each time.
+    for (number, judged) in [(0, false), (SEEN_FRAMES_MAX - 1, false), (SEEN_FRAMES_MAX, true)] {
+        engine.push(frame(number));
+        assert_eq!(engine.has_inputs(), judged, "frame {number}");
+    }
+    assert_eq!(turn(&mut engine, [intent(1)]).records, 1);
 }

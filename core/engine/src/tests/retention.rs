@@ -1,6 +1,9 @@
 //! Retention of segments.
 
 use super::*;
+use crate::journal::retire;
+use thicket_journal_format::header::Header;
+use thicket_types::limits::{JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENTS_KEPT_MAX};
 
 #[test]
 fn segments_that_snapshots_cover_retire_with_their_keys_when_their_time_is_over() {
@@ -45,4 +48,54 @@ fn young_segments_stay() {
     }
     assert_eq!(world.disk.names("journal").len(), 4);
     assert_eq!(world.disk.names("snapshots").len(), 2, "the newest two are kept");
+}
+
+/// A profile with so many segments of so many bytes each, which nothing needs, all made at one time.
+fn segments(count: usize, len: usize) -> World {
+    let world = World::new();
+    let created = world.clock.now();
+    for number in 1..=count as u64 {
+        let mut segment = [0; 16];
+        segment[..8].copy_from_slice(&number.to_be_bytes());
+        let header = Header { segment: SegmentId(segment), rules: Counting::RULES, first: Seq(number), created, previous: Digest([0; 32]) };
+        let mut bytes = header.encode();
+        bytes.resize(len, 0);
+        world.disk.put(&format!("journal/{number:016x}-{}.seg", header.segment.hex()), bytes);
+    }
+    world
+}
+
+/// How many retire when so much time is over.
+fn retired(world: &World, after: Duration) -> usize {
+    let now = world.clock.now().after(after);
+    retire(&mut world.disk.clone(), &mut world.keys(), Seq(u64::MAX), now).expect("a disk that works")
+}
+
+#[test]
+fn a_segment_retires_when_its_successor_is_older_than_is_kept_and_the_newest_never_does() {
+    let world = segments(3, HEADER_LEN);
+    assert_eq!(retired(&world, JOURNAL_KEPT_FOR), 0);
+    assert_eq!(retired(&world, Duration(JOURNAL_KEPT_FOR.0 + 1)), 2);
+    assert_eq!(world.disk.names("journal").len(), 1);
+}
+
+#[test]
+fn past_so_many_bytes_the_oldest_segments_retire_before_their_time() {
+    let quarter = usize::try_from(JOURNAL_KEPT_LEN / 4).expect("64 bits");
+    let world = segments(4, quarter);
+    let names = world.disk.names("journal");
+    assert_eq!(retired(&world, Duration(0)), 0);
+    world.disk.files().files.get_mut(&names[3]).expect("the newest").push(0);
+    assert_eq!(retired(&world, Duration(0)), 1);
+    assert_eq!(world.disk.names("journal"), names[1..]);
+}
+
+#[test]
+fn past_so_many_segments_the_oldest_retire_before_their_time() {
+    let world = segments(SEGMENTS_KEPT_MAX, HEADER_LEN);
+    assert_eq!(retired(&world, Duration(0)), 0);
+    let world = segments(SEGMENTS_KEPT_MAX + 2, HEADER_LEN);
+    let names = world.disk.names("journal");
+    assert_eq!(retired(&world, Duration(0)), 2);
+    assert_eq!(world.disk.names("journal"), names[2..]);
 }

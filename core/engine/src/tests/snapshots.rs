@@ -1,6 +1,9 @@
 //! Snapshots.
 
 use super::*;
+use serde::Serializer;
+use thicket_types::ids::BodyRef;
+use thicket_types::limits::SNAPSHOT_LEN_MAX;
 
 /// A profile with two snapshots and a tail behind them.
 fn two_snapshots() -> (World, Count) {
@@ -87,4 +90,79 @@ fn a_snapshot_is_due_after_so_many_records() {
     engine.snapshot().expect("a disk that works");
     assert!(!engine.snapshot_due());
     assert!(!world.open().snapshot_due());
+}
+
+/// Rules whose state is as long as the last Intent says.
+struct Weighing;
+
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+struct Weight(usize);
+
+impl Serialize for Weight {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&vec![0; self.0])
+    }
+}
+
+impl Reducer for Weighing {
+    type State = Weight;
+    const RULES: RulesVersion = RulesVersion(1);
+
+    fn fresh() -> Weight {
+        Weight::default()
+    }
+
+    fn reduce(_rules: RulesVersion, state: &mut Weight, _place: Place, event: &Event) -> Vec<Effect> {
+        if let Event::Requested { id: _, intent: Intent::Send { len, .. } } = event {
+            state.0 = *len as usize;
+        }
+        Vec::new()
+    }
+
+    fn outstanding(_state: &Weight) -> Vec<(EffectId, Effect)> {
+        Vec::new()
+    }
+
+    fn timers(_state: &Weight) -> Vec<(TimerId, Deadline)> {
+        Vec::new()
+    }
+
+    fn relay(_state: &Weight) -> Option<RelayKey> {
+        None
+    }
+
+    fn admit(_state: &Weight, _now: Stamp, arrival: Arrival) -> Admission {
+        Admission::Taken(arrival)
+    }
+
+    fn oldest_named(_state: &Weight) -> Option<Seq> {
+        None
+    }
+
+    fn vault_count(_state: &Weight) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn a_state_too_long_for_a_snapshot_gets_none_and_the_journal_goes_on() {
+    let world = World::new();
+    let open = |world: &World| {
+        let (disk, clock, entropy) = (world.disk.clone(), world.clock.clone(), world.entropy.clone());
+        Engine::<Weighing>::open(Box::new(disk), Box::new(clock), Box::new(entropy), world.keys(), FORGETFUL).expect("an intact profile").0
+    };
+    let grow = |engine: &mut Engine<Weighing>, len: usize| {
+        let len = u32::try_from(len).expect("32 bits");
+        engine.push(Input::Intent(intent_id(1), Intent::Send { contact: Fingerprint([1; 20]), body: BodyRef([1; 16]), len }));
+        assert_eq!(engine.turn().expect("a disk that works").records, 1);
+    };
+    let mut engine = open(&world);
+    grow(&mut engine, SNAPSHOT_LEN_MAX);
+    // Its encoding is longer than it is.
+    assert_eq!(engine.snapshot(), Err(Fault::from(Code::Inconsistent)));
+    assert_eq!(world.disk.names("snapshots"), Vec::<String>::new());
+    assert_eq!(open(&world).state(), &Weight(SNAPSHOT_LEN_MAX));
+    grow(&mut engine, 10);
+    assert_eq!(engine.snapshot(), Ok(None));
+    assert_eq!(world.disk.names("snapshots").len(), 1);
 }

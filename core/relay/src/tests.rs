@@ -5,6 +5,7 @@ use thicket_transport::{Conditions, Loopback, LoopbackClient, LoopbackRelay};
 use thicket_types::error::Code;
 use thicket_types::event::Lane;
 use thicket_types::ids::{Digest, Fingerprint, FrameId, MailboxId};
+use thicket_types::limits::RETENTION;
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
     Account, CertificateFacts, NewItem, OpenChallenge, PutOutcome, Quota, Stock, StoredKeyPackage, Transport as _, VerifyError,
@@ -195,13 +196,15 @@ fn a_turn_whose_commit_fails_answers_nothing_and_counts_as_failed_alone() {
 
 #[test]
 fn mail_is_kept_as_long_as_the_policy_says() {
-    let mut place = place(Policy { retention: Duration::days(2), ..open() });
-    place.send(put(1));
-    assert_eq!(place.relay.turn(), Ok(1));
-    for (passed, kept) in [(Duration::days(2), 1), (Duration(Duration::days(2).0 + CLEAN_EVERY.0), 0)] {
-        *place.clock.0.lock().expect("nothing panics with it") = START.after(passed);
-        assert_eq!(place.relay.turn(), Ok(0));
-        assert_eq!(place.relay.store().count(MAILBOX), Ok(kept), "after {passed:?}");
+    for (policy, retention) in [(Policy { retention: Duration::days(2), ..open() }, Duration::days(2)), (open(), RETENTION)] {
+        let mut place = place(policy);
+        place.send(put(1));
+        assert_eq!(place.relay.turn(), Ok(1));
+        for (passed, kept) in [(retention, 1), (Duration(retention.0 + CLEAN_EVERY.0), 0)] {
+            *place.clock.0.lock().expect("nothing panics with it") = START.after(passed);
+            assert_eq!(place.relay.turn(), Ok(0));
+            assert_eq!(place.relay.store().count(MAILBOX), Ok(kept), "after {passed:?}");
+        }
     }
 }
 

@@ -116,10 +116,10 @@ mod tests {
 
     #[test]
     fn names_are_1_to_64_of_the_alphabet_with_a_letter_or_digit() {
-        for good in ["a", "Alice", "b0b_-", "-0-", &"x".repeat(64)] {
+        for good in ["a", "Alice", "b0b_-", "-0-", &"x".repeat(NAME_LEN_MAX)] {
             assert!(Name::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "_-_", "server", "SerVer", "a b", "ä", "a/b", &"x".repeat(65)] {
+        for bad in ["", "_-_", "server", "SerVer", "a b", "ä", "a/b", &"x".repeat(NAME_LEN_MAX + 1)] {
             assert!(Name::parse(bad).is_err(), "{bad}");
         }
     }
@@ -129,5 +129,17 @@ mod tests {
         let key = |text: &str| Name::parse(text).map(|name| name.key());
         assert_eq!(key("ALICE"), key("alice"));
         assert_ne!(key("alice"), key("alice_"));
+    }
+
+    #[test]
+    fn addresses_and_tokens_are_printable_and_of_a_bounded_length() {
+        let text = |len| "x".repeat(len);
+        assert!(RelayAddress::parse(&text(RELAY_ADDRESS_LEN_MAX)).is_some());
+        assert!(RegistrationToken::parse(&text(REGISTRATION_TOKEN_LEN_MAX)).is_some());
+        for bad in ["", "a b", "ä", "a\n"] {
+            assert!(RelayAddress::parse(bad).is_none() && RegistrationToken::parse(bad).is_none(), "{bad:?}");
+        }
+        assert!(RelayAddress::parse(&text(RELAY_ADDRESS_LEN_MAX + 1)).is_none());
+        assert!(RegistrationToken::parse(&text(REGISTRATION_TOKEN_LEN_MAX + 1)).is_none());
     }
 }

@@ -1,6 +1,7 @@
 use crate::desk::*;
 use thicket_types::error::Code;
-use thicket_types::limits::{KEY_PACKAGE_LEN_MAX, KEY_PACKAGES, RELAY_ANSWERS_FOR, RETENTION};
+use thicket_types::ids::FrameId;
+use thicket_types::limits::{KEY_PACKAGE_LEN_MAX, KEY_PACKAGES, RELAY_ANSWERS_FOR, RELAY_ANSWERS_MAX, RETENTION};
 use thicket_types::ports::Store as _;
 use thicket_types::time::Duration;
 use thicket_types::wire::relay::answer::Said;
@@ -71,8 +72,9 @@ fn too_many_and_too_large_packages_are_refused() {
         let publish = PublishKeyPackages { one_time, last_resort, suite: SUITE, replaces: false };
         assert_eq!(desk.code(LANE, Own::Publish(publish)), Code::TooLarge);
     }
-    let full =
-        PublishKeyPackages { one_time: vec![vec![1]; 2 * KEY_PACKAGES as usize], last_resort: Vec::new(), suite: SUITE, replaces: false };
+    let largest = PublishKeyPackages { one_time: Vec::new(), last_resort: vec![1; KEY_PACKAGE_LEN_MAX], suite: SUITE, replaces: false };
+    assert!(matches!(desk.said(LANE, Own::Publish(largest)), Said::Published(_)));
+    let full = PublishKeyPackages { one_time: vec![vec![1]; 2 * KEY_PACKAGES as usize], last_resort: Vec::new(), suite: SUITE, replaces: false };
     assert!(matches!(desk.said(LANE, Own::Publish(full)), Said::Published(published) if published.key_packages == 2 * KEY_PACKAGES));
     let of_another_suite = PublishKeyPackages { one_time: vec![vec![1]], last_resort: Vec::new(), suite: 2, replaces: false };
     assert_eq!(desk.code(LANE, Own::Publish(of_another_suite)), Code::TooLarge, "the stock is one, whatever the suites");
@@ -118,13 +120,36 @@ fn a_repeated_ask_spends_no_second_package() {
     desk.account(LANE, "bob");
     desk.publish(LANE, 2, None);
     let ask = desk.frame(Ask::KeyPackage(key_package_ask("bob")));
-    let first = desk.answer_to(OTHER_LANE, &ask);
-    assert_eq!(desk.answer_to(OTHER_LANE, &ask), first);
+    let first = desk.hand(OTHER_LANE, &ask).answer;
+    assert_eq!(desk.hand(OTHER_LANE, &ask).answer, first);
     assert_eq!(desk.fetched(LANE).key_packages, 1);
     // Remembered for a while.
-    desk.now = desk.now.after(RELAY_ANSWERS_FOR).after(Duration(1));
-    desk.store.clean(desk.now, RETENTION).expect("a store in memory");
-    assert_ne!(desk.answer_to(OTHER_LANE, &ask), first);
+    let mut repeated = |after: Duration| {
+        desk.now = desk.now.after(after);
+        desk.store.clean(desk.now, RETENTION).expect("a store in memory");
+        desk.hand(OTHER_LANE, &ask).answer
+    };
+    assert_eq!(repeated(RELAY_ANSWERS_FOR), first);
+    assert_ne!(repeated(Duration(1)), first);
+    assert_eq!(desk.fetched(LANE).key_packages, 0);
+}
+
+#[test]
+fn an_answer_that_has_no_place_is_not_remembered_and_a_repeat_is_done_again() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "bob");
+    desk.publish(LANE, 4, None);
+    // Given room for one more answer: two are there of the account and its packages.
+    for number in 2..u64::try_from(RELAY_ANSWERS_MAX).expect("small") - 1 {
+        let mut frame = [0; 32];
+        frame[..8].copy_from_slice(&number.to_be_bytes());
+        desk.store.remember_answer(OTHER_LANE, FrameId(frame), &[1], desk.now).expect("room");
+    }
+    let asks = [(); 2].map(|()| desk.frame(Ask::KeyPackage(key_package_ask("bob"))));
+    let given = |desk: &mut Desk, ask: &[u8]| given(desk.answer_to(OTHER_LANE, ask)).0;
+    assert_eq!([given(&mut desk, &asks[0]), given(&mut desk, &asks[0])], [1, 1]);
+    assert_eq!([given(&mut desk, &asks[1]), given(&mut desk, &asks[1])], [2, 3]);
+    assert_eq!(given(&mut desk, &asks[0]), 1);
 }
 
 #[test]

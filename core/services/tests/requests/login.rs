@@ -2,7 +2,7 @@ use crate::desk::*;
 use prost::Message as _;
 use thicket_types::error::Code;
 use thicket_types::ids::{LaneTag, MailboxId};
-use thicket_types::limits::GENERATIONS_MAX;
+use thicket_types::limits::{GENERATIONS_MAX, LANES_MAX};
 use thicket_types::name::Name;
 use thicket_types::ports::{Account, Store as _};
 use thicket_types::wire::context;
@@ -175,4 +175,23 @@ fn a_repeated_login_gets_its_first_answer() {
     assert!(matches!(first, Said::LoggedIn(_)));
     assert_eq!(desk.answer_to(THIRD_LANE, &frame), first);
     assert_eq!(code(desk.answer_to(OTHER_LANE, &frame)), Code::ChallengeUnknown, "on another lane it is a replay");
+}
+
+#[test]
+fn past_as_many_lanes_as_may_be_logged_in_the_idlest_is_put_out_and_told() {
+    // Given Alice's lane, and as many that are logged in after hers.
+    let crowded = |others: usize| {
+        let mut desk = Desk::new();
+        desk.account(LANE, "alice");
+        for number in 0..others {
+            let mut tag = [0; 16];
+            tag[..8].copy_from_slice(&(number + 1).to_be_bytes());
+            desk.store.bind_lane(LaneTag(tag), &Name::parse(&format!("n{number}")).expect("a name").key(), [6; 32]).expect("bound");
+        }
+        desk
+    };
+    assert_eq!(crowded(LANES_MAX - 1).fetched(LANE).waiting, 0);
+    let mut desk = crowded(LANES_MAX);
+    assert_eq!(desk.code(LANE, Own::Fetch(Fetch { items_max: 1 })), Code::NotLoggedIn);
+    assert!(matches!(desk.log_in(LANE, "alice"), Said::LoggedIn(_)));
 }

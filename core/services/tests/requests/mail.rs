@@ -1,6 +1,7 @@
 use crate::desk::*;
 use thicket_services::Policy;
 use thicket_types::error::Code;
+use thicket_types::limits::{ACKNOWLEDGE_MAX, CAPABILITY_ITEMS_MAX, FETCH_ITEMS_MAX, MAILBOX_ITEMS_MAX, REQUEST_BOX_ITEMS_MAX};
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::request::Ask;
 use thicket_types::wire::relay::{Acknowledge, Fetch, Put};
@@ -56,4 +57,63 @@ fn a_full_mailbox_refuses_all_but_what_it_has() {
     }
     desk.said(LANE, Own::Acknowledge(Acknowledge { cursors: vec![1] }));
     assert!(matches!(desk.said(OTHER_LANE, Ask::Put(put(mailbox, &[3]))), Said::Stored(_)));
+}
+
+#[test]
+fn a_fetch_brings_so_many_items_and_the_next_one_the_rest() {
+    let mut desk = Desk::with(Policy { stamp_bits: 0, request_box_items_max: 100, ..Policy::default() });
+    let mailbox = desk.account(LANE, "bob");
+    for number in 0..=u8::try_from(FETCH_ITEMS_MAX).expect("small") {
+        desk.said(OTHER_LANE, Ask::Put(put(mailbox, &[number])));
+    }
+    let mut fetch = |desk: &mut Desk| {
+        let frame = desk.owner_frame(LANE, Own::Fetch(Fetch { items_max: u32::MAX }));
+        desk.hand(LANE, &frame).items.into_iter().map(|(cursor, _)| cursor).collect::<Vec<u64>>()
+    };
+    let first = fetch(&mut desk);
+    assert_eq!(u32::try_from(first.len()), Ok(FETCH_ITEMS_MAX));
+    assert_eq!(desk.fetched(LANE).waiting, FETCH_ITEMS_MAX + 1);
+    assert!(matches!(desk.said(LANE, Own::Acknowledge(Acknowledge { cursors: first })), Said::Acknowledged(_)));
+    assert_eq!(fetch(&mut desk).len(), 1);
+}
+
+#[test]
+fn an_acknowledgement_names_items_to_the_bound_and_no_more() {
+    let mut desk = Desk::new();
+    let mailbox = desk.account(LANE, "bob");
+    desk.said(OTHER_LANE, Ask::Put(put(mailbox, &[1])));
+    let acknowledge = |count: usize| Own::Acknowledge(Acknowledge { cursors: vec![1; count] });
+    assert_eq!(desk.code(LANE, acknowledge(ACKNOWLEDGE_MAX + 1)), Code::TooLarge);
+    assert_eq!(desk.fetched(LANE).waiting, 1);
+    assert!(matches!(desk.said(LANE, acknowledge(ACKNOWLEDGE_MAX)), Said::Acknowledged(_)));
+    assert_eq!(desk.fetched(LANE).waiting, 0);
+}
+
+#[test]
+fn request_box_capability_and_mailbox_hold_as_many_as_the_table_says() {
+    // Given a relay with the table's bounds, which asks for no stamps.
+    let mut desk = Desk::new();
+    let mailbox = desk.account(LANE, "bob");
+    desk.set_capabilities(LANE, &[1, 2, 3, 4, 5], &[]);
+    let mut number = 0_u64;
+    let mut fill = |desk: &mut Desk, ask: &dyn Fn(&[u8]) -> Put| {
+        let mut stored = 0;
+        loop {
+            number += 1;
+            match desk.said(OTHER_LANE, Ask::Put(ask(&number.to_be_bytes()))) {
+                Said::Stored(_) => stored += 1,
+                refused => return (stored, code(refused)),
+            }
+        }
+    };
+    // When each is filled, the next item is refused.
+    assert_eq!(fill(&mut desk, &|envelope| put(mailbox, envelope)), (REQUEST_BOX_ITEMS_MAX, Code::RequestBoxFull));
+    for capability in 1..=4 {
+        let filled = fill(&mut desk, &|envelope| put_by(capability, mailbox, envelope));
+        assert_eq!(filled, (CAPABILITY_ITEMS_MAX, Code::QuotaReached), "capability {capability}");
+    }
+    // Then there is room for the fifth only as far as the mailbox has.
+    let left = MAILBOX_ITEMS_MAX - REQUEST_BOX_ITEMS_MAX - 4 * CAPABILITY_ITEMS_MAX;
+    assert_eq!(fill(&mut desk, &|envelope| put_by(5, mailbox, envelope)), (left, Code::MailboxFull));
+    assert_eq!(u64::from(desk.fetched(LANE).waiting), MAILBOX_ITEMS_MAX);
 }

@@ -1,9 +1,9 @@
 use crate::desk::*;
 use prost::Message as _;
 use thicket_types::error::Code;
-use thicket_types::limits::CHALLENGE_FOR;
+use thicket_types::limits::{CERTIFICATE_LEN_MAX, CHALLENGE_FOR, CHALLENGES_MAX, NAME_LEN_MAX, RETENTION};
 use thicket_types::name::Name;
-use thicket_types::ports::Store as _;
+use thicket_types::ports::{OpenChallenge, Store as _};
 use thicket_types::time::Duration;
 use thicket_types::wire::context;
 use thicket_types::wire::relay::answer::Said;
@@ -24,7 +24,7 @@ fn a_name_is_registered_once_in_any_case_and_its_owner_may_do_it_again() {
 #[test]
 fn malformed_names_are_refused_at_the_challenge() {
     let mut desk = Desk::new();
-    for name in ["", "server", "a b", "ä", "___", &"x".repeat(65)] {
+    for name in ["", "server", "a b", "ä", "___", &"x".repeat(NAME_LEN_MAX + 1)] {
         assert_eq!(desk.code(LANE, Ask::Challenge(ChallengeAsk { name: name.to_owned() })), Code::MalformedName, "{name}");
     }
 }
@@ -138,4 +138,44 @@ fn a_repeated_registration_gets_its_first_answer_on_its_lane_alone() {
     assert!(matches!(first, Said::Registered(_)));
     assert_eq!(desk.answer_to(LANE, &frame), first);
     assert_eq!(code(desk.answer_to(OTHER_LANE, &frame)), Code::ChallengeUnknown, "on another lane it is a replay");
+}
+
+#[test]
+fn a_challenge_is_good_to_the_end_of_its_time_and_unknown_once_it_was_cleaned_away() {
+    let mut desk = Desk::new();
+    let [last, late, cleaned] = ["alice", "bob", "carol"].map(|name| desk.proof(LANE, name));
+    desk.now = desk.now.after(CHALLENGE_FOR);
+    desk.store.clean(desk.now, RETENTION).expect("a store in memory");
+    assert!(matches!(desk.said(LANE, register(&last, "alice")), Said::Registered(_)));
+    desk.now = desk.now.after(Duration(1));
+    assert_eq!(desk.code(LANE, register(&late, "bob")), Code::ChallengeExpired);
+    desk.store.clean(desk.now, RETENTION).expect("a store in memory");
+    assert_eq!(desk.code(LANE, register(&cleaned, "carol")), Code::ChallengeUnknown);
+}
+
+#[test]
+fn while_as_many_challenges_are_open_as_may_be_the_relay_is_busy() {
+    let mut desk = Desk::new();
+    let challenge = OpenChallenge { name: Name::parse("bob").expect("a name").key(), tag: OTHER_LANE, until: desk.now };
+    for number in 1..CHALLENGES_MAX {
+        let mut nonce = [0; 32];
+        nonce[..8].copy_from_slice(&number.to_be_bytes());
+        desk.store.put_challenge(nonce, &challenge).expect("room");
+    }
+    let last = desk.proof(LANE, "alice");
+    let ask = || Ask::Challenge(ChallengeAsk { name: "alice".to_owned() });
+    assert_eq!(desk.code(LANE, ask()), Code::RelayBusy);
+    // One that is answered makes room for one.
+    assert!(matches!(desk.said(LANE, register(&last, "alice")), Said::Registered(_)));
+    assert!(matches!(desk.said(LANE, ask()), Said::Challenge(_)));
+    assert_eq!(desk.code(LANE, ask()), Code::RelayBusy);
+}
+
+#[test]
+fn a_certificate_past_the_bound_is_refused() {
+    let mut desk = Desk::new();
+    // What follows the name makes it another identity.
+    let long = |len: usize| format!("{:x<len$}", "alice#");
+    assert_eq!(code(desk.register_as(LANE, "alice", &long(CERTIFICATE_LEN_MAX + 1))), Code::BadCertificate);
+    assert!(matches!(desk.register_as(LANE, "alice", &long(CERTIFICATE_LEN_MAX)), Said::Registered(_)));
 }

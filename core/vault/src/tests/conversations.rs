@@ -1,6 +1,7 @@
 //! Conversations.
 
 use super::*;
+use thicket_types::limits::{FORWARD_DISTANCE_MAX, OUT_OF_ORDER_MAX};
 
 #[test]
 fn a_message_goes_each_way_and_both_keep_it() {
@@ -241,4 +242,64 @@ fn the_longest_body_goes_through_and_its_reply_is_given_again() {
     assert!(matches!(inside(&bob, &sealed), Inside::Opening(_)));
     assert!(item(u64::MAX, &sealed).len() <= FRAME_LEN_MAX);
     hears(&mut bob, &alice, &sealed, &text);
+}
+
+/// So many MLS messages of one sender in one epoch, in the order of their making.
+fn in_a_row(by: &Person, count: u32) -> Vec<Vec<u8>> {
+    let id: Vec<u8> = by.vault.conn.query_row("SELECT id FROM mls_group", [], |row| row.get(0)).expect("a group");
+    let provider = Provider::new(&by.vault.conn, by.vault.entropy.clone());
+    let mut mls = MlsGroup::load(provider.storage(), &GroupId::from_slice(&id)).expect("a store").expect("a group");
+    by.vault.conn.execute_batch("BEGIN").expect("a vault that works");
+    let made = (0..count).map(|number| {
+        let what = Some(What::Text(number.to_string()));
+        let content = peer::Content { message: message_of(&number.to_string()).0.to_vec(), claimed_ms: 0, what, capability: Vec::new() };
+        let message = mls.create_message(&provider, &by.vault.account.signer, &content.encode_to_vec()).expect("a message");
+        message.to_bytes().expect("bytes")
+    });
+    let made = made.collect();
+    by.vault.conn.execute_batch("COMMIT").expect("a vault that works");
+    made
+}
+
+#[test]
+fn a_late_message_is_read_among_the_newest_of_an_epoch_and_none_before_them() {
+    let (alice, mut bob) = talking();
+    let made = in_a_row(&alice, OUT_OF_ORDER_MAX + 1);
+    let mut arrives = |number: u32| {
+        let sealed = forge(&bob, &alice, Inside::MlsMessage(made[number as usize].clone()));
+        read(&mut bob, &sealed)
+    };
+    // The newest is one of them.
+    assert!(matches!(arrives(OUT_OF_ORDER_MAX), Opened::Message { .. }));
+    assert!(matches!(arrives(1), Opened::Message { .. }));
+    assert_eq!(arrives(0), unreadable(&alice, Code::TooOld));
+}
+
+#[test]
+fn a_message_is_read_so_far_ahead_of_the_last_and_no_further() {
+    let (alice, mut bob) = talking();
+    let made = in_a_row(&alice, FORWARD_DISTANCE_MAX + 3);
+    let mut arrives = |number: u32| {
+        let sealed = forge(&bob, &alice, Inside::MlsMessage(made[number as usize].clone()));
+        read(&mut bob, &sealed)
+    };
+    assert!(matches!(arrives(0), Opened::Message { .. }));
+    assert_eq!(arrives(FORWARD_DISTANCE_MAX + 2), unreadable(&alice, Code::Undecryptable));
+    assert!(matches!(arrives(FORWARD_DISTANCE_MAX + 1), Opened::Message { .. }));
+}
+
+#[test]
+fn a_message_that_fits_no_padding_is_refused() {
+    let (mut alice, bob) = talking();
+    let again = VaultOp::SealAgain { contact: bob.own(), mailbox: bob.mailbox(), message: message_of("hello bob") };
+    // No text that was staged is so long: a row is made to be.
+    let largest = PADDING_CLASSES[PADDING_CLASSES.len() - 1];
+    let lengthen = |alice: &Person, len: usize| {
+        let sql = "UPDATE body SET bytes = ?1 WHERE ref = (SELECT body FROM message WHERE outgoing = 1)";
+        assert_eq!(alice.vault.conn.execute(sql, [vec![b'x'; len]]), Ok(1));
+    };
+    lengthen(&alice, largest);
+    assert_eq!(alice.ask(again.clone(), &[]), Outcome::Refused(Code::MessageTooLong));
+    lengthen(&alice, largest - 4_096);
+    put(&alice.ask(again, &[]));
 }

@@ -1,6 +1,7 @@
 //! Offers: conversations that the other side is asked to begin.
 
 use super::*;
+use thicket_types::limits::OUTBOX_MAX;
 
 fn offer(by: &mut Person, to: &Person, anew: bool, at: Stamp) -> Vec<u8> {
     put(&by.ask(VaultOp::SealOffer { contact: to.own(), mailbox: to.mailbox(), anew, at }, &[])).envelope
@@ -184,4 +185,24 @@ fn a_welcome_beside_a_message_that_is_known_lets_in_all_the_same() {
     assert_eq!(read(&mut bob, &again), Opened::Known { contact: alice.own(), message: message_of("said already"), moved: true });
     let answer = say(&mut bob, &alice, "here I am");
     hears(&mut alice, &bob, &answer, "here I am");
+}
+
+#[test]
+fn of_what_a_dead_group_carried_the_oldest_are_named_as_far_as_an_outbox_holds() {
+    let (mut alice, mut bob) = talking();
+    // Given one message more than an outbox holds, of which the contact has not told.
+    let fill = "WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < ?3)
+        INSERT INTO message (contact, outgoing, id, state, body, stamp, claimed, cause)
+        SELECT ?1, 1, CAST(printf('%016d', n) AS BLOB), ?2, NULL, 0, 0, 0 FROM counted";
+    let (state, most) = (crate::rows::state_number(MessageState::Stored), u32::try_from(OUTBOX_MAX).expect("small"));
+    assert_eq!(alice.vault.conn.execute(fill, rusqlite::params![bob.own().0, state, most]), Ok(OUTBOX_MAX));
+    // When the contact has them begin anew.
+    let sealed = offer(&mut bob, &alice, true, NOW);
+    assert_eq!(read(&mut alice, &sealed), offered(&bob, true));
+    let Outcome::Begun { again } = begin_from(&mut alice, &bob) else {
+        panic!("nothing begun");
+    };
+    // Then all are named but the newest.
+    let id = |number: usize| MessageId(format!("{number:016}").into_bytes().try_into().expect("16 bytes"));
+    assert_eq!((again.len(), again[0], again[OUTBOX_MAX - 1]), (OUTBOX_MAX, message_of("hello bob"), id(OUTBOX_MAX - 1)));
 }

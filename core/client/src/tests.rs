@@ -3,6 +3,7 @@
 mod keys;
 mod lanes;
 mod moving;
+mod pump;
 
 use crate::pump::Pump;
 use crate::system::{SeededEntropy, share};

@@ -1,0 +1,212 @@
+//! What the machine takes at once, and when it does by itself what nobody asked for.
+
+use super::*;
+use crate::pump::{Point, Pumped};
+use prost::Message as _;
+use std::collections::VecDeque;
+use thicket_engine::Engine;
+use thicket_reducer::ClientRules;
+use thicket_types::bytes::Bytes;
+use thicket_types::event::{Arrival, Arrived, Outcome};
+use thicket_types::ids::{BodyRef, EffectId, FrameId, RelayKey, Seq};
+use thicket_types::limits::{FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, VAULT_BATCH_MAX, VAULT_RETRY_AFTER};
+use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
+use thicket_types::vault_op::VaultOp;
+use thicket_types::wire::relay as wire;
+use wire::answer::Said;
+
+/// What the machine's ports saw, and what they are to do.
+#[derive(Default)]
+struct Ports {
+    /// How many ops each transaction had.
+    transactions: Vec<usize>,
+    vault_fails: bool,
+    /// Frames for the client.
+    frames: VecDeque<Vec<u8>>,
+    /// What the relay answers, request by request.
+    said: VecDeque<Said>,
+    renewed: Vec<Lane>,
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Ports>>);
+
+impl Shared {
+    fn with<T>(&self, look: impl FnOnce(&mut Ports) -> T) -> T {
+        look(&mut self.0.lock().expect("no thread panics"))
+    }
+}
+
+/// A vault that makes a frame of each ask: its bytes are its id.
+impl Vault for Shared {
+    fn run(&mut self, _: Durable, calls: &[VaultCall]) -> Result<(Vec<Outcome>, u64), Code> {
+        self.with(|ports| {
+            ports.transactions.push(calls.len());
+            if ports.vault_fails {
+                return Err(Code::DiskFull);
+            }
+            let outcome = |call: &VaultCall| match &call.op {
+                VaultOp::Compose(_) | VaultOp::SignRegistration { .. } => {
+                    let mut id = [0; 32];
+                    id[..8].copy_from_slice(&call.effect.seq.0.to_be_bytes());
+                    Outcome::Framed { frame: FrameId(id), bytes: Bytes(id.to_vec()) }
+                }
+                _ => Outcome::Done,
+            };
+            Ok((calls.iter().map(outcome).collect(), 0))
+        })
+    }
+
+    fn stage(&mut self, _: &[u8]) -> Result<BodyRef, Code> {
+        Ok(BodyRef([0; 16]))
+    }
+
+    fn sweep(&mut self, _: &[BodyRef]) -> Result<u64, Code> {
+        Ok(0)
+    }
+
+    fn prune(&mut self, _: Seq, _: &[EffectId]) -> Result<u64, Code> {
+        Ok(0)
+    }
+
+    fn remembered(&mut self) -> Result<Remembered, Code> {
+        Ok(Remembered { durable: None, count: u64::MAX })
+    }
+
+    /// Eight bytes are an item that can't be opened, at that place; anything else is an answer.
+    fn admit(&mut self, frame: &[u8], lane: Lane, _: Option<RelayKey>) -> Result<Option<Arrival>, Code> {
+        let mut id = [7; 32];
+        let content = if let Ok(cursor) = <[u8; 8]>::try_from(frame) {
+            id[..8].copy_from_slice(&cursor);
+            Arrived::Unsealable { cursor: u64::from_be_bytes(cursor), cause: Code::Unsealable }
+        } else {
+            Arrived::Answer { answer: Bytes(frame.to_vec()) }
+        };
+        Ok(Some(Arrival { frame: FrameId(id), lane, content }))
+    }
+}
+
+impl Transport for Shared {
+    fn send(&mut self, _: &str, _: Lane, frame: &[u8]) -> Result<(), Unreachable> {
+        self.with(|ports| {
+            if let Some(said) = ports.said.pop_front() {
+                let answer = wire::Answer { version: 1, to: frame.to_vec(), clock_ms: 0, said: Some(said) };
+                ports.frames.push_back(answer.encode_to_vec());
+            }
+            Ok(())
+        })
+    }
+
+    fn poll(&mut self) -> Option<(Lane, Vec<u8>)> {
+        self.with(|ports| ports.frames.pop_front()).map(|frame| (Lane::Named, frame))
+    }
+
+    fn renew(&mut self, lane: Lane) {
+        self.with(|ports| ports.renewed.push(lane));
+    }
+}
+
+struct Machine {
+    pump: Pump<Shared>,
+    ports: Shared,
+    clock: ManualClock,
+    _folder: TempDir,
+}
+
+impl Machine {
+    fn new() -> Machine {
+        let (folder, ports) = (TempDir::new().expect("a folder"), Shared::default());
+        let clock = ManualClock(Arc::new(AtomicU64::new(START_MS)));
+        let (mut disk, mut entropy) = (OsDisk::new(folder.path()), SeededEntropy::new(1));
+        let keys = ProfileKeys::create(&mut disk, &mut entropy, &passphrase(), CHEAP.cost).expect("an empty folder");
+        let remembered = Remembered { durable: None, count: u64::MAX };
+        let opened = Engine::<ClientRules>::open(Box::new(disk), Box::new(clock.clone()), Box::new(entropy), keys, remembered);
+        let (engine, opened) = opened.expect("a new journal");
+        let pump = Pump::new(engine, opened, ports.clone(), Box::new(ports.clone()), None);
+        Machine { pump, ports, clock, _folder: folder }
+    }
+
+    fn pump_at(&mut self, after: u64) -> Pumped {
+        self.clock.0.store(START_MS + after, Ordering::Relaxed);
+        self.pump.pump().expect("a disk that works")
+    }
+
+    /// Asks for an op of the vault's.
+    fn switch(&mut self, number: u8) {
+        self.pump.submit(IntentId([number; 16]), Intent::SetReadMarks { on: number % 2 == 1 });
+    }
+}
+
+#[test]
+fn one_transaction_of_the_vault_takes_so_many_ops_and_the_next_the_rest() {
+    let mut machine = Machine::new();
+    for number in 1..=u8::try_from(VAULT_BATCH_MAX).expect("small") + 1 {
+        machine.switch(number);
+    }
+    machine.pump_at(0);
+    assert_eq!(machine.ports.with(|ports| ports.transactions.clone()), [VAULT_BATCH_MAX, 1]);
+}
+
+#[test]
+fn a_vault_that_failed_is_asked_for_the_same_after_a_while_and_not_sooner() {
+    let mut machine = Machine::new();
+    machine.ports.with(|ports| ports.vault_fails = true);
+    machine.switch(1);
+    let pumped = machine.pump_at(0);
+    assert_eq!(pumped.changes, [Change::Disconnected(Code::DiskFull)]);
+    assert_eq!(pumped.deadline, Some(Stamp(START_MS + VAULT_RETRY_AFTER.0)));
+    machine.ports.with(|ports| ports.vault_fails = false);
+    for (after, transactions) in
+        [(VAULT_RETRY_AFTER.0 - 1, vec![1]), (VAULT_RETRY_AFTER.0, vec![1, 1]), (VAULT_RETRY_AFTER.0 * 2, vec![1, 1])]
+    {
+        machine.pump_at(after);
+        assert_eq!(machine.ports.with(|ports| ports.transactions.clone()), transactions, "after {after}");
+    }
+}
+
+#[test]
+fn so_many_frames_are_judged_by_one_state_and_the_rest_by_the_next() {
+    let mut machine = Machine::new();
+    machine.ports.with(|ports| ports.frames = (0..FRAMES_TURN_MAX as u64 + 6).map(|cursor| cursor.to_be_bytes().to_vec()).collect());
+    let blocks: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let seen = blocks.clone();
+    machine.pump.observe(Box::new(move |point| {
+        if let Point::Appended { records } = point {
+            seen.lock().expect("no thread panics").push(records);
+        }
+        ControlFlow::Continue(())
+    }));
+    machine.pump_at(0);
+    assert_eq!(*blocks.lock().expect("no thread panics"), [FRAMES_TURN_MAX, 6]);
+}
+
+#[test]
+fn the_anonymous_lane_is_renewed_when_its_day_is_over_and_not_sooner() {
+    let mut machine = Machine::new();
+    for (after, renewed) in [(0, 0), (LANE_EVERY.0 - 1, 0), (LANE_EVERY.0, 1), (2 * LANE_EVERY.0 - 1, 1), (2 * LANE_EVERY.0, 2)] {
+        let pumped = machine.pump_at(after);
+        assert_eq!(machine.ports.with(|ports| ports.renewed.clone()), vec![Lane::Anonymous; renewed], "after {after}");
+        assert_eq!(pumped.deadline, Some(Stamp(START_MS + LANE_EVERY.0 * (renewed as u64 + 1))));
+    }
+}
+
+#[test]
+fn a_lane_whose_day_is_over_at_a_login_is_renewed_when_that_moment_is_past() {
+    // Given a login a moment before the lane's day is over.
+    let mut machine = Machine::new();
+    machine.ports.with(|ports| {
+        let challenge = wire::Challenge { nonce: vec![4; 32], relay_key: vec![3; 32], until_ms: 99, versions: vec![1] };
+        ports.said = [Said::Challenge(challenge), Said::Registered(wire::Registered { mailbox: vec![1; 16] })].into();
+    });
+    let relay = RelayAddress::parse("loopback:relay").expect("an address");
+    machine.pump_at(LANE_EVERY.0 - 1);
+    machine.pump.submit(IntentId([1; 16]), Intent::Register { relay, key: None, token: None });
+    machine.pump_at(LANE_EVERY.0 - 1);
+    let login = LANE_EVERY.0 - 1;
+    assert_eq!(machine.pump.state().session.since, Stamp(START_MS + login));
+    // Then it stays until that is long enough ago.
+    for (after, renewed) in [(LANE_EVERY.0, 0), (login + LANE_AWAY_FROM_LOGIN.0 - 1, 0), (login + LANE_AWAY_FROM_LOGIN.0, 1)] {
+        machine.pump_at(after);
+        assert_eq!(machine.ports.with(|ports| ports.renewed.len()), renewed, "after {after}");
+    }
+}

@@ -36,6 +36,8 @@ mod relay;
 mod wire;
 
 #[cfg(test)]
+mod limits_tests;
+#[cfg(test)]
 mod tests;
 
 pub use address::{Address, AddressError};

@@ -565,6 +565,17 @@ fn a_record_past_the_bound_is_not_encoded() {
 }
 
 #[test]
+fn a_payload_that_makes_too_much_is_not_decoded() {
+    // bincode's varint: 252, then four bytes. A length counts eight bytes.
+    let decoded = |len: usize| {
+        let len_bytes = u32::try_from(len).expect("32 bits").to_le_bytes();
+        codec::decode::<String>(&[[252].as_slice(), &len_bytes, &vec![b'x'; len]].concat()).map(|text| text.len())
+    };
+    assert_eq!(decoded(512 * 1024 - 8), Ok(512 * 1024 - 8));
+    assert_eq!(decoded(512 * 1024 - 7), Err(FormatError::Payload));
+}
+
+#[test]
 fn a_block_holds_one_record_to_the_bound_and_no_more() {
     let seal = |records, plain| block::seal(&key(), NONCES[0], Digest([0; 32]), Seq(1), 0, records, plain).map(|(block, _)| block.len());
     assert_eq!(seal(0, Vec::new()), Err(FormatError::Limit));
@@ -622,6 +633,26 @@ fn more_keys_than_the_bound_are_refused() {
     let mut bytes = keys_bytes();
     bytes[116..120].copy_from_slice(&u32::try_from(ENTRIES_MAX + 1).expect("32 bits").to_le_bytes());
     assert_eq!(Keys::unlock(&with_true_mac(bytes), &key()).err(), Some(FormatError::Limit));
+}
+
+#[test]
+fn keys_are_kept_to_the_bound_and_no_more() {
+    let mut keys = keys();
+    let id = |number: usize| {
+        let mut id = [77; 16];
+        id[..8].copy_from_slice(&number.to_le_bytes());
+        id
+    };
+    let room = ENTRIES_MAX - keys.ids(Kind::Segment).count() - keys.ids(Kind::Snapshot).count();
+    for number in 0..room {
+        keys.add(Kind::Segment, id(number), &other_key(), NONCES[0]).expect("room");
+    }
+    assert_eq!(keys.add(Kind::Snapshot, id(room), &other_key(), NONCES[0]), Err(FormatError::Limit));
+    let read = Keys::unlock(&keys.encode().expect("as many as may be"), &key()).expect("the right key");
+    assert_eq!(read.ids(Kind::Segment).count(), keys.ids(Kind::Segment).count());
+    // One that goes makes room for one.
+    keys.destroy(Kind::Segment, id(0));
+    assert_eq!(keys.add(Kind::Snapshot, id(room), &other_key(), NONCES[0]), Ok(()));
 }
 
 // Keys come and go.

@@ -114,7 +114,7 @@ struct Place {
     client: LoopbackClient,
     address: String,
     clock: Standing,
-    nonces: u8,
+    nonces: u64,
 }
 
 /// A relay with bob's account, and a client.
@@ -148,7 +148,7 @@ fn open() -> Policy {
 impl Place {
     fn send(&mut self, ask: Ask) {
         self.nonces += 1;
-        let frame = Request { version: VERSION, nonce: vec![self.nonces; 16], ask: Some(ask) }.encode_to_vec();
+        let frame = Request { version: VERSION, nonce: self.nonces.to_be_bytes().repeat(2), ask: Some(ask) }.encode_to_vec();
         self.client.send(&self.address, Lane::Anonymous, &frame).expect("the way is up");
     }
 
@@ -216,4 +216,15 @@ fn the_policy_is_what_requests_are_judged_by() {
     assert_eq!(place.relay.turn(), Ok(2));
     let answers = place.answers();
     assert!(matches!(&answers[1], Said::Refusal(refusal) if refusal.code == Code::MailboxFull.number()), "{answers:?}");
+}
+
+#[test]
+fn a_turn_handles_so_many_requests_and_the_next_one_the_rest() {
+    let mut place = place(open());
+    for _ in 0..=TURN_MAX {
+        place.send(Ask::Challenge(ChallengeAsk { name: "bob".to_owned() }));
+    }
+    let most = usize::try_from(TURN_MAX).expect("small");
+    assert_eq!([place.relay.turn(), place.relay.turn(), place.relay.turn()], [Ok(most), Ok(1), Ok(0)]);
+    assert_eq!(place.answers().len(), most + 1);
 }

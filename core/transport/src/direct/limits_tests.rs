@@ -1,7 +1,7 @@
 //! The bounds of both ends, reached over real sockets on this machine.
 
 use super::queue::{Next, Outbox};
-use super::{Address, DirectClient, DirectRelay};
+use super::{Address, AddressError, DirectClient, DirectRelay};
 use crate::Waker;
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -194,4 +194,10 @@ fn a_handshake_that_does_not_go_on_ends_its_connection_on_either_side() {
     until_true(|| relay.connections() == 0);
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout of more than zero");
     stream.read_to_end(&mut Vec::new()).expect("the client's end is closed");
+}
+
+#[test]
+fn a_hosts_name_is_read_to_its_bound_and_no_further() {
+    let parse = |len| Address::parse(&format!("direct:{}@{}:1", "07".repeat(32), "a".repeat(len))).map(|_| ());
+    assert_eq!([parse(253), parse(254)], [Ok(()), Err(AddressError::Host)]);
 }

@@ -174,8 +174,12 @@ fn a_lane_whose_connect_failed_is_unreachable_for_a_moment_and_then_tries_again(
     let to = Address::at([9; 32], closed).to_string();
     let mut client = DirectClient::new(None);
     let mut tries = || client.send(&to, Lane::Named, b"x").is_ok();
-    assert!(tries(), "it is connecting");
-    until_true(|| !tries());
+    // One try alone may fail for another reason: what it waits in may be gone by then.
+    let mut refused = 0;
+    until_true(|| {
+        refused = if tries() { 0 } else { refused + 1 };
+        refused == 20
+    });
     until_true(tries);
 }
 

@@ -104,6 +104,10 @@ impl Transport for Shared {
     fn renew(&mut self, lane: Lane) {
         self.with(|ports| ports.renewed.push(lane));
     }
+
+    fn broke(&mut self, _: Lane) -> bool {
+        false
+    }
 }
 
 struct Machine {

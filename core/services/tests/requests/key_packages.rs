@@ -74,7 +74,8 @@ fn too_many_and_too_large_packages_are_refused() {
     }
     let largest = PublishKeyPackages { one_time: Vec::new(), last_resort: vec![1; KEY_PACKAGE_LEN_MAX], suite: SUITE, replaces: false };
     assert!(matches!(desk.said(LANE, Own::Publish(largest)), Said::Published(_)));
-    let full = PublishKeyPackages { one_time: vec![vec![1]; 2 * KEY_PACKAGES as usize], last_resort: Vec::new(), suite: SUITE, replaces: false };
+    let full =
+        PublishKeyPackages { one_time: vec![vec![1]; 2 * KEY_PACKAGES as usize], last_resort: Vec::new(), suite: SUITE, replaces: false };
     assert!(matches!(desk.said(LANE, Own::Publish(full)), Said::Published(published) if published.key_packages == 2 * KEY_PACKAGES));
     let of_another_suite = PublishKeyPackages { one_time: vec![vec![1]], last_resort: Vec::new(), suite: 2, replaces: false };
     assert_eq!(desk.code(LANE, Own::Publish(of_another_suite)), Code::TooLarge, "the stock is one, whatever the suites");

@@ -66,7 +66,7 @@ fn a_fetch_brings_so_many_items_and_the_next_one_the_rest() {
     for number in 0..=u8::try_from(FETCH_ITEMS_MAX).expect("small") {
         desk.said(OTHER_LANE, Ask::Put(put(mailbox, &[number])));
     }
-    let mut fetch = |desk: &mut Desk| {
+    let fetch = |desk: &mut Desk| {
         let frame = desk.owner_frame(LANE, Own::Fetch(Fetch { items_max: u32::MAX }));
         desk.hand(LANE, &frame).items.into_iter().map(|(cursor, _)| cursor).collect::<Vec<u64>>()
     };

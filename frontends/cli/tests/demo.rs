@@ -1,9 +1,18 @@
 //! The demo as a newcomer runs it, and a scanner over every file that it leaves.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
+use thicket_scanner::{Scanner, files, forms};
+
+const PASSPHRASE: &str = "an open secret for the demo";
+const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
+
+/// The relay's tables that are its directory: who has which name, and the key packages, whose credential says it.
+const DIRECTORY: [&str; 3] = ["account", "key_package", "last_resort"];
 
 /// Runs the demo, keeping its files, and gives its last line.
 fn demo(keep: &Path) -> serde_json::Value {
@@ -14,55 +23,96 @@ fn demo(keep: &Path) -> serde_json::Value {
     serde_json::from_str(text.lines().last().expect("a line")).expect("JSON")
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("room");
+    for file in files(from) {
+        let target = to.join(file.strip_prefix(from).expect("a file in it"));
+        std::fs::create_dir_all(target.parent().expect("a folder")).expect("room");
+        std::fs::copy(&file, &target).expect("room");
+    }
 }
 
-/// A secret in every form in which it might lie about.
-fn forms(secret: &str) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
-    let bytes = secret.as_bytes();
-    let utf16: Vec<u16> = secret.encode_utf16().collect();
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    BTreeMap::from([
-        ("UTF-8", vec![bytes.to_vec()]),
-        ("UTF-16 LE", vec![utf16.iter().flat_map(|unit| unit.to_le_bytes()).collect()]),
-        ("UTF-16 BE", vec![utf16.iter().flat_map(|unit| unit.to_be_bytes()).collect()]),
-        ("hex", vec![hex.to_ascii_uppercase().into_bytes(), hex.into_bytes()]),
-        ("base64", (0..3).map(|shift| base64_within(bytes, shift)).collect()),
-    ])
+/// What was said in the demo, without the numbers that differ: read from copies, so that the kept files stay as they are.
+fn texts(keep: &Path, scratch: &Path) -> BTreeSet<String> {
+    let mut texts = BTreeSet::new();
+    for who in PEOPLE {
+        let home = scratch.join(who);
+        copy_folder(&keep.join(who), &home);
+        for with in PEOPLE {
+            let mut read = Command::new(env!("CARGO_BIN_EXE_thicket"));
+            read.arg("--home").arg(&home).args(["--json", "read", with]).env("THICKET_PASSPHRASE", PASSPHRASE);
+            let output = read.output().expect("the program starts");
+            for line in String::from_utf8(output.stdout).expect("UTF-8").lines() {
+                let row: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                texts.extend(row["text"].as_str().map(|text| text.trim_end_matches(|last| !char::is_alphabetic(last)).to_owned()));
+            }
+        }
+    }
+    texts
 }
 
-/// The characters of base64 that a secret gives wherever it stands at this offset modulo three, without the uncertain edges.
-fn base64_within(bytes: &[u8], shift: usize) -> Vec<u8> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let padded: Vec<u8> = std::iter::repeat_n(0, shift).chain(bytes.iter().copied()).collect();
-    let whole: Vec<u8> = padded
-        .as_chunks::<3>()
-        .0
-        .iter()
-        .flat_map(|[a, b, c]| {
-            let bits = u32::from(*a) << 16 | u32::from(*b) << 8 | u32::from(*c);
-            [18, 12, 6, 0].map(|at| ALPHABET[(bits >> at & 63) as usize])
-        })
-        .collect();
-    // The first group is mixed with what stands before the secret.
-    whole[if shift == 0 { 0 } else { 4 }..].to_vec()
-}
+/// The places of a relay's database, outside its directory, where something was found: by cells, and by raw pages. Pages that
+/// belong to nothing, because what they held was deleted, are looked at too.
+fn outside_the_directory(database: &Path, scanner: &Scanner) -> BTreeSet<String> {
+    let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("a database");
+    let pairs = |question: &str| -> Vec<(String, String)> {
+        let mut find = conn.prepare(question).expect("SQL");
+        let rows = find.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+        rows.collect::<rusqlite::Result<_>>().expect("rows")
+    };
+    let outside = |table: &str| !DIRECTORY.contains(&table);
+    let mut found = BTreeSet::new();
 
-fn found(folder: &Path, secrets: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    for file in files(folder) {
-        let bytes = std::fs::read(&file).expect("a file");
-        for secret in secrets {
-            for (form, needles) in forms(secret) {
-                if needles.iter().any(|needle| bytes.windows(needle.len()).any(|window| window == needle)) {
-                    found.push(format!("{} in {} as {form}", secret, file.display()));
+    let owners: BTreeMap<String, String> = pairs("SELECT name, tbl_name FROM sqlite_schema").into_iter().collect();
+    let tables: BTreeSet<&String> = owners.values().filter(|table| outside(table)).collect();
+    assert_eq!(tables.len(), 4, "capability, frame, item, mailbox: {tables:?}");
+    for table in tables {
+        let mut find = conn.prepare(&format!("SELECT * FROM {table}")).expect("a table");
+        let columns = find.column_count();
+        let mut rows = find.query([]).expect("rows");
+        while let Some(row) = rows.next().expect("a row") {
+            for column in 0..columns {
+                let (ValueRef::Text(cell) | ValueRef::Blob(cell)) = row.get_ref(column).expect("a cell") else {
+                    continue;
+                };
+                // A cell that is a name and nothing else is no chance, however short.
+                let whole = PEOPLE.iter().any(|name| cell.eq_ignore_ascii_case(name.as_bytes()));
+                if whole || !scanner.scan(cell).is_empty() {
+                    found.insert(format!("table {table}"));
                 }
             }
         }
     }
+
+    let pages = pairs("SELECT name, CAST(pageno AS TEXT) FROM dbstat");
+    let of_directory: BTreeSet<usize> = pages
+        .iter()
+        .filter(|(tree, _)| owners.get(tree).is_some_and(|table| !outside(table)))
+        .map(|(_, page)| page.parse().expect("a number"))
+        .collect();
+    let owned: BTreeSet<usize> = pages.iter().map(|(_, page)| page.parse().expect("a number")).collect();
+    let size: usize = conn.query_row("PRAGMA page_size", [], |row| row.get(0)).expect("a number");
+    let bytes = std::fs::read(database).expect("a file");
+    for (page, bytes) in (1..).zip(bytes.chunks(size)) {
+        if !of_directory.contains(&page) && !scanner.scan(bytes).is_empty() {
+            found.insert(if owned.contains(&page) { "page of a table" } else { "free page" }.to_owned());
+        }
+    }
     found
+}
+
+/// A copy of a relay's database with something planted: in a table, and in what a deletion left behind.
+fn with_canary(database: &Path, to: &Path, canary: &[u8]) {
+    std::fs::copy(database, to).expect("room");
+    let conn = Connection::open(to).expect("a database");
+    // More than fits into pages that other rows share, so that some of its own come free.
+    let large = [canary, &[0; 20_000]].concat();
+    conn.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA secure_delete = OFF;").expect("plain SQLite");
+    let put = "INSERT INTO item (mailbox, request, place, envelope) VALUES (1, 0, ?1, ?2)";
+    conn.execute(put, rusqlite::params![1_000_000, canary]).expect("room");
+    // An overflow page that was freed holds what it held: the canary stands behind what fits into the first page.
+    conn.execute(put, rusqlite::params![1_000_001, [&[0; 6_000], large.as_slice()].concat()]).expect("room");
+    conn.execute("DELETE FROM item WHERE place = 1000001", []).expect("a row");
 }
 
 #[test]
@@ -76,33 +126,48 @@ fn the_demo_loses_nothing_and_leaves_no_secret_in_any_file() {
     assert!(report["messages_sent"].as_u64() > Some(40));
     assert_eq!(report["digests"].as_object().map(serde_json::Map::len), Some(3));
 
-    // First a planted canary is found, in each form and at each alignment.
-    let canary = "a canary in the mine";
+    // What was said comes from the profiles themselves: no text that the demo learns to say is forgotten here.
+    let texts = texts(&keep, &folder.path().join("read"));
+    assert!(texts.len() > 10 && texts.contains("Hello Bob, this is the first message"), "{texts:?}");
+    let markers = [PASSPHRASE, "PRIVATE KEY", "BEGIN PGP"];
+    let secrets = Scanner::new(texts.iter().map(String::as_str).chain(markers));
+    let names = Scanner::new(PEOPLE);
+
+    // First what is planted is found, in each form, at each alignment, in each secret's place.
     let planted = folder.path().join("planted");
     std::fs::create_dir(&planted).expect("room");
-    for (form, needles) in forms(canary) {
-        for (at, needle) in needles.iter().enumerate() {
-            let mut bytes = b"before ".to_vec();
-            bytes.extend(needle);
-            std::fs::write(planted.join(format!("{form}-{at}")), bytes).expect("room");
+    for (scanner, canary) in
+        [(&secrets, texts.first().expect("a text").as_str()), (&secrets, PASSPHRASE), (&names, "alice"), (&names, "bob")]
+    {
+        for (form, needles) in forms(canary) {
+            for needle in needles {
+                std::fs::write(planted.join("file"), [b"before ".as_slice(), &needle, b" after"].concat()).expect("room");
+                let told = scanner.scan_folder(&planted);
+                assert!(told.iter().any(|line| line.contains(canary) && line.ends_with(form)), "{canary} as {form}: {told:?}");
+            }
         }
     }
-    assert_eq!(found(&planted, &[canary]).len(), forms(canary).values().map(Vec::len).sum::<usize>());
 
-    // Then nothing: no text, no passphrase, no private key; on the relay's side no name outside its directory.
-    let secrets = [
-        "Hello Bob, this is the first message.",
-        "While you were away",
-        "Through the storm",
-        "Carol, are you there?",
-        "Written just before the power went.",
-        "Encrypted, and then darkness.",
-        "an open secret for the demo",
-        "BEGIN PGP PRIVATE KEY",
-    ];
-    assert_eq!(found(&keep, &secrets), Vec::<String>::new());
-    let people: Vec<PathBuf> = ["alice", "bob", "carol"].iter().map(|name| keep.join(name)).collect();
-    for profile in people {
-        assert_eq!(found(&profile, &["alice", "carol"]), Vec::<String>::new(), "names are sealed too");
+    // Then nothing: no text, no passphrase, no private key in any file; and in the profiles no name.
+    assert_eq!(secrets.scan_folder(&keep), Vec::<String>::new());
+    for who in PEOPLE {
+        assert_eq!(names.scan_folder(&keep.join(who)), Vec::<String>::new(), "names are sealed too");
     }
+
+    // On the relay's side names stand in its directory's tables and nowhere else: not in other tables, not in free pages, not
+    // in files beside the database.
+    let (relay, database) = (keep.join("relay"), keep.join("relay/relay.db"));
+    assert_eq!(files(&relay), std::slice::from_ref(&database), "the log was emptied and removed at the end");
+    let directory = names.scan(&std::fs::read(&database).expect("a file"));
+    assert!(PEOPLE.iter().all(|name| directory.iter().any(|(found, _)| found == name)), "the scan sees the directory: {directory:?}");
+    let copy = folder.path().join("planted.db");
+    for (form, needles) in forms("alice").into_iter().chain(forms("bob")) {
+        for needle in needles {
+            with_canary(&database, &copy, &needle);
+            let found = outside_the_directory(&copy, &names);
+            let all = ["free page", "page of a table", "table item"].map(str::to_owned);
+            assert_eq!(found, BTreeSet::from(all), "{form}");
+        }
+    }
+    assert_eq!(outside_the_directory(&database, &names), BTreeSet::new());
 }

@@ -1,5 +1,6 @@
 //! Whole profiles, driven by one thread, one seed and one clock: real journal, real vault, real relay.
 
+mod bad_input;
 mod keys;
 mod lanes;
 mod moving;
@@ -8,7 +9,7 @@ mod pump;
 use crate::pump::Pump;
 use crate::system::{SeededEntropy, share};
 use crate::{Direction, Options, Origin, Profile};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,9 +43,23 @@ impl Clock for ManualClock {
     }
 }
 
+/// A device's own clock, which may be wrong.
+struct DeviceClock {
+    clock: ManualClock,
+    ahead_ms: i64,
+}
+
+impl Clock for DeviceClock {
+    fn now(&self) -> Stamp {
+        Stamp(self.clock.now().0.saturating_add_signed(self.ahead_ms))
+    }
+}
+
 /// Some people, one relay, one clock.
 struct World {
     clock: ManualClock,
+    /// Whose clock is wrong, and by how much.
+    ahead_ms: BTreeMap<&'static str, i64>,
     meeting: Loopback,
     relay: Relay<MemoryStore, Watched>,
     /// What came to the relay, in order.
@@ -61,9 +76,14 @@ struct Person {
     folder: PathBuf,
     own: Fingerprint,
     pump: Option<Pump<SqlVault>>,
+    /// Frames that come besides what the relay sends.
+    stray: Stray,
     changes: Vec<Change>,
     answers: Vec<(IntentId, Result<Answer, Code>)>,
 }
+
+/// Frames on their way to a client, by lane.
+type Stray = Arc<Mutex<VecDeque<(Lane, Vec<u8>)>>>;
 
 /// What the relay got: by which lane, and the bytes.
 type Seen = Arc<Mutex<Vec<(LaneTag, Vec<u8>)>>>;
@@ -87,7 +107,7 @@ impl RelayTransport for Watched {
 }
 
 /// A client's ends of one loopback or two: the address tells which.
-struct Ways(Vec<(String, LoopbackClient)>);
+struct Ways(Vec<(String, LoopbackClient)>, Stray);
 
 impl Transport for Ways {
     fn send(&mut self, to: &str, lane: Lane, frame: &[u8]) -> Result<(), Unreachable> {
@@ -96,7 +116,8 @@ impl Transport for Ways {
     }
 
     fn poll(&mut self) -> Option<(Lane, Vec<u8>)> {
-        self.0.iter_mut().find_map(|(_, end)| end.poll())
+        let stray = self.1.lock().expect("no thread panics").pop_front();
+        stray.or_else(|| self.0.iter_mut().find_map(|(_, end)| end.poll()))
     }
 
     fn renew(&mut self, lane: Lane) {
@@ -133,17 +154,23 @@ impl World {
         let seen = Seen::default();
         let relay = Relay::new(MemoryStore::new(), Watched { end, seen: seen.clone() }, &[9; 32], ports);
         let folder = TempDir::new().expect("a folder");
-        World { clock, meeting, relay, seen, other: None, people: BTreeMap::new(), folder, seed, intents: 0 }
+        World { clock, ahead_ms: BTreeMap::new(), meeting, relay, seen, other: None, people: BTreeMap::new(), folder, seed, intents: 0 }
     }
 
     fn create(&mut self, who: &'static str) {
         self.seed += 1;
         let folder = self.folder.path().join(who);
         let entropy = share(Box::new(SeededEntropy::new(self.seed)));
-        let profile = Profile::create(&folder, Origin::New(name(who)), &passphrase(), CHEAP, entropy, &self.clock).expect("a new profile");
+        let clock = self.clock_of(who);
+        let profile = Profile::create(&folder, Origin::New(name(who)), &passphrase(), CHEAP, entropy, &clock).expect("a new profile");
         let own = profile.own().1;
-        self.people.insert(who, Person { folder, own, pump: None, changes: Vec::new(), answers: Vec::new() });
+        let person = Person { folder, own, pump: None, stray: Stray::default(), changes: Vec::new(), answers: Vec::new() };
+        self.people.insert(who, person);
         self.wire(who, profile);
+    }
+
+    fn clock_of(&self, who: &'static str) -> DeviceClock {
+        DeviceClock { clock: self.clock.clone(), ahead_ms: self.ahead_ms.get(who).copied().unwrap_or_default() }
     }
 
     fn wire(&mut self, who: &'static str, profile: Profile) {
@@ -151,7 +178,8 @@ impl World {
         let mut entropy = SeededEntropy::new(self.seed);
         let meetings = [Some(&self.meeting), self.other.as_ref().map(|(meeting, _)| meeting)];
         let ways = meetings.into_iter().flatten().map(|meeting| (meeting.address().to_owned(), meeting.client(&mut entropy, None)));
-        let pump = profile.open(Box::new(Ways(ways.collect())), Box::new(self.clock.clone())).expect("an intact profile");
+        let ways = Ways(ways.collect(), self.people[who].stray.clone());
+        let pump = profile.open(Box::new(ways), Box::new(self.clock_of(who))).expect("an intact profile");
         self.people.get_mut(who).expect("a person").pump = Some(pump);
     }
 
@@ -201,7 +229,8 @@ impl World {
         loop {
             let mut deadline = end;
             loop {
-                for person in self.people.values_mut() {
+                for (who, person) in &mut self.people {
+                    let ahead_ms = self.ahead_ms.get(who).copied().unwrap_or_default();
                     let Some(pump) = &mut person.pump else {
                         continue;
                     };
@@ -215,7 +244,7 @@ impl World {
                     };
                     person.changes.extend(pumped.changes);
                     person.answers.extend(pumped.answers);
-                    deadline = deadline.min(pumped.deadline.map_or(end, |deadline| deadline.0));
+                    deadline = deadline.min(pumped.deadline.map_or(end, |deadline| deadline.0.saturating_add_signed(-ahead_ms)));
                 }
                 let elsewhere = self.other.as_mut().map_or(0, |(_, relay)| relay.turn().expect("a store that works"));
                 if self.relay.turn().expect("a store that works") + elsewhere == 0 {

@@ -110,13 +110,14 @@ errors! {
     218 QuotaReached Peer "the recipient's relay holds as many messages of this sender as it may", "try again after they were online";
     219 RequestBoxFull Peer "the recipient's box for strangers is full", "try again after they were online";
 
-    300 RelayUnreachable Device "the relay cannot be reached", "check the network; what was asked is kept and tried again";
+    300 RelayUnreachable Device "the relay cannot be reached, or does not answer", "check the network; what was asked is kept and tried again";
     301 DiskFull Device "the disk is full", "make room; nothing that was acknowledged is lost";
     302 DiskFailed Device "the disk refused a read or a write", "check the disk; nothing that was acknowledged is lost";
     303 JournalDamaged Device "the journal is damaged", "keep the folder as it is, and restore a backup";
     304 VaultDamaged Device "the vault is damaged", "keep the folder as it is, and restore a backup";
     305 RolledBack Device "journal and vault are not of the same time: one was restored or copied", "do not use this copy; open the newest one";
     306 KeysDamaged Device "the keys file is damaged", "keep the folder as it is, and restore a backup";
+    307 ClockWrong Device "this device's clock and the relay's are minutes apart or more", "set this clock if it is the wrong one; messages go all the same, under wrong times";
 
     400 ForgedAnswer Peer "an answer does not bear the relay's signature", "do not trust this relay or the way to it";
     401 ForgedEntry Peer "the relay gave an entry that its owner did not sign", "do not trust this relay";

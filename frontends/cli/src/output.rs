@@ -36,8 +36,7 @@ impl Trouble {
                     None => code.what().to_owned(),
                 };
                 if json {
-                    let error = serde_json::json!({ "code": code.number(), "name": code.name(), "message": message, "hint": code.hint() });
-                    println!("{}", serde_json::json!({ "error": error }));
+                    println!("{}", serde_json::json!({ "error": error(code, &message) }));
                 } else {
                     eprintln!("thicket: {message} (error {}). {}.", code.number(), sentence(code.hint()));
                 }
@@ -53,6 +52,11 @@ impl Trouble {
             }
         }
     }
+}
+
+/// A numbered error as an object.
+pub fn error(code: Code, message: &str) -> serde_json::Value {
+    serde_json::json!({ "code": code.number(), "name": code.name(), "message": message, "hint": code.hint() })
 }
 
 /// Words with a capital letter.

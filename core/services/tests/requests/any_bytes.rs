@@ -25,6 +25,24 @@ fn whatever_bytes_come_get_a_refusal() {
 }
 
 #[test]
+fn bad_frames_cost_nobody_their_login_and_no_mail() {
+    let mut desk = Desk::new();
+    let mailbox = desk.account(LANE, "bob");
+    desk.said(OTHER_LANE, Ask::Put(put_by(1, mailbox, &[1; 40])));
+    desk.set_capabilities(LANE, &[1], &[]);
+    desk.said(OTHER_LANE, Ask::Put(put_by(1, mailbox, &[2; 40])));
+    let before = desk.fetched(LANE);
+    assert!(before.waiting > 0);
+    let good = desk.frame(Ask::Acknowledge(thicket_types::wire::relay::Acknowledge { cursors: vec![1, 2] }));
+    for frame in [Vec::new(), vec![0xff; 100], good[..good.len() - 1].to_vec(), [good, vec![0; FRAME_LEN_MAX]].concat()] {
+        for lane in [LANE, OTHER_LANE] {
+            assert!(desk.hand(lane, &frame).refused);
+        }
+    }
+    assert_eq!(desk.fetched(LANE), before, "on the same lane, without another login");
+}
+
+#[test]
 fn every_prefix_and_every_flipped_byte_of_a_good_request_gets_an_answer() {
     let mut desk = Desk::with(Policy { stamp_bits: 2, ..Policy::default() });
     let mailbox = desk.account(LANE, "bob");

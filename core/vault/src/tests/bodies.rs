@@ -85,3 +85,31 @@ fn a_vault_opens_under_its_own_key_alone_and_none_is_made_over_it() {
     let alice = alice.reopened();
     assert_eq!((alice.vault.own().0, alice.own()), ("alice", own));
 }
+
+#[test]
+fn a_full_disk_is_said_by_its_name_and_costs_nothing_that_was_there() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    let first = say(&mut alice, &bob, "before");
+    hears(&mut bob, &alice, &first, "before");
+    let long = "word ".repeat(10_000);
+    let (op, before) = (seal_op(&mut alice, &bob, &long), alice.remembered());
+    // When the database may not grow by a page.
+    let pages: u64 = alice.vault.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a count");
+    let limit = |vault: &SqlVault, most: u64| {
+        vault.conn.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).expect("a limit");
+    };
+    limit(&alice.vault, pages);
+    // Then neither a text nor an op goes in, and each says why.
+    assert_eq!(alice.vault.stage(&[b'x'; BODY_LEN_MAX]), Err(Code::DiskFull));
+    let call = call(900, op);
+    assert_eq!(alice.vault.run(DURABLE, slice::from_ref(&call)), Err(Code::DiskFull));
+    assert_eq!(alice.remembered(), before);
+    let texts = |of: &Person| of.rows().into_iter().filter_map(|row| row.text).collect::<Vec<_>>();
+    assert_eq!(texts(&alice), ["before"]);
+    // And with room, the same op is done, once.
+    limit(&alice.vault, u64::from(u32::MAX) - 1);
+    let sealed = put(&alice.run(slice::from_ref(&call))[0]).envelope;
+    hears(&mut bob, &alice, &sealed, &long);
+    assert_eq!(texts(&alice), ["before", &long]);
+}

@@ -2,7 +2,7 @@
 
 use super::journal::verified;
 use super::relay::ANONYMITY;
-use super::status::clock;
+use super::status::{clock, is_far};
 use crate::output::{Trouble, sentence, status};
 use crate::paint::Paint;
 use crate::progress::Progress;
@@ -20,8 +20,6 @@ use thicket_types::error::Code;
 const FREE_MIN: u64 = 16 * 1024 * 1024;
 /// Free bytes under which it is time to make room.
 const FREE_LOW: u64 = 256 * 1024 * 1024;
-/// How far clocks may stand apart: a relay's challenge is answered within two minutes.
-const SKEW_MS_MAX: u64 = 120_000;
 /// Messages read at once.
 const PAGE: u32 = 512;
 /// What to do about another process.
@@ -32,6 +30,8 @@ enum Found {
     Ok,
     /// Something to know; what to do.
     Warning(String),
+    /// The same, with a number.
+    Numbered(Code),
     /// Something to mend.
     Problem(Code),
 }
@@ -72,7 +72,7 @@ impl Check {
     fn word(&self) -> &'static str {
         match self.found {
             Found::Ok => "ok",
-            Found::Warning(_) => "warning",
+            Found::Warning(_) | Found::Numbered(_) => "warning",
             Found::Problem(_) => "problem",
         }
     }
@@ -81,15 +81,19 @@ impl Check {
         match &self.found {
             Found::Ok => None,
             Found::Warning(todo) => Some(todo.clone()),
-            Found::Problem(code) => Some(code.hint().to_owned()),
+            Found::Numbered(code) | Found::Problem(code) => Some(code.hint().to_owned()),
         }
     }
 
     fn code(&self) -> Option<Code> {
         match self.found {
-            Found::Problem(code) => Some(code),
+            Found::Numbered(code) | Found::Problem(code) => Some(code),
             Found::Ok | Found::Warning(_) => None,
         }
+    }
+
+    fn problem_code(&self) -> Option<Code> {
+        self.code().filter(|_| matches!(self.found, Found::Problem(_)))
     }
 }
 
@@ -116,7 +120,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
 fn worst(checks: &[Check]) -> Option<Code> {
     const ORDER: [u8; 5] = [7, 9, 8, 1, 6];
     let rank = |code: &Code| ORDER.iter().position(|known| *known == status(*code)).unwrap_or(ORDER.len());
-    checks.iter().filter_map(Check::code).min_by_key(rank)
+    checks.iter().filter_map(Check::problem_code).min_by_key(rank)
 }
 
 fn show(global: &Global, checks: &[Check]) {
@@ -149,7 +153,7 @@ fn painted(paint: Paint, check: &Check) -> String {
     let word = format!("{:<7}", check.word());
     match check.found {
         Found::Ok => paint.good(&word),
-        Found::Warning(_) => paint.warning(&word),
+        Found::Warning(_) | Found::Numbered(_) => paint.warning(&word),
         Found::Problem(_) => paint.bad(&word),
     }
 }
@@ -315,10 +319,11 @@ fn relay(global: &Global, client: &Client, checks: &mut Vec<Check>) -> Result<()
     let view = client.view();
     if let Some(skew) = view.skew_ms.filter(|_| view.online) {
         let words = format!("this clock {}", if skew.unsigned_abs() < 1_000 { clock(skew) } else { format!("is {}", clock(skew)) });
-        checks.push(if skew.unsigned_abs() < SKEW_MS_MAX {
-            Check::ok("clock", words)
+        checks.push(if is_far(skew) {
+            let code = Code::ClockWrong;
+            Check { name: "clock", what: format!("{words} (error {})", code.number()), found: Found::Numbered(code) }
         } else {
-            Check::warning("clock", words, "set it: a relay refuses proofs that come two minutes late")
+            Check::ok("clock", words)
         });
     }
     checks.push(waiting(&view));
@@ -349,7 +354,8 @@ mod tests {
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[Code::RelayUnreachable, Code::JournalDamaged, Code::DiskFull]), Some(Code::JournalDamaged));
         assert_eq!(of(&[Code::ProfileCopied, Code::RelayUnreachable]), Some(Code::RelayUnreachable));
-        assert_eq!(worst(&[Check::warning("x", "", ""), Check::ok("x", "")]), None);
+        let numbered = Check { name: "x", what: String::new(), found: Found::Numbered(Code::ClockWrong) };
+        assert_eq!(worst(&[Check::warning("x", "", ""), numbered, Check::ok("x", "")]), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::relay::ANONYMITY;
 use super::settings::word;
-use crate::output::{Trouble, sentence};
+use crate::output::{Trouble, error, sentence};
 use crate::paint::Paint;
 use crate::watch::Watch;
 use crate::{Global, home};
@@ -11,6 +11,9 @@ use thicket_client::View;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
 use thicket_types::name::RelayAddress;
+
+/// How far clocks may stand apart before it is said: shown times are then wrong by more than a reader overlooks.
+const SKEW_MS_MAX: u64 = 120_000;
 
 pub fn run(global: &Global) -> Result<(), Trouble> {
     let client = home::open(global)?;
@@ -44,6 +47,7 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Valu
         "unsettled": view.unsettled.len(),
         "unacknowledged": view.unacknowledged,
         "left": view.left,
+        "warnings": warnings(view).map(|code| error(code, code.what())).collect::<Vec<_>>(),
     })
 }
 
@@ -62,11 +66,23 @@ fn print(view: &View, name: &str, paint: Paint) {
     if view.left > 0 {
         println!("left        {} item(s) of people you have not accepted stay at the relay until tomorrow", view.left);
     }
+    let said = |code: Code| format!("{} (error {}). {}.", code.what(), code.number(), sentence(code.hint()));
     if view.copied {
-        let code = Code::ProfileCopied;
-        let words = format!("Sending is stopped: {} (error {}). {}.", code.what(), code.number(), sentence(code.hint()));
-        println!("\n{}", paint.bad(&words));
+        println!("\n{}", paint.bad(&format!("Sending is stopped: {}", said(Code::ProfileCopied))));
     }
+    for code in warnings(view) {
+        println!("\n{}", paint.warning(&sentence(&said(code))));
+    }
+}
+
+/// What hinders nothing, and is better mended.
+fn warnings(view: &View) -> impl Iterator<Item = Code> {
+    view.skew_ms.filter(|skew| is_far(*skew)).map(|_| Code::ClockWrong).into_iter()
+}
+
+/// Whether this device's clock and the relay's stand so far apart that it is said.
+pub fn is_far(skew_ms: i64) -> bool {
+    skew_ms.unsigned_abs() >= SKEW_MS_MAX
 }
 
 /// How this device's clock stands to the relay's, whose clock less ours is given.

@@ -13,6 +13,8 @@ use thicket_relay::{Bell, Policy, Relay, Running, World};
 use thicket_store::SqliteStore;
 use thicket_transport::{DirectRelay, Waker};
 use thicket_types::ids::RelayKey;
+use thicket_types::ports::Clock;
+use thicket_types::time::Stamp;
 
 pub const PASSPHRASE: &str = "one two three";
 
@@ -45,12 +47,23 @@ pub fn last(output: &Output) -> serde_json::Value {
     lines(output).pop().expect("a line")
 }
 
+/// The system's clock, and so much more.
+struct AheadClock(SystemClock, i64);
+
+impl Clock for AheadClock {
+    fn now(&self) -> Stamp {
+        Stamp(self.0.now().0.saturating_add_signed(self.1))
+    }
+}
+
 /// A relay that runs; its address stays when it is stopped and started again.
 pub struct TestRelay {
     folder: PathBuf,
     secret: u8,
     policy: Policy,
     running: Option<Running<SqliteStore, DirectRelay>>,
+    /// How far its clock is ahead of everybody else's, from its next start on.
+    pub ahead_ms: i64,
     pub address: String,
     /// Its identity.
     pub key: RelayKey,
@@ -60,7 +73,7 @@ impl TestRelay {
     pub fn start(folder: &Path, secret: u8, policy: Policy) -> TestRelay {
         std::fs::create_dir_all(folder).expect("room");
         let (folder, key) = (folder.to_path_buf(), RelayKey([0; 32]));
-        let mut relay = TestRelay { folder, secret, policy, running: None, address: String::new(), key };
+        let mut relay = TestRelay { folder, secret, policy, running: None, ahead_ms: 0, address: String::new(), key };
         relay.run(0);
         relay
     }
@@ -74,7 +87,8 @@ impl TestRelay {
         self.address = direct.address();
         let store = SqliteStore::open(&self.folder.join("relay.db")).expect("a store");
         let policy = self.policy.clone();
-        let world = World { entropy: Box::new(SystemEntropy), clock: Box::new(SystemClock::new()), verify: Box::new(Verifier), policy };
+        let clock = Box::new(AheadClock(SystemClock::new(), self.ahead_ms));
+        let world = World { entropy: Box::new(SystemEntropy), clock, verify: Box::new(Verifier), policy };
         let relay = Relay::new(store, direct, &[self.secret; 32], world);
         self.key = relay.key();
         self.running = Some(Running::start(relay, bell).expect("a thread"));
@@ -86,8 +100,12 @@ impl TestRelay {
 
     /// Runs again, where it was.
     pub fn restart(&mut self) {
-        let port = self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-        self.run(port);
+        self.run(self.port());
+    }
+
+    /// Where it listens on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
     }
 }
 

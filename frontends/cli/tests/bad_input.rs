@@ -1,0 +1,237 @@
+//! Bad input as a person meets it: refused by its number, with what to do, and nothing is lost: afterwards all goes on.
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use thicket_scanner::files;
+use thicket_types::error::Code;
+use thicket_types::limits::BODY_LEN_MAX;
+use world::{Person, Place, last, program, status, text};
+
+/// Holds that a command ended by this error: status, number, what happened, and what to do.
+fn is_error(output: &Output, wanted: i32, code: Code) {
+    assert_eq!(status(output), wanted, "{output:?}");
+    let error = &last(output)["error"];
+    assert_eq!((error["code"].as_u64(), error["name"].as_str()), (Some(u64::from(code.number())), Some(code.name())), "{output:?}");
+    assert!(error["message"].as_str().is_some_and(|message| message.starts_with(code.what())), "{error}");
+    assert_eq!(error["hint"].as_str(), Some(code.hint()));
+}
+
+/// Holds that a command is refused, to a program and to a person.
+fn refused(person: &Person, arguments: &[&str], wanted: i32, code: Code) {
+    is_error(&person.run(&[&["--json"], arguments].concat()), wanted, code);
+    let told = person.run(arguments);
+    let words = text(&told.stderr);
+    assert_eq!(status(&told), wanted, "{words}");
+    assert!(words.contains(code.what()) && words.contains(&format!("(error {})", code.number())), "{words}");
+}
+
+/// All files and their bytes; but for the empty log, and its index, that SQLite may leave beside a database.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let all = files(folder).into_iter().map(|file| (file.clone(), std::fs::read(file).expect("a file")));
+    let is = |file: &PathBuf, end: &str| file.extension().is_some_and(|extension| extension == end);
+    all.filter(|(file, bytes)| !(is(file, "db-shm") || is(file, "db-wal") && bytes.is_empty())).collect()
+}
+
+/// The files that are not as they were.
+fn changed(before: &BTreeMap<PathBuf, Vec<u8>>, folder: &Path) -> Vec<PathBuf> {
+    let after = contents(folder);
+    let all = before.keys().chain(after.keys());
+    all.filter(|file| before.get(*file) != after.get(*file)).cloned().collect()
+}
+
+fn texts(person: &Person, with: &str) -> Vec<String> {
+    person.json(&["read", with]).iter().map(|row| row["text"].as_str().expect("a text").to_owned()).collect()
+}
+
+/// Alice and bob, of whom alice has written once; bob has not looked.
+fn place() -> Place {
+    let place = Place::new();
+    place.alice.say(&["contact", "add", "bob"]);
+    place.alice.say(&["send", "bob", "See you at eight."]);
+    place
+}
+
+/// Holds that both have what alice had written, in order and once, then what she wrote since, and that a further message arrives.
+fn all_goes_on(place: &Place, since: &[&str]) {
+    let Place { alice, bob, .. } = place;
+    alice.say(&["send", "bob", "Still there?"]);
+    bob.say(&["sync"]);
+    let expected = [&["See you at eight."], since, &["Still there?"]].concat();
+    assert_eq!(texts(alice, "bob"), expected);
+    assert_eq!(texts(bob, "alice"), expected);
+    for person in [alice, bob] {
+        person.say(&["journal", "verify"]);
+    }
+}
+
+#[test]
+fn what_a_person_gets_wrong_is_refused_by_its_number_and_costs_nothing() {
+    let place = place();
+    let Place { alice, folder, .. } = &place;
+    let before = contents(&alice.home);
+    for command in [&["sync"] as &[&str], &["send", "bob", "hello"], &["read", "bob"], &["account", "delete", "--yes"]] {
+        let output = program(&alice.home, &[&["--json"], command].concat()).env("THICKET_PASSPHRASE", "wrong").output();
+        is_error(&output.expect("the program starts"), 4, Code::WrongPassphrase);
+    }
+    assert_eq!(changed(&before, &alice.home), Vec::<PathBuf>::new());
+
+    let nobody = Person { name: "nobody", home: folder.path().join("nobody") };
+    for name in ["a b", "", "server", "ä", "___", &"x".repeat(65)] {
+        refused(&nobody, &["account", "create", name], 3, Code::MalformedName);
+    }
+    assert!(!nobody.home.exists(), "nothing was made");
+    refused(alice, &["contact", "add", "a b"], 3, Code::MalformedName);
+    refused(alice, &["send", "a b", "hello"], 3, Code::MalformedName);
+
+    let eve = Person { name: "eve", home: folder.path().join("eve") };
+    eve.say(&["account", "create", "Alice"]);
+    refused(&eve, &["register", "--relay", &place.relay.address], 3, Code::NameTaken);
+    assert_eq!(eve.json(&["status"])[0]["registered"], false);
+    let again = Person { name: "eve", home: folder.path().join("again") };
+    again.say(&["account", "create", "eve"]);
+    again.say(&["register", "--relay", &place.relay.address]);
+
+    refused(alice, &["send", "carol", "hello"], 3, Code::UnknownContact);
+    refused(alice, &["read", "carol"], 3, Code::UnknownContact);
+    refused(alice, &["contact", "add", "nobody"], 3, Code::UnknownName);
+
+    let longest = "x".repeat(BODY_LEN_MAX);
+    refused(alice, &["send", "bob", ""], 3, Code::EmptyMessage);
+    is_error(&alice.pipe(&["--json", "send", "bob", "-"], ""), 3, Code::EmptyMessage);
+    is_error(&alice.pipe(&["--json", "send", "bob", "-"], &format!("{longest}x")), 3, Code::MessageTooLong);
+    assert_eq!(status(&alice.pipe(&["send", "bob", "-"], &longest)), 0, "so much and no more");
+    all_goes_on(&place, &[&longest]);
+}
+
+#[test]
+fn a_relay_that_is_gone_or_silent_is_said_and_what_was_sent_is_kept() {
+    let mut place = place();
+    place.relay.stop();
+    // First nobody listens; then connections are taken, by the system, and nobody ever answers.
+    for (text, silent) in [("While it was gone.", false), ("While it was silent.", true)] {
+        let listener = silent.then(|| TcpListener::bind((Ipv4Addr::LOCALHOST, place.relay.port())).expect("a port"));
+        let sent = place.alice.json(&["send", "bob", text, "--timeout=1"]);
+        assert_eq!(sent[0]["state"], "queued");
+        refused(&place.alice, &["sync", "--timeout=1"], 6, Code::RelayUnreachable);
+        drop(listener);
+    }
+    place.relay.restart();
+    all_goes_on(&place, &["While it was gone.", "While it was silent."]);
+}
+
+#[test]
+fn a_damaged_journal_is_refused_untouched_and_a_backup_goes_on() {
+    let place = place();
+    let home = &place.alice.home;
+    let intact = contents(home);
+    let segments = files(&home.join("journal"));
+    assert!(segments.len() > 1, "what is damaged is not the torn end of a last write");
+    let first = &segments[0];
+    let mut damaged = intact[first].clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(first, damaged).expect("room");
+    // What looks at all of it says so; what starts from a snapshot does, once there is none.
+    let before = contents(home);
+    refused(&place.alice, &["journal", "verify"], 7, Code::JournalDamaged);
+    assert_eq!(changed(&before, home), Vec::<PathBuf>::new());
+    std::fs::remove_dir_all(home.join("snapshots")).expect("snapshots");
+    let before = contents(home);
+    for command in [&["sync"] as &[&str], &["send", "bob", "hello"], &["status"]] {
+        is_error(&place.alice.run(&[&["--json"], command].concat()), 7, Code::JournalDamaged);
+    }
+    assert_eq!(changed(&before, home), Vec::<PathBuf>::new());
+    std::fs::create_dir(home.join("snapshots")).expect("room");
+    for (file, bytes) in intact {
+        std::fs::write(file, bytes).expect("room");
+    }
+    all_goes_on(&place, &[]);
+}
+
+#[test]
+fn a_clock_that_is_hours_off_is_told_and_hinders_nothing() {
+    const HOURS: i64 = 5 * 3_600_000;
+    let mut place = place();
+    assert_eq!(place.alice.json(&["status"])[0]["warnings"], serde_json::json!([]));
+    for (ahead_ms, words) in [(HOURS, "behind"), (-HOURS, "ahead of")] {
+        place.relay.stop();
+        place.relay.ahead_ms = ahead_ms;
+        place.relay.restart();
+        let code = Code::ClockWrong;
+        let status = place.alice.json(&["status"]).remove(0);
+        assert_eq!(status["warnings"][0]["code"].as_u64(), Some(u64::from(code.number())), "{status}");
+        assert!(status["skew_ms"].as_i64().is_some_and(|skew| skew.abs_diff(ahead_ms) < 60_000), "{status}");
+        let told = place.alice.say(&["status"]);
+        assert!(told.contains(words) && told.contains("(error 307)") && told.to_lowercase().contains(code.hint()), "{told}");
+    }
+    let checks = place.alice.json(&["doctor"]).remove(0);
+    let clock = checks["checks"].as_array().and_then(|checks| checks.iter().find(|check| check["check"] == "clock")).expect("a check");
+    assert_eq!((clock["status"].as_str(), clock["code"].as_u64()), (Some("warning"), Some(307)), "{clock}");
+    // Somebody new registers and writes to a stranger, which takes work that is bound to the relay's hour.
+    let carol = Person { name: "carol", home: place.folder.path().join("carol") };
+    carol.say(&["account", "create", "carol"]);
+    carol.say(&["register", "--relay", &place.relay.address]);
+    carol.say(&["contact", "add", "alice"]);
+    assert_eq!(carol.json(&["send", "alice", "Good morning."])[0]["state"], "stored");
+    place.alice.say(&["sync"]);
+    assert_eq!(texts(&place.alice, "carol"), ["Good morning."]);
+    all_goes_on(&place, &[]);
+}
+
+/// A small disk of its own, for as long as it is held. `None` where one may not be mounted.
+#[cfg(target_os = "linux")]
+struct SmallDisk(PathBuf);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount(at: &Path) -> Option<SmallDisk> {
+        std::fs::create_dir_all(at).expect("room");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(at).output();
+        mounted.is_ok_and(|output| output.status.success()).then(|| SmallDisk(at.to_path_buf()))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).output();
+    }
+}
+
+/// The fake disks of the engine's and the vault's tests show the same everywhere; this shows it of a real one, where root runs it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_real_full_disk_is_said_and_with_room_all_goes_on() {
+    let place = place();
+    let at = place.folder.path().join("small");
+    let Some(disk) = SmallDisk::mount(&at) else {
+        eprintln!("no disk may be mounted here: not shown");
+        return;
+    };
+    let home = disk.0.join("alice");
+    for file in files(&place.alice.home) {
+        let target = home.join(file.strip_prefix(&place.alice.home).expect("a file in it"));
+        std::fs::create_dir_all(target.parent().expect("a folder")).expect("room");
+        std::fs::copy(&file, &target).expect("room");
+    }
+    let moved = Place { alice: Person { name: "alice", home }, ..place };
+    // Filled to the last byte.
+    let filling = disk.0.join("filling");
+    let mut room = 1 << 22;
+    let mut filled = std::fs::File::create(&filling).expect("a file");
+    while room > 0 {
+        if std::io::Write::write_all(&mut filled, &vec![0; room]).is_err() {
+            room /= 2;
+        }
+    }
+    drop(filled);
+    for command in [&["send", "bob", "Into a full disk."] as &[&str], &["contact", "block", "bob"]] {
+        is_error(&moved.alice.run(&[&["--json"], command].concat()), 8, Code::DiskFull);
+    }
+    std::fs::remove_file(&filling).expect("ours");
+    all_goes_on(&moved, &[]);
+}

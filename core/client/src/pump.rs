@@ -12,8 +12,13 @@ use thicket_types::ids::{BodyRef, EffectId, IntentId};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, VAULT_BATCH_MAX, VAULT_RETRY_AFTER};
 use thicket_types::ports::{Admission, Reducer as _, Transport, Vault, VaultCall};
-use thicket_types::time::{Deadline, Stamp};
+use thicket_types::time::{Deadline, Duration, Stamp};
 use thicket_types::vault_op::VaultOp;
+
+/// How long the vault's write-ahead log may hold older pages: old ratchets, under the vault's key.
+const LOG_FOR: Duration = Duration(3_600_000);
+/// When it is tried again to empty it, after a reader held it up.
+const LOG_AGAIN_AFTER: Duration = Duration(60_000);
 
 /// What a pump brought.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -64,6 +69,8 @@ pub struct Pump<V> {
     ops: Vec<(EffectId, VaultOp)>,
     /// Set while the vault fails: when it is asked again.
     vault_again: Option<Stamp>,
+    /// When the vault's log is to be emptied; `None` while nothing was written into it.
+    log_until: Option<Stamp>,
     sends: VecDeque<(EffectId, Send)>,
     observer: Option<Observer>,
     /// Frames left at the relay since the profile was opened: a stranger's budget was used up.
@@ -90,6 +97,8 @@ impl<V: Vault> Pump<V> {
     ) -> Pump<V> {
         let mut engine = engine;
         let renew_at = engine.now().after(LANE_EVERY);
+        // The last process may have left a log.
+        let log_until = Some(engine.now().after(LOG_FOR));
         let mut pump = Pump {
             engine,
             vault,
@@ -97,6 +106,7 @@ impl<V: Vault> Pump<V> {
             timers: opened.timers.into_iter().collect(),
             ops: Vec::new(),
             vault_again: None,
+            log_until,
             sends: VecDeque::new(),
             observer: None,
             left: 0,
@@ -129,6 +139,7 @@ impl<V: Vault> Pump<V> {
 
     /// Seals a body in the vault, for an Intent to name.
     pub fn stage(&mut self, body: &[u8]) -> Result<BodyRef, Code> {
+        self.vault_written();
         self.vault.stage(body)
     }
 
@@ -149,6 +160,7 @@ impl<V: Vault> Pump<V> {
     pub fn pump(&mut self) -> Result<Pumped, Fault> {
         let mut pumped = Pumped::default();
         self.renew_lane();
+        self.empty_log();
         loop {
             // What was taken and is not folded yet counts for no budget: the next frames wait for it.
             let taken = !self.engine.has_inputs() && self.take_frames()?;
@@ -171,7 +183,7 @@ impl<V: Vault> Pump<V> {
                 self.snapshot()?;
             }
         }
-        pumped.deadline = self.timers.values().copied().chain(self.vault_again).chain([self.renew_at]).min();
+        pumped.deadline = self.timers.values().copied().chain(self.vault_again).chain(self.log_until).chain([self.renew_at]).min();
         pumped.now = self.engine.now();
         Ok(pumped)
     }
@@ -199,6 +211,21 @@ impl<V: Vault> Pump<V> {
     /// Gives the named lane's way up, whatever it looks like: the next frame begins another.
     pub fn drop_way(&mut self) {
         self.transport.renew(Lane::Named);
+    }
+
+    fn vault_written(&mut self) {
+        let until = self.engine.now().after(LOG_FOR);
+        self.log_until.get_or_insert(until);
+    }
+
+    /// Empties the vault's log an hour after something was first written into it, whatever else happens.
+    fn empty_log(&mut self) {
+        let now = self.engine.now();
+        if self.log_until.is_none_or(|until| now < until) {
+            return;
+        }
+        // A disk that fails is told of by the next op.
+        self.log_until = if self.vault.empty_log() == Ok(true) { None } else { Some(now.after(LOG_AGAIN_AFTER)) };
     }
 
     /// Takes so many frames as are judged by one state: what they add to a budget counts for the next. Returns whether there was
@@ -298,12 +325,14 @@ impl<V: Vault> Pump<V> {
             let frame = op.frame().map_or(Ok(Vec::new()), |seq| self.engine.frame(seq))?;
             calls.push(VaultCall { effect: *effect, op: op.clone(), frame });
         }
+        self.vault_written();
         Ok(self.vault.run(self.engine.durable(), &calls)?)
     }
 
     /// Writes a snapshot, and lets the vault forget what the one before it covers.
     fn snapshot(&mut self) -> Result<(), Fault> {
         if let Some((covered, open)) = self.engine.snapshot()? {
+            self.vault_written();
             self.vault.prune(covered, &open)?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Whole profiles, driven by one thread, one seed and one clock: real journal, real vault, real relay.
 
 mod bad_input;
+mod deletion;
 mod keys;
 mod lanes;
 mod moving;
@@ -576,56 +577,6 @@ fn words_are_found_on_both_sides_until_the_messages_are_deleted() {
     world.ask("bob", Intent::RemoveContact { contact: alice });
     world.run(5_000);
     assert_eq!(search(&mut world, "bob", "cafe"), Vec::<String>::new());
-}
-
-/// The pages of a vault's file and of its write-ahead log, decrypted, free ones included.
-///
-/// SQLCipher 4 with a raw key (its design document): pages of 4,096 bytes, AES-256-CBC, in each page's last 80 bytes the IV
-/// and an HMAC; the file's first 16 bytes are a salt. A frame of the log is a header of 24 bytes and a page, after one of 32.
-fn raw_pages(folder: &Path) -> Vec<u8> {
-    use aes::cipher::{BlockDecrypt as _, KeyInit as _};
-    let keys = ProfileKeys::unlock(&mut OsDisk::new(folder), &passphrase()).expect("intact keys");
-    let cipher = aes::Aes256::new(keys.vault_key().expect("a key").expose().into());
-    let mut plain = Vec::new();
-    let mut page = |bytes: &[u8], start: usize| {
-        let iv_at = 4096 - 80;
-        let mut before: [u8; 16] = bytes[iv_at..iv_at + 16].try_into().expect("16 bytes");
-        for block in bytes[start..iv_at].as_chunks::<16>().0 {
-            let mut opened = aes::Block::from(*block);
-            cipher.decrypt_block(&mut opened);
-            plain.extend(opened.iter().zip(before).map(|(byte, mask)| byte ^ mask));
-            before = *block;
-        }
-    };
-    let file = std::fs::read(folder.join("vault.db")).expect("a vault");
-    for (at, bytes) in file.chunks_exact(4096).enumerate() {
-        page(bytes, if at == 0 { 16 } else { 0 });
-    }
-    let log = std::fs::read(folder.join("vault.db-wal")).unwrap_or_default();
-    for frame in log.get(32..).unwrap_or_default().chunks_exact(24 + 4096) {
-        page(&frame[24..], 0);
-    }
-    plain
-}
-
-#[test]
-fn deleted_means_in_no_page_of_the_vault_even_with_its_key() {
-    let mut world = two(27, Conditions::default());
-    let words: Vec<String> = (0..40).map(|number| format!("unmistakable{number}")).collect();
-    for word in &words {
-        world.say("alice", "bob", &format!("the word is {word} and {}", "padding ".repeat(60)));
-    }
-    world.run(10_000);
-    let folder = world.people["bob"].folder.clone();
-    let holds = |word: &str| raw_pages(&folder).windows(word.len()).any(|window| window == word.as_bytes());
-    assert!(words.iter().all(|word| holds(word)), "the scanner sees what is there");
-    let alice = world.people["alice"].own;
-    world.ask("bob", Intent::RemoveContact { contact: alice });
-    world.run(5_000);
-    // While the profile is open, and after it was closed.
-    assert_eq!(words.iter().filter(|word| holds(word)).collect::<Vec<_>>(), Vec::<&String>::new());
-    world.kill("bob");
-    assert_eq!(words.iter().filter(|word| holds(word)).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]

@@ -199,6 +199,11 @@ pub trait Vault {
     fn sweep(&mut self, named: &[BodyRef]) -> Result<u64, Code>;
     /// Forgets ledger rows at or before a place, but those of the effects named: a kept snapshot covers their `Resolved`.
     fn prune(&mut self, covered: Seq, open: &[EffectId]) -> Result<u64, Code>;
+    /// Writes what a write-ahead log holds into the store and empties it. `false`: a reader holds it up; ask again. A vault
+    /// without a log has none to empty.
+    fn empty_log(&mut self) -> Result<bool, Code> {
+        Ok(true)
+    }
     /// What the vault remembers of the journal.
     fn remembered(&mut self) -> Result<Remembered, Code>;
     /// Looks at a frame from the relay without moving a ratchet: checks an answer's signature under the pinned key (under

@@ -142,9 +142,7 @@ impl SqlVault {
     /// Moves what the write-ahead log holds into the database and empties it: called on close and after sweeps.
     /// A reader in the middle of a query holds it up; then the next transaction tries again.
     pub fn checkpoint(&mut self) -> Result<(), Code> {
-        let busy: bool = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(fault)?;
-        self.log_holds_deleted &= busy;
-        Ok(())
+        self.empty_log().map(|_| ())
     }
 
     fn call(&self, call: &VaultCall) -> Result<Outcome, Code> {
@@ -298,6 +296,12 @@ impl Vault for SqlVault {
 
     fn prune(&mut self, covered: Seq, open: &[EffectId]) -> Result<u64, Code> {
         self.transaction(|vault| ledger::prune(&vault.conn, covered, open))
+    }
+
+    fn empty_log(&mut self) -> Result<bool, Code> {
+        let busy: bool = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(fault)?;
+        self.log_holds_deleted &= busy;
+        Ok(!busy)
     }
 
     fn remembered(&mut self) -> Result<Remembered, Code> {

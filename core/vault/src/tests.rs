@@ -411,14 +411,17 @@ fn forge(to: &Person, claimed: &Person, content: Inside) -> Vec<u8> {
     seal_raw(to, &pad(&peer::Envelope { version: VERSION, certificate, content: Some(content) }.encode_to_vec()))
 }
 
-/// The database's pages, each decrypted: also what no row shows any more. SQLCipher 4: AES-256-CBC, behind each page its
+/// The database's pages and those in its log, each decrypted: also what no row shows any more. SQLCipher 4: AES-256-CBC, behind each page its
 /// IV and HMAC, before the first its salt.
 fn pages(of: &Person) -> Vec<u8> {
     const PAGE: usize = 4096;
     const RESERVED: usize = 80;
+    const FRAME: usize = 24;
     let cipher = UnboundCipherKey::new(&AES_256, key().expose()).and_then(DecryptingKey::cbc).expect("a key");
     let mut pages = Vec::new();
-    for (number, page) in fs::read(of.path()).expect("a file").chunks_exact(PAGE).enumerate() {
+    let (file, log) = (fs::read(of.path()).expect("a file"), fs::read(of.path().with_extension("db-wal")).unwrap_or_default());
+    let logged = log.get(32..).unwrap_or_default().chunks_exact(FRAME + PAGE).map(|frame| &frame[FRAME..]);
+    for (number, page) in file.chunks_exact(PAGE).chain(logged).enumerate() {
         let (sealed, reserved) = page.split_at(PAGE - RESERVED);
         let iv: [u8; 16] = reserved[..16].try_into().expect("16 bytes");
         let start = if number == 0 { 16 } else { 0 };

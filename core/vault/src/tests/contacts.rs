@@ -54,6 +54,35 @@ fn what_is_forgotten_is_in_no_row_no_index_and_no_page() {
 }
 
 #[test]
+fn what_a_reader_or_a_crash_left_in_the_log_is_gone_after_the_next_batch() {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    say(&mut alice, &bob, "zanzibar to bob");
+    // Given a reader in the middle of a query when the message is forgotten.
+    alice.vault.conn.execute_batch("PRAGMA busy_timeout = 0").expect("a setting");
+    let reader = crate::schema::open(&alice.path(), &key(), crate::schema::Mode::Read).expect("an intact vault");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM message;").expect("a reading");
+    assert_eq!(alice.ask(VaultOp::Forget { contact: bob.own() }, &[]), Outcome::Done);
+    let held = |of: &Person| contains(&pages(of), b"zanzibar");
+    assert!(held(&alice), "the reader holds the log up");
+    // And a process that dies there, of which the files stay.
+    let died = TempDir::new().expect("a folder");
+    for name in [DB, "vault.db-wal"] {
+        fs::copy(alice.folder.path().join(name), died.path().join(name)).expect("room");
+    }
+    // When the reader is done, or another process goes on, with any op.
+    drop(reader);
+    let next = VaultOp::MakeKeyPackages { count: 1, last_resort: false, at: NOW };
+    assert!(matches!(alice.ask(next.clone(), &[]), Outcome::Framed { .. }));
+    assert!(!held(&alice));
+    let vault = SqlVault::open(&died.path().join(DB), &key(), seeded(9)).expect("an intact vault");
+    let mut after = Person { who: "alice", folder: died, vault, asked: 2_000 };
+    assert!(held(&after), "an open alone does nothing");
+    assert!(matches!(after.ask(next, &[]), Outcome::Framed { .. }));
+    assert!(!held(&after));
+}
+
+#[test]
 fn forgetting_a_contact_leaves_the_same_body_with_another() {
     let (mut alice, mut bob, mut carol) = three("carol");
     begin(&mut alice, &mut bob);

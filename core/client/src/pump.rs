@@ -1,6 +1,6 @@
 //! The machine of one profile: what arrives goes in, durable effects go out. One call does all there is to do now.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::ops::ControlFlow;
 use thicket_engine::{Engine, Fault, Input, Opened};
@@ -8,7 +8,7 @@ use thicket_reducer::{ClientRules, State, View, view};
 use thicket_types::effect::{Change, Effect, Send};
 use thicket_types::error::Code;
 use thicket_types::event::{Lane, Outcome, TimerId};
-use thicket_types::ids::{BodyRef, EffectId, IntentId};
+use thicket_types::ids::{BodyRef, EffectId, FrameId, IntentId};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, VAULT_BATCH_MAX, VAULT_RETRY_AFTER};
 use thicket_types::ports::{Admission, Reducer as _, Transport, Vault, VaultCall};
@@ -19,6 +19,9 @@ use thicket_types::vault_op::VaultOp;
 const LOG_FOR: Duration = Duration(3_600_000);
 /// When it is tried again to empty it, after a reader held it up.
 const LOG_AGAIN_AFTER: Duration = Duration(60_000);
+
+/// Frames left at the relay that are told apart: more are not counted.
+const LEFT_MAX: usize = 10_000;
 
 /// What a pump brought.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,8 +76,8 @@ pub struct Pump<V> {
     log_until: Option<Stamp>,
     sends: VecDeque<(EffectId, Send)>,
     observer: Option<Observer>,
-    /// Frames left at the relay since the profile was opened: a stranger's budget was used up.
-    left: u64,
+    /// Frames left at the relay, since a stranger's budget was used up: each once, however often the relay brings it.
+    left: BTreeSet<FrameId>,
     /// When the anonymous lane gives way to another.
     renew_at: Stamp,
     /// Held open for as long as the profile is: other processes stay out.
@@ -109,7 +112,7 @@ impl<V: Vault> Pump<V> {
             log_until,
             sends: VecDeque::new(),
             observer: None,
-            left: 0,
+            left: BTreeSet::new(),
             renew_at,
             _lock: lock,
         };
@@ -145,7 +148,7 @@ impl<V: Vault> Pump<V> {
 
     /// The durable state, as a frontend sees it.
     pub fn view(&self) -> View {
-        View { left: self.left, ..view(self.engine.state()) }
+        View { left: u64::try_from(self.left.len()).unwrap_or(u64::MAX), ..view(self.engine.state()) }
     }
 
     /// The durable state.
@@ -242,10 +245,16 @@ impl<V: Vault> Pump<V> {
             let Some(arrival) = self.vault.admit(&frame, lane, ClientRules::relay(state))? else {
                 continue;
             };
+            let id = arrival.frame;
             match ClientRules::admit(state, now, arrival) {
-                Admission::Taken(arrival) => self.engine.push(Input::Arrival(arrival)),
-                Admission::Left => self.left = self.left.saturating_add(1),
-                Admission::Dropped => {}
+                Admission::Taken(arrival) => {
+                    self.left.remove(&id);
+                    self.engine.push(Input::Arrival(arrival));
+                }
+                Admission::Left if self.left.len() < LEFT_MAX => {
+                    self.left.insert(id);
+                }
+                Admission::Left | Admission::Dropped => {}
             }
         }
         Ok(taken)

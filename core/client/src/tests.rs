@@ -6,6 +6,7 @@ mod keys;
 mod lanes;
 mod moving;
 mod pump;
+mod strangers;
 
 use crate::pump::Pump;
 use crate::system::{SeededEntropy, share};

@@ -1,6 +1,7 @@
 //! The two lanes, as the relay's port sees them.
 
 use super::*;
+use crate::Point;
 use prost::Message as _;
 use std::collections::{BTreeMap as Map, BTreeSet as Set};
 use thicket_types::limits::RESEND_AFTER;
@@ -127,4 +128,98 @@ fn nothing_goes_on_the_anonymous_lane_before_the_login_of_a_process_nor_at_that_
     assert!(first >= logged_in + RESEND_AFTER.0, "login after {} ms, first put after {} ms", logged_in - opened, first - opened);
     let puts = since(&world, from).into_iter().filter(|(_, frame)| matches!(ask(frame), Ask::Put(_))).count();
     assert!(puts >= 5, "{puts} of five");
+}
+
+/// Two who have talked, and alice's process dead in the midst of handing a message over; whether the transport had it.
+fn died_handing_over(seed: u64, handed: bool) -> (World, MessageId) {
+    let mut world = friends(seed, Conditions::default());
+    let (mut sealed, dead) = (false, Arc::new(AtomicU64::new(0)));
+    let seen = dead.clone();
+    world.pump("alice").observe(Box::new(move |point| {
+        let there = match &point {
+            Point::Committed { ops } => {
+                sealed |= ops.contains(&"SealMessage");
+                false
+            }
+            Point::Appended { .. } => sealed && !handed,
+            Point::Sent { lane } => sealed && handed && *lane == Lane::Anonymous,
+        };
+        if there {
+            seen.store(1, Ordering::Relaxed);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }));
+    let message = world.say("alice", "bob", "on the threshold");
+    world.run(10_000);
+    assert_eq!(dead.load(Ordering::Relaxed), 1, "the fault point fired");
+    assert!(world.people["alice"].pump.is_none());
+    (world, message)
+}
+
+#[test]
+fn what_a_process_was_handing_over_when_it_died_waits_for_the_login_and_can_not_be_cancelled() {
+    for handed in [false, true] {
+        // Given the relay away, when the next process opens.
+        let (mut world, message) = died_handing_over(530, handed);
+        world.meeting.set_up(false);
+        world.open("alice");
+        world.run(60_000);
+        let id = world.ask("alice", Intent::CancelMessage { message });
+        world.run(10);
+        let refused = (id, Ok(Answer::Refused(Code::MessageUnderWay)));
+        assert_eq!(world.people["alice"].answers.last(), Some(&refused), "handed: {handed}");
+        // Then, with the relay back, nothing of hers goes on the anonymous lane before the login and the moment after it.
+        world.kill("bob");
+        world.meeting.set_up(true);
+        let from = count(&world);
+        let (mut logged_in, mut first) = (None, None);
+        while first.is_none() {
+            world.run(10);
+            let now = world.clock.now().0;
+            if logged_in.is_none() && world.pump("alice").view().online {
+                logged_in = Some(now);
+            }
+            first = since(&world, from).iter().any(|(_, frame)| !is_named(&ask(frame))).then_some(now);
+            assert!(now < START_MS + HOUR, "what waited never went");
+        }
+        assert!(first >= logged_in.map(|at| at + RESEND_AFTER.0) && logged_in.is_some(), "{first:?} after {logged_in:?}");
+        world.open("bob");
+        world.run(120_000);
+        world.verify("alice");
+        world.verify("bob");
+        assert_eq!(received(&world.texts("bob")), ["hello", "on the threshold"], "handed: {handed}");
+        assert!(all_delivered(&world.texts("alice")));
+    }
+}
+
+/// A transport that takes everything, notes by which lane, and never brings anything.
+struct Noted(Arc<Mutex<Vec<Lane>>>);
+
+impl Transport for Noted {
+    fn send(&mut self, _: &str, lane: Lane, _: &[u8]) -> Result<(), Unreachable> {
+        self.0.lock().expect("no thread panics").push(lane);
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Option<(Lane, Vec<u8>)> {
+        None
+    }
+
+    fn renew(&mut self, _: Lane) {}
+}
+
+#[test]
+fn an_opened_client_connects_before_anything_else_is_asked_of_it() {
+    let (world, message) = died_handing_over(540, false);
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let noted = Noted(sent.clone());
+    let profile = Profile::unlock(&world.people["alice"].folder, &passphrase(), share(Box::new(SeededEntropy::new(0)))).expect("intact");
+    let client = crate::Client::open(profile, Box::new(move |_| Box::new(noted))).expect("an intact profile");
+    // The first thing that anybody asks: it may have arrived, so it is not called back.
+    let answer = client.submit(IntentId([9; 16]), Intent::CancelMessage { message });
+    assert_eq!(answer, Ok(Answer::Refused(Code::MessageUnderWay)));
+    client.close().expect("room");
+    let sent = sent.lock().expect("no thread panics");
+    assert!(!sent.is_empty() && sent.iter().all(|lane| *lane == Lane::Named), "{sent:?}");
 }

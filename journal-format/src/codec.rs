@@ -5,7 +5,7 @@
 use crate::FormatError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use thicket_types::limits::{RECORD_LEN_MAX, SNAPSHOT_LEN_MAX};
+use thicket_types::limits::{RECORD_MADE_MAX, SNAPSHOT_LEN_MAX};
 
 /// Encodes a value. **Errors:** `Payload` if the value cannot be encoded.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> {
@@ -15,7 +15,7 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> {
 /// Decodes a value whose encoding has at most [`RECORD_LEN_MAX`] bytes. **Errors:** `Payload`, also if bytes are left over.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
     // bincode counts what it makes, not what it reads: an enum's number counts four bytes, a length eight.
-    let limited = bincode::config::standard().with_limit::<{ RECORD_LEN_MAX * 4 }>();
+    let limited = bincode::config::standard().with_limit::<{ RECORD_MADE_MAX }>();
     whole(bincode::serde::decode_from_slice(bytes, limited), bytes)
 }
 

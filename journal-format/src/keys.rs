@@ -15,13 +15,12 @@
 use crate::layout::{Fields, preamble};
 use crate::{FormatError, Key, Nonce};
 use std::collections::BTreeMap;
+use thicket_types::limits::PROFILE_KEYS_MAX;
 
 const MAGIC: &[u8; 8] = b"THICKKEY";
 const WRAP: &str = "thicket.journal-wrap.v1";
 const MAC: &str = "thicket.keys-mac.v1";
 const VAULT: &str = "thicket.vault.v1";
-/// Segments and snapshots that one profile keeps keys for.
-pub const ENTRIES_MAX: usize = 16_384;
 
 /// Argon2id's cost (RFC 9106).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,7 +117,7 @@ impl Keys {
             return Err(FormatError::Check);
         }
         let count = usize::try_from(fields.u32()?).map_err(|_| FormatError::Limit)?;
-        if count > ENTRIES_MAX {
+        if count > PROFILE_KEYS_MAX {
             return Err(FormatError::Limit);
         }
         let mut entries = BTreeMap::new();
@@ -163,9 +162,9 @@ impl Keys {
         Ok(())
     }
 
-    /// Keeps a key. **Errors:** `Limit` past [`ENTRIES_MAX`].
+    /// Keeps a key. **Errors:** `Limit` past [`PROFILE_KEYS_MAX`].
     pub fn add(&mut self, kind: Kind, id: [u8; 16], key: &Key, nonce: Nonce) -> Result<(), FormatError> {
-        if self.entries.len() >= ENTRIES_MAX {
+        if self.entries.len() >= PROFILE_KEYS_MAX {
             return Err(FormatError::Limit);
         }
         let mut sealed = key.expose().to_vec();

@@ -5,7 +5,7 @@ use crate::block::{self, BLOCK_HEAD_LEN, BlockHead, SEALED_LEN_MAX};
 use crate::codec;
 use crate::event::{RECORD_HEAD_LEN, Record};
 use crate::header::{HEADER_LEN, Header};
-use crate::keys::{Cost, ENTRIES_MAX, Front, Keys, Kind};
+use crate::keys::{Cost, Front, Keys, Kind};
 use crate::snapshot::{self, SnapshotHead};
 use crate::{FormatError, Key, NONCE_LEN, Nonce, TAG_LEN, digest};
 use proptest::arbitrary::any;
@@ -18,7 +18,7 @@ use thicket_types::ids::{
     BodyRef, ConversationId, Digest, EffectId, Fingerprint, FrameId, IntentId, MailboxId, MessageId, RelayKey, RulesVersion, SegmentId, Seq,
 };
 use thicket_types::intent::Intent;
-use thicket_types::limits::{BLOCK_RECORDS_MAX, RECORD_LEN_MAX, SNAPSHOT_LEN_MAX};
+use thicket_types::limits::{BLOCK_RECORDS_MAX, PROFILE_KEYS_MAX, RECORD_LEN_MAX, SNAPSHOT_LEN_MAX};
 use thicket_types::name::{Name, RegistrationToken, RelayAddress};
 use thicket_types::time::{ClaimedTime, Stamp};
 
@@ -631,7 +631,7 @@ fn a_cost_out_of_bounds_is_refused_before_it_is_paid() {
 #[test]
 fn more_keys_than_the_bound_are_refused() {
     let mut bytes = keys_bytes();
-    bytes[116..120].copy_from_slice(&u32::try_from(ENTRIES_MAX + 1).expect("32 bits").to_le_bytes());
+    bytes[116..120].copy_from_slice(&u32::try_from(PROFILE_KEYS_MAX + 1).expect("32 bits").to_le_bytes());
     assert_eq!(Keys::unlock(&with_true_mac(bytes), &key()).err(), Some(FormatError::Limit));
 }
 
@@ -643,7 +643,7 @@ fn keys_are_kept_to_the_bound_and_no_more() {
         id[..8].copy_from_slice(&number.to_le_bytes());
         id
     };
-    let room = ENTRIES_MAX - keys.ids(Kind::Segment).count() - keys.ids(Kind::Snapshot).count();
+    let room = PROFILE_KEYS_MAX - keys.ids(Kind::Segment).count() - keys.ids(Kind::Snapshot).count();
     for number in 0..room {
         keys.add(Kind::Segment, id(number), &other_key(), NONCES[0]).expect("room");
     }

@@ -16,7 +16,7 @@ use thicket_types::error::Code;
 use thicket_types::event::Lane;
 use thicket_types::ids::{BodyRef, Fingerprint, IntentId, MessageId};
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::limits::{BODY_LEN_MAX, SLEEP_LOOK_EVERY};
+use thicket_types::limits::{BODY_LEN_MAX, CHANGES_MAX, SLEEP_LOOK_EVERY};
 use thicket_types::name::Name;
 use thicket_types::ports::{Entropy as _, Transport, Unreachable};
 use thicket_vault::{Direction, MessageRow, Reader, SqlVault};
@@ -24,8 +24,6 @@ use thicket_vault::{Direction, MessageRow, Reader, SqlVault};
 /// Makes the transport once the profile's thread can be woken: the argument wakes it.
 pub type TransportFactory = Box<dyn FnOnce(Arc<dyn Fn() + Send + Sync>) -> Box<dyn Transport + Send>>;
 
-/// Changes kept for a frontend that does not look: older ones go. Views hold the truth.
-const CHANGES_MAX: usize = 16_384;
 /// The wait after a fault before the profile's thread goes on by itself.
 const FAULT_WAIT: Duration = Duration::from_secs(1);
 
@@ -343,7 +341,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
         while guard.changes.len() > CHANGES_MAX {
             guard.changes.pop_front();
         }
-        guard.fault.clone_from(&fault);
+        guard.fault = fault.clone().or(moved.trouble.take());
         guard.moves = guard.moves.wrapping_add(1);
         shared.1.notify_all();
         drop(guard);

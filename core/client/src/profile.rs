@@ -8,14 +8,13 @@ use thicket_engine::{Engine, Fault, OsDisk, ProfileKeys};
 use thicket_journal_format::keys::Cost;
 use thicket_reducer::{ClientRules, View, view};
 use thicket_types::error::Code;
+use thicket_types::limits::PROFILE_LOOKS_MAX;
 use thicket_types::ports::{Clock, Transport, Vault as _};
 use thicket_types::secret::Secret;
 use thicket_vault::{NewAccount, Origin, Reader, SharedEntropy, SqlVault};
 
 const VAULT_FILE: &str = "vault.db";
 const LOCK_FILE: &str = "lock";
-/// How often a profile that another process writes is looked at before what is found counts as damage.
-const LOOKS_MAX: usize = 3;
 
 /// What a profile is opened with beside its passphrase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,7 +160,7 @@ fn look_beside(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Rea
         Ok((view(&state), Reader::open(&folder.join(VAULT_FILE), &keys.vault_key()?)?))
     };
     let mut looked = look();
-    for _ in 1..LOOKS_MAX {
+    for _ in 1..PROFILE_LOOKS_MAX {
         match &looked {
             Err(Fault { code: Code::JournalDamaged | Code::RolledBack | Code::DiskFailed, .. }) => looked = look(),
             Ok(_) | Err(_) => break,

@@ -10,18 +10,13 @@ use thicket_types::error::Code;
 use thicket_types::event::{Lane, Outcome, TimerId};
 use thicket_types::ids::{BodyRef, EffectId, FrameId, IntentId};
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::limits::{FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, VAULT_BATCH_MAX, VAULT_RETRY_AFTER};
+use thicket_types::limits::{
+    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, LEFT_MAX, SNAPSHOT_AGAIN_AFTER, VAULT_BATCH_MAX, VAULT_LOG_AGAIN_AFTER,
+    VAULT_LOG_FOR, VAULT_RETRY_AFTER,
+};
 use thicket_types::ports::{Admission, Reducer as _, Transport, Vault, VaultCall};
-use thicket_types::time::{Deadline, Duration, Stamp};
+use thicket_types::time::{Deadline, Stamp};
 use thicket_types::vault_op::VaultOp;
-
-/// How long the vault's write-ahead log may hold older pages: old ratchets, under the vault's key.
-const LOG_FOR: Duration = Duration(3_600_000);
-/// When it is tried again to empty it, after a reader held it up.
-const LOG_AGAIN_AFTER: Duration = Duration(60_000);
-
-/// Frames left at the relay that are told apart: more are not counted.
-const LEFT_MAX: usize = 10_000;
 
 /// What a pump brought.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,6 +25,8 @@ pub struct Pumped {
     pub answers: Vec<(IntentId, Result<Answer, Code>)>,
     /// Everything else that a frontend is told.
     pub changes: Vec<Change>,
+    /// What went wrong and is tried again; nothing else of this was lost by it.
+    pub trouble: Option<Fault>,
     /// Records made durable: without any, the view is as it was.
     pub records: usize,
     /// When to pump again at the latest.
@@ -78,6 +75,8 @@ pub struct Pump<V> {
     observer: Option<Observer>,
     /// Frames left at the relay, since a stranger's budget was used up: each once, however often the relay brings it.
     left: BTreeSet<FrameId>,
+    /// When a snapshot that failed is tried again.
+    snapshot_again: Option<Stamp>,
     /// When the anonymous lane gives way to another.
     renew_at: Stamp,
     /// Held open for as long as the profile is: other processes stay out.
@@ -101,7 +100,7 @@ impl<V: Vault> Pump<V> {
         let mut engine = engine;
         let renew_at = engine.now().after(LANE_EVERY);
         // The last process may have left a log.
-        let log_until = Some(engine.now().after(LOG_FOR));
+        let log_until = Some(engine.now().after(VAULT_LOG_FOR));
         let mut pump = Pump {
             engine,
             vault,
@@ -113,6 +112,7 @@ impl<V: Vault> Pump<V> {
             sends: VecDeque::new(),
             observer: None,
             left: BTreeSet::new(),
+            snapshot_again: None,
             renew_at,
             _lock: lock,
         };
@@ -182,9 +182,7 @@ impl<V: Vault> Pump<V> {
             if !folded && !dispatched && !taken && !self.engine.has_inputs() {
                 break;
             }
-            if self.engine.snapshot_due() {
-                self.snapshot()?;
-            }
+            self.snapshot_if_due(&mut pumped);
         }
         pumped.deadline = self.timers.values().copied().chain(self.vault_again).chain(self.log_until).chain([self.renew_at]).min();
         pumped.now = self.engine.now();
@@ -217,7 +215,7 @@ impl<V: Vault> Pump<V> {
     }
 
     fn vault_written(&mut self) {
-        let until = self.engine.now().after(LOG_FOR);
+        let until = self.engine.now().after(VAULT_LOG_FOR);
         self.log_until.get_or_insert(until);
     }
 
@@ -228,7 +226,7 @@ impl<V: Vault> Pump<V> {
             return;
         }
         // A disk that fails is told of by the next op.
-        self.log_until = if self.vault.empty_log() == Ok(true) { None } else { Some(now.after(LOG_AGAIN_AFTER)) };
+        self.log_until = if self.vault.empty_log() == Ok(true) { None } else { Some(now.after(VAULT_LOG_AGAIN_AFTER)) };
     }
 
     /// Takes so many frames as are judged by one state: what they add to a budget counts for the next. Returns whether there was
@@ -336,6 +334,20 @@ impl<V: Vault> Pump<V> {
         }
         self.vault_written();
         Ok(self.vault.run(self.engine.durable(), &calls)?)
+    }
+
+    /// Writes a snapshot when there is reason to. One that fails is tried again later: what was pumped is durable without it.
+    fn snapshot_if_due(&mut self, pumped: &mut Pumped) {
+        if !self.engine.snapshot_due() || self.snapshot_again.is_some_and(|again| self.engine.now() < again) {
+            return;
+        }
+        match self.snapshot() {
+            Ok(()) => self.snapshot_again = None,
+            Err(fault) => {
+                self.snapshot_again = Some(self.engine.now().after(SNAPSHOT_AGAIN_AFTER));
+                pumped.trouble = Some(fault);
+            }
+        }
     }
 
     /// Writes a snapshot, and lets the vault forget what the one before it covers.

@@ -8,7 +8,7 @@ use thicket_journal_format::keys::Kind;
 use thicket_journal_format::snapshot::{self, SnapshotHead};
 use thicket_types::error::Code;
 use thicket_types::ids::RulesVersion;
-use thicket_types::limits::SNAPSHOTS_KEPT;
+use thicket_types::limits::{SNAPSHOT_LEN_MAX, SNAPSHOTS_KEPT};
 use thicket_types::ports::{Disk, Durable, Entropy, Reducer};
 use thicket_types::time::Stamp;
 
@@ -66,7 +66,7 @@ fn first_readable<'n, R: Reducer>(
     Ok(None)
 }
 
-/// Writes a snapshot and removes those before the newest two, keys and all.
+/// Writes a snapshot and removes those before the newest two, keys and all. One that fails leaves no key behind.
 pub(crate) fn write<R: Reducer>(
     disk: &mut dyn Disk,
     keys: &mut ProfileKeys,
@@ -75,11 +75,19 @@ pub(crate) fn write<R: Reducer>(
     stamp: Stamp,
     state: &R::State,
 ) -> Result<(), Fault> {
+    let state = codec::encode(state)?;
+    if state.len() > SNAPSHOT_LEN_MAX {
+        return Err(Fault::from(Code::Inconsistent));
+    }
     let id: [u8; 16] = random(entropy);
     let key = keys.make(disk, entropy, Kind::Snapshot, id)?;
     let head = SnapshotHead { rules: R::RULES, seq: durable.seq, stamp, chain: durable.chain, id };
-    let bytes = snapshot::seal(&key, nonce(entropy), &head, codec::encode(state)?)?;
-    disk.replace(&format!("{FOLDER}/{:016x}.snap", durable.seq.0), &bytes)?;
+    let bytes = snapshot::seal(&key, nonce(entropy), &head, state)?;
+    if let Err(error) = disk.replace(&format!("{FOLDER}/{:016x}.snap", durable.seq.0), &bytes) {
+        // A disk that takes nothing keeps the key until the next snapshot that it takes.
+        let _ = keys.destroy(disk, Kind::Snapshot, &[id]);
+        return Err(error.into());
+    }
     let names = disk.list(FOLDER)?;
     // What a crash between write and rename left.
     for stray in names.iter().filter(|name| !name.ends_with(".snap")) {

@@ -18,12 +18,7 @@ use pgp::types::{
 use thicket_types::ids::Fingerprint;
 
 use crate::error::{OpenPgpError, engine};
-
-/// The most bytes a certificate may take.
-pub const CERTIFICATE_MAX: usize = 8 * 1024;
-
-/// The most bytes a name may take.
-pub const NAME_MAX: usize = 1024;
+use thicket_types::limits::{CERTIFICATE_LEN_MAX, USER_ID_LEN_MAX};
 
 /// The most bytes a detached signature may take; ours take about 120.
 const SIGNATURE_MAX: usize = 1024;
@@ -40,7 +35,7 @@ const CERTIFICATIONS: &[SignatureType] =
 /// Shape: Ed25519 primary, user id, self-certification, Curve25519 subkey, binding; nothing else.
 /// It never expires and is not revoked. `Debug` shows only the fingerprint.
 ///
-/// Limits: [`CERTIFICATE_MAX`] bytes, of which the name takes 1 to [`NAME_MAX`].
+/// Limits: [`CERTIFICATE_LEN_MAX`] bytes, of which the name takes 1 to [`USER_ID_LEN_MAX`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     pub(crate) primary: PublicKey,
@@ -60,12 +55,12 @@ impl Certificate {
     /// lengths, nothing loose in the unhashed areas), so that no second encoding of a certificate
     /// is accepted.
     ///
-    /// Limits: [`CERTIFICATE_MAX`], checked before anything is parsed.
+    /// Limits: [`CERTIFICATE_LEN_MAX`], checked before anything is parsed.
     ///
     /// Errors: `TooLarge`, `Malformed`, `Packets`, `UserIds`, `Subkeys`, `Revoked`, `PrimaryKey`,
     /// `EncryptionKey`, `Certification`, `Binding`, `Expires`, `NotCanonical`.
     pub fn parse(bytes: &[u8]) -> Result<Certificate, OpenPgpError> {
-        if bytes.len() > CERTIFICATE_MAX {
+        if bytes.len() > CERTIFICATE_LEN_MAX {
             return Err(OpenPgpError::TooLarge);
         }
         let list = packets(bytes)?;
@@ -183,13 +178,13 @@ impl Certificate {
         let PgpFingerprint::V4(fingerprint) = primary.fingerprint() else {
             return Err(OpenPgpError::PrimaryKey);
         };
-        let mut bytes = Vec::with_capacity(CERTIFICATE_MAX);
+        let mut bytes = Vec::with_capacity(CERTIFICATE_LEN_MAX);
         write_packet(&primary, &mut bytes)?;
         write_packet(&user, &mut bytes)?;
         write_packet(&certification, &mut bytes)?;
         write_packet(&subkey, &mut bytes)?;
         write_packet(&binding, &mut bytes)?;
-        if bytes.len() > CERTIFICATE_MAX {
+        if bytes.len() > CERTIFICATE_LEN_MAX {
             return Err(OpenPgpError::TooLarge);
         }
         bytes.shrink_to_fit();
@@ -209,7 +204,7 @@ impl fmt::Debug for Certificate {
 
 /// Checks that a name can stand as a user id.
 pub(crate) fn check_name(name: &str) -> Result<(), OpenPgpError> {
-    if name.is_empty() || name.len() > NAME_MAX {
+    if name.is_empty() || name.len() > USER_ID_LEN_MAX {
         return Err(OpenPgpError::Name);
     }
     Ok(())

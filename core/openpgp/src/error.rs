@@ -7,7 +7,7 @@ use std::fmt;
 /// Shape: closed, without payload; neither a name nor key material can reach a log through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenPgpError {
-    /// The name is empty or longer than [`NAME_MAX`](crate::NAME_MAX).
+    /// The name is empty or longer than [`USER_ID_LEN_MAX`](thicket_types::limits::USER_ID_LEN_MAX).
     Name,
     /// The time does not fit in 32 bits, or precedes the key's creation.
     Time,

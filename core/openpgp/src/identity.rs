@@ -20,12 +20,13 @@ use pgp::types::{
 use thicket_types::ports::Entropy;
 use thicket_types::secret::Secret;
 
-use crate::certificate::{CERTIFICATE_MAX, Certificate, armor_block, check_name, check_outline, packets, payload, write_packet};
+use crate::certificate::{Certificate, armor_block, check_name, check_outline, packets, payload, write_packet};
 use crate::entropy::EntropyRng;
 use crate::error::{OpenPgpError, engine};
+use thicket_types::limits::CERTIFICATE_LEN_MAX;
 
 /// The most bytes a binary secret key may take: a certificate's and room for the secrets.
-const SECRET_MAX: usize = CERTIFICATE_MAX + 1024;
+const SECRET_MAX: usize = CERTIFICATE_LEN_MAX + 1024;
 
 /// The most bytes an armored secret key may take.
 const ARMORED_MAX: usize = 4 * SECRET_MAX;
@@ -50,7 +51,7 @@ impl Identity {
     /// Shape: `created_s`, in seconds since 1970, is the time of both keys and both signatures.
     /// Equal name, time and entropy give equal bytes.
     ///
-    /// Limits: the name takes 1 to [`NAME_MAX`](crate::NAME_MAX) bytes; the time fits in 32 bits.
+    /// Limits: the name takes 1 to [`USER_ID_LEN_MAX`](thicket_types::limits::USER_ID_LEN_MAX) bytes; the time fits in 32 bits.
     ///
     /// Errors: `Name`, `Time`, `Engine`.
     pub fn generate(name: &str, created_s: u64, entropy: &mut dyn Entropy) -> Result<Identity, OpenPgpError> {

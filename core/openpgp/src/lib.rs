@@ -18,7 +18,7 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
-pub use certificate::{CERTIFICATE_MAX, Certificate, NAME_MAX};
+pub use certificate::Certificate;
 pub use error::OpenPgpError;
 pub use identity::Identity;
 pub use verifier::Verifier;

@@ -2,7 +2,8 @@
 
 use thicket_types::ports::{Entropy, Verify, VerifyError};
 
-use crate::{CERTIFICATE_MAX, Certificate, Identity, NAME_MAX, OpenPgpError, Verifier};
+use crate::{Certificate, Identity, OpenPgpError, Verifier};
+use thicket_types::limits::{CERTIFICATE_LEN_MAX, USER_ID_LEN_MAX};
 
 const CREATED_S: u64 = 1_700_000_000;
 const CONTEXT: &str = "thicket test";
@@ -41,7 +42,7 @@ fn certificate_round_trip() {
     assert_eq!(read.name(), "alice");
     assert_eq!(read.fingerprint().0, alice.certificate().fingerprint().0);
     assert!(read == alice.certificate());
-    assert!(bytes.len() <= CERTIFICATE_MAX);
+    assert!(bytes.len() <= CERTIFICATE_LEN_MAX);
 }
 
 #[test]
@@ -56,13 +57,13 @@ fn secret_round_trip() {
 
 #[test]
 fn names_are_kept_exactly() {
-    let long = "n".repeat(NAME_MAX);
+    let long = "n".repeat(USER_ID_LEN_MAX);
     for name in ["a", "Ünïcode ☘ <not@mail>", " spaces ", long.as_str()] {
         let certificate = identity(name, 7).certificate();
         let read = Certificate::parse(&certificate.to_bytes()).expect("parses");
         assert_eq!(read.name(), name);
     }
-    for name in [String::new(), "n".repeat(NAME_MAX + 1)] {
+    for name in [String::new(), "n".repeat(USER_ID_LEN_MAX + 1)] {
         let made = Identity::generate(&name, CREATED_S, &mut Seeded(7));
         assert_eq!(made.err(), Some(OpenPgpError::Name));
     }
@@ -141,7 +142,7 @@ fn other_shapes_have_their_own_errors() {
     let refused = |bytes: &[u8]| Certificate::parse(bytes).err();
 
     assert_eq!(refused(&[]), Some(OpenPgpError::Packets));
-    assert_eq!(refused(&[0; CERTIFICATE_MAX + 1]), Some(OpenPgpError::TooLarge),);
+    assert_eq!(refused(&[0; CERTIFICATE_LEN_MAX + 1]), Some(OpenPgpError::TooLarge),);
     assert_eq!(refused(b"not packets"), Some(OpenPgpError::Malformed));
     assert_eq!(refused(alice.to_bytes().expose()), Some(OpenPgpError::Packets),);
     let user = [&[0xcdu8, 3][..], b"bob"].concat();

@@ -24,13 +24,12 @@ use prost::Message as _;
 use std::sync::Arc;
 use thicket_services::{Handled, Scope, handle};
 use thicket_types::ids::{LaneTag, RelayKey};
+use thicket_types::limits::RELAY_TURN_MAX;
 use thicket_types::ports::{Clock, Entropy, RelayTransport, ReplyPath, Store, StoreError, Verify};
 use thicket_types::time::{Duration, Stamp};
 use thicket_types::wire::context;
 use thicket_types::wire::relay::{FromRelay, Item, Signed, from_relay::Kind};
 
-/// Requests that one turn takes: one commit of the store serves them all.
-const TURN_MAX: u64 = 256;
 /// How often what is past its time is removed.
 const CLEAN_EVERY: Duration = Duration::seconds(1);
 
@@ -109,7 +108,7 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
         let now = self.world.clock.now();
         let mut leaving = Vec::new();
         let mut counts = Counts::default();
-        while counts.handled < TURN_MAX {
+        while counts.handled < RELAY_TURN_MAX {
             let Some(received) = self.transport.poll() else {
                 break;
             };

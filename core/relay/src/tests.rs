@@ -5,7 +5,7 @@ use thicket_transport::{Conditions, Loopback, LoopbackClient, LoopbackRelay};
 use thicket_types::error::Code;
 use thicket_types::event::Lane;
 use thicket_types::ids::{Digest, Fingerprint, FrameId, MailboxId};
-use thicket_types::limits::RETENTION;
+use thicket_types::limits::{RELAY_TURN_MAX, RETENTION};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
     Account, CertificateFacts, NewItem, OpenChallenge, PutOutcome, Quota, Stock, StoredKeyPackage, Transport as _, VerifyError,
@@ -221,10 +221,10 @@ fn the_policy_is_what_requests_are_judged_by() {
 #[test]
 fn a_turn_handles_so_many_requests_and_the_next_one_the_rest() {
     let mut place = place(open());
-    for _ in 0..=TURN_MAX {
+    for _ in 0..=RELAY_TURN_MAX {
         place.send(Ask::Challenge(ChallengeAsk { name: "bob".to_owned() }));
     }
-    let most = usize::try_from(TURN_MAX).expect("small");
+    let most = usize::try_from(RELAY_TURN_MAX).expect("small");
     assert_eq!([place.relay.turn(), place.relay.turn(), place.relay.turn()], [Ok(most), Ok(1), Ok(0)]);
     assert_eq!(place.answers().len(), most + 1);
 }

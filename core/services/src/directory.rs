@@ -4,16 +4,13 @@ use crate::session::{Owned, mailbox_key_of, name};
 use crate::{Done, Refused, Scope, failed, refusal, stamp};
 use prost::Message as _;
 use thicket_types::error::Code;
-use thicket_types::limits::{KEY_PACKAGE_LEN_MAX, KEY_PACKAGES};
+use thicket_types::limits::{KEY_PACKAGE_LEN_MAX, KEY_PACKAGES, SUITES_MAX};
 use thicket_types::ports::StoredKeyPackage;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::{
     Entry, KeyPackage, KeyPackageAsk, Lookup, MailboxKey, MailboxKeyPublished, MailboxKeyStatement, PublishKeyPackages, PublishMailboxKey,
     Published,
 };
-
-/// Suites that one ask names at most.
-const SUITES_MAX: usize = 16;
 
 /// Adds key packages to those there are, or puts them in the place of all.
 pub(crate) fn publish(scope: &mut Scope<'_>, Owned { key, .. }: &Owned, publish: &PublishKeyPackages) -> Done {

@@ -18,6 +18,3 @@ mod volatile;
 
 pub use memory::MemoryStore;
 pub use sqlite::{BackupError, OpenError, SqliteStore};
-
-/// Suites of which an account has a last-resort key package; of a further one it is refused: `Full`.
-const LAST_RESORTS_MAX: usize = 16;

@@ -1,11 +1,11 @@
 //! A store in memory: for tests, simulations and a relay that may forget when it stops.
 
-use crate::LAST_RESORTS_MAX;
 use crate::capabilities::{Changes, changes};
 use crate::undo::Undo;
 use crate::volatile::Volatile;
 use std::collections::{BTreeMap, VecDeque};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
+use thicket_types::limits::LAST_RESORTS_MAX;
 use thicket_types::name::NameKey;
 use thicket_types::ports::{Account, NewItem, OpenChallenge, PutOutcome, Quota, Stock, Store, StoreError, StoredKeyPackage};
 use thicket_types::time::{Duration, Stamp};

@@ -17,7 +17,6 @@ mod trouble;
 
 pub use trouble::{BackupError, OpenError};
 
-use crate::LAST_RESORTS_MAX;
 use crate::capabilities::{Changes, changes};
 use crate::volatile::Volatile;
 use rusqlite::{Connection, OpenFlags};
@@ -26,12 +25,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{self, Path};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
+use thicket_types::limits::{CLEAN_FRAMES_MAX, LAST_RESORTS_MAX};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{Account, NewItem, OpenChallenge, PutOutcome, Quota, Stock, Store, StoreError, StoredKeyPackage};
 use thicket_types::time::{Duration, Stamp};
-
-/// FrameIds that one call of [`Store::clean`] removes at most, each with its item: a turn never stalls for long.
-const CLEAN_MAX: u32 = 1_000;
 
 /// A store on disk. Challenges, lanes, spent stamps and remembered answers are in memory: a restart forgets them, as it does
 /// reply paths.
@@ -351,7 +348,7 @@ impl Store for SqliteStore {
     fn clean(&mut self, now: Stamp, retention: Duration) -> Result<u64, StoreError> {
         self.volatile.clean(now);
         let before = integer(now.0.saturating_sub(retention.0));
-        let past = self.read(|conn| mailboxes::frames_before(conn, before, CLEAN_MAX))?;
+        let past = self.read(|conn| mailboxes::frames_before(conn, before, CLEAN_FRAMES_MAX))?;
         if past.is_empty() {
             return Ok(0);
         }

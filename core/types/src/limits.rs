@@ -16,11 +16,15 @@ pub const BODY_LEN_MAX: usize = 64 * 1024;
 pub const PADDING_CLASSES: [usize; 7] = [1_536, 3_072, 6_144, 12_288, 24_576, 49_152, 98_304];
 /// Bytes of one frame on any transport: the largest envelope, its seal and the request around it.
 pub const FRAME_LEN_MAX: usize = 100_352;
+/// Bytes of the name in a certificate's user id.
+pub const USER_ID_LEN_MAX: usize = 1_024;
 /// Bytes of one MLS KeyPackage.
 pub const KEY_PACKAGE_LEN_MAX: usize = 4 * 1024;
 
 /// Bytes of one record's payload in the journal.
 pub const RECORD_LEN_MAX: usize = 128 * 1024;
+/// Bytes that may be made of one record's payload: a forged length makes no more.
+pub const RECORD_MADE_MAX: usize = 4 * RECORD_LEN_MAX;
 /// Bytes of a snapshot's payload.
 pub const SNAPSHOT_LEN_MAX: usize = 256 * 1024 * 1024;
 /// Records in one block: one group commit.
@@ -37,8 +41,14 @@ pub const JOURNAL_KEPT_FOR: Duration = Duration::days(30);
 pub const JOURNAL_KEPT_LEN: u64 = 256 * 1024 * 1024;
 /// Segments after which those that a kept snapshot covers go before their time: each has a key in the keys file.
 pub const SEGMENTS_KEPT_MAX: usize = 4_096;
+/// Segments and snapshots that one profile keeps keys for.
+pub const PROFILE_KEYS_MAX: usize = 16_384;
+/// Looks at a profile that another process writes, before what is found counts as damage.
+pub const PROFILE_LOOKS_MAX: usize = 5;
 /// Records between two snapshots.
 pub const SNAPSHOT_EVERY: u64 = 4096;
+/// The wait before a snapshot that failed is tried again. Nothing is lost meanwhile: the journal holds all.
+pub const SNAPSHOT_AGAIN_AFTER: Duration = Duration::seconds(60);
 /// Snapshots kept: the newest, and the one before it, which the vault's ledger relies on.
 pub const SNAPSHOTS_KEPT: usize = 2;
 /// Bytes of recent frames that the engine keeps in memory for resends; older ones are read from the journal.
@@ -78,6 +88,14 @@ pub const SESSION_TRIES_MAX: u32 = 4;
 pub const STAMPS_IN_A_ROW_MAX: u32 = 3;
 /// Frames that are judged by one state, before what they come to is folded.
 pub const FRAMES_TURN_MAX: usize = 64;
+/// Changes kept for a frontend that does not look: older ones go. Views hold the truth.
+pub const CHANGES_MAX: usize = 16_384;
+/// Frames left at the relay that are told apart: more are not counted.
+pub const LEFT_MAX: usize = 10_000;
+/// How long the vault's write-ahead log may hold older pages: old ratchets, under the vault's key.
+pub const VAULT_LOG_FOR: Duration = Duration::seconds(3_600);
+/// When it is tried again to empty it, after a reader held it up.
+pub const VAULT_LOG_AGAIN_AFTER: Duration = Duration::seconds(60);
 /// Ops that one vault transaction takes.
 pub const VAULT_BATCH_MAX: usize = 64;
 /// The wait before a vault that failed is asked again.
@@ -118,7 +136,7 @@ pub const SLEEP_LOOK_EVERY: Duration = Duration::seconds(15);
 pub const KEY_PACKAGES: u32 = 50;
 /// The stock under which the pool is refilled.
 pub const KEY_PACKAGES_LOW: u32 = 20;
-/// Messages of one sender that may arrive out of order within an epoch.
+/// Messages of one sender that may arrive out of order within an epoch, the newest counted among them.
 pub const OUT_OF_ORDER_MAX: u32 = 1_000;
 /// Messages of one sender that may be missing before one that is read.
 pub const FORWARD_DISTANCE_MAX: u32 = 5_000;
@@ -172,6 +190,16 @@ pub const STAMP_BITS_MAX: u32 = 22;
 pub const STAMP_BITS_AHEAD: u32 = 2;
 /// Stamps that a relay remembers as spent, until their two hours are over.
 pub const STAMPS_SPENT_MAX: usize = 262_144;
+/// Suites of which an account has a last-resort key package.
+pub const LAST_RESORTS_MAX: usize = 16;
+/// Suites that one ask names.
+pub const SUITES_MAX: usize = 16;
+/// Registration tokens in one file.
+pub const REGISTRATION_TOKENS_MAX: usize = 4_096;
+/// Requests that one turn of a relay takes: one commit of the store serves them all.
+pub const RELAY_TURN_MAX: u64 = 256;
+/// FrameIds that one cleaning of a relay's store removes, each with its item: a turn never stalls for long.
+pub const CLEAN_FRAMES_MAX: u32 = 1_000;
 /// Items that one Fetch may bring.
 pub const FETCH_ITEMS_MAX: u32 = 64;
 /// How long a challenge can be answered, by the relay's clock.
@@ -216,6 +244,10 @@ pub const DIRECT_CONNECTIONS_ADDRESS_MAX: usize = 64;
 pub const DIRECT_BATCHES_MAX: usize = 512;
 /// Places that one name may stand for; more are not tried.
 pub const DIRECT_PLACES_MAX: usize = 8;
+/// Characters of a host's name (RFC 1035 §2.3.4).
+pub const DIRECT_HOST_LEN_MAX: usize = 253;
+/// How long dropping a relay's end waits for its threads.
+pub const DIRECT_STOP_FOR: Duration = Duration::seconds(5);
 /// How long connecting may take, the resolver's time not counted.
 pub const DIRECT_CONNECT_FOR: Duration = Duration::seconds(5);
 /// How long after a failed connect a lane is unreachable before it tries again.

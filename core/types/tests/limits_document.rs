@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ELSEWHERE: &str = "Bounds that stand elsewhere";
 const UNREACHED: &str = "What no test reaches";
 
 #[test]
@@ -57,36 +56,33 @@ fn complaints(table: &str, document: &str, exists: &dyn Fn(&str, &str) -> bool) 
     let unreached: BTreeSet<&str> =
         unreached.lines().flat_map(|line| quoted(line.split_once(':').map_or("", |(names, _)| names))).collect();
     let mut rows: BTreeSet<&str> = BTreeSet::new();
-    for section in document.split("\n## ") {
-        let elsewhere = section.starts_with(ELSEWHERE);
-        for cells in section.lines().filter(|line| line.starts_with("| `")).map(|line| line.split('|').collect::<Vec<&str>>()) {
-            let [_, named, .., tests, _] = cells.as_slice() else {
-                continue;
-            };
-            let Some(bound) = (if elsewhere { quoted(named).nth(1) } else { quoted(named).next() }) else {
-                complaints.push(format!("{named}: it names no bound"));
-                continue;
-            };
-            if !elsewhere && !bounds.contains(bound) {
-                complaints.push(format!("{bound}: no bound of limits.rs"));
-            }
-            if !elsewhere && !rows.insert(bound) {
-                complaints.push(format!("{bound}: two rows"));
-            }
-            let reached = tests.trim() != "none";
-            if !reached && !unreached.contains(bound) {
-                complaints.push(format!("{bound}: no test reaches it, and it is not said why"));
-            }
-            if reached && unreached.contains(bound) {
-                complaints.push(format!("{bound}: it says why no test reaches it, and a test does"));
-            }
-            let tests: Vec<(&str, &str)> = quoted(tests).filter_map(|test| test.split_once(' ')).collect();
-            if reached && tests.is_empty() {
-                complaints.push(format!("{bound}: it names no test"));
-            }
-            for (folder, function) in tests.into_iter().filter(|(folder, function)| !exists(folder, function)) {
-                complaints.push(format!("{bound}: no such test as {folder} {function}"));
-            }
+    for cells in document.lines().filter(|line| line.starts_with("| `")).map(|line| line.split('|').collect::<Vec<&str>>()) {
+        let [_, named, .., tests, _] = cells.as_slice() else {
+            continue;
+        };
+        let Some(bound) = quoted(named).next() else {
+            complaints.push(format!("{named}: it names no bound"));
+            continue;
+        };
+        if !bounds.contains(bound) {
+            complaints.push(format!("{bound}: no bound of limits.rs"));
+        }
+        if !rows.insert(bound) {
+            complaints.push(format!("{bound}: two rows"));
+        }
+        let reached = tests.trim() != "none";
+        if !reached && !unreached.contains(bound) {
+            complaints.push(format!("{bound}: no test reaches it, and it is not said why"));
+        }
+        if reached && unreached.contains(bound) {
+            complaints.push(format!("{bound}: it says why no test reaches it, and a test does"));
+        }
+        let tests: Vec<(&str, &str)> = quoted(tests).filter_map(|test| test.split_once(' ')).collect();
+        if reached && tests.is_empty() {
+            complaints.push(format!("{bound}: it names no test"));
+        }
+        for (folder, function) in tests.into_iter().filter(|(folder, function)| !exists(folder, function)) {
+            complaints.push(format!("{bound}: no such test as {folder} {function}"));
         }
     }
     complaints.extend(bounds.difference(&rows).map(|bound| format!("{bound}: no row")));

@@ -7,13 +7,11 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use thicket_relay::{Policy, Registration};
 use thicket_types::limits::{
-    DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_CONNECTIONS_MAX, REGISTRATION_TOKEN_LEN_MAX, RETENTION, STAMP_BITS_MAX,
+    DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_CONNECTIONS_MAX, REGISTRATION_TOKEN_LEN_MAX, REGISTRATION_TOKENS_MAX, RETENTION, STAMP_BITS_MAX,
 };
 use thicket_types::name::RegistrationToken;
 use thicket_types::time::Duration;
 
-/// Registration tokens in one file.
-const TOKENS_MAX: usize = 4_096;
 /// Items that any of the limits can be set to: at 96 KiB each, what a large disk holds of one mailbox.
 const ITEMS: RangeInclusive<u64> = 1..=1_000_000;
 /// Milliseconds of a day.
@@ -119,7 +117,9 @@ fn tokens(path: &Path) -> Result<Vec<String>, String> {
     }
     match tokens.len() {
         0 => Err(format!("tokens_file {shown}: there is no token in it; registration = \"closed\" lets nobody in")),
-        count if count > TOKENS_MAX => Err(format!("tokens_file {shown}: it has {count} tokens, and may have {TOKENS_MAX}")),
+        count if count > REGISTRATION_TOKENS_MAX => {
+            Err(format!("tokens_file {shown}: it has {count} tokens, and may have {REGISTRATION_TOKENS_MAX}"))
+        }
         _ => Ok(tokens),
     }
 }
@@ -223,7 +223,7 @@ mod tests {
             ("\n \n", "no token in it"),
             ("good\nhunter two\n", "line 2 is no token"),
             (&format!("good\n\n{}", "x".repeat(129)), "line 3 is no token"),
-            (&"hunter\n".repeat(TOKENS_MAX + 1), "it has 4097 tokens"),
+            (&"hunter\n".repeat(REGISTRATION_TOKENS_MAX + 1), "it has 4097 tokens"),
         ] {
             let refused = with_tokens(text).expect_err(words);
             assert!(refused.contains(words) && !refused.contains("hunter"), "{refused}");

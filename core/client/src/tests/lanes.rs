@@ -207,6 +207,10 @@ impl Transport for Noted {
     }
 
     fn renew(&mut self, _: Lane) {}
+
+    fn broke(&mut self, _: Lane) -> bool {
+        false
+    }
 }
 
 #[test]

@@ -9,7 +9,9 @@ use thicket_reducer::ClientRules;
 use thicket_types::bytes::Bytes;
 use thicket_types::event::{Arrival, Arrived, Outcome};
 use thicket_types::ids::{BodyRef, EffectId, FrameId, RelayKey, Seq};
-use thicket_types::limits::{FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, VAULT_BATCH_MAX, VAULT_RETRY_AFTER};
+use thicket_types::limits::{
+    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, SNAPSHOT_AGAIN_AFTER, SNAPSHOT_EVERY, VAULT_BATCH_MAX, VAULT_RETRY_AFTER,
+};
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
 use thicket_types::vault_op::VaultOp;
 use thicket_types::wire::relay as wire;
@@ -114,7 +116,7 @@ struct Machine {
     pump: Pump<Shared>,
     ports: Shared,
     clock: ManualClock,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Machine {
@@ -127,7 +129,7 @@ impl Machine {
         let opened = Engine::<ClientRules>::open(Box::new(disk), Box::new(clock.clone()), Box::new(entropy), keys, remembered);
         let (engine, opened) = opened.expect("a new journal");
         let pump = Pump::new(engine, opened, ports.clone(), Box::new(ports.clone()), None);
-        Machine { pump, ports, clock, _folder: folder }
+        Machine { pump, ports, clock, folder }
     }
 
     fn pump_at(&mut self, after: u64) -> Pumped {
@@ -165,6 +167,32 @@ fn a_vault_that_failed_is_asked_for_the_same_after_a_while_and_not_sooner() {
     {
         machine.pump_at(after);
         assert_eq!(machine.ports.with(|ports| ports.transactions.clone()), transactions, "after {after}");
+    }
+}
+
+#[test]
+fn a_snapshot_that_fails_takes_no_answer_along_and_is_tried_again() {
+    let mut machine = Machine::new();
+    // Given a disk that has no room for snapshots alone.
+    let folder = machine.folder.path().join("snapshots");
+    std::fs::write(&folder, []).expect("room");
+    let mut asked = 0_u64;
+    let mut ask = |machine: &mut Machine| {
+        asked += 1;
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&asked.to_be_bytes());
+        machine.pump.submit(IntentId(id), Intent::CancelMessage { message: MessageId([9; 16]) });
+    };
+    (0..SNAPSHOT_EVERY).for_each(|_| ask(&mut machine));
+    let pumped = machine.pump_at(0);
+    assert_eq!(pumped.answers.len() as u64, SNAPSHOT_EVERY);
+    assert!(pumped.trouble.is_some());
+    // When there is room again, it is not tried at once.
+    std::fs::remove_file(&folder).expect("it is there");
+    for (after, written) in [(SNAPSHOT_AGAIN_AFTER.0 - 1, false), (SNAPSHOT_AGAIN_AFTER.0, true)] {
+        ask(&mut machine);
+        assert_eq!(machine.pump_at(after).trouble, None);
+        assert_eq!(folder.exists(), written, "after {after}");
     }
 }
 

@@ -33,7 +33,7 @@ fn bad_frames_cost_nobody_their_login_and_no_mail() {
     desk.said(OTHER_LANE, Ask::Put(put_by(1, mailbox, &[2; 40])));
     let before = desk.fetched(LANE);
     assert!(before.waiting > 0);
-    let good = desk.frame(Ask::Acknowledge(thicket_types::wire::relay::Acknowledge { cursors: vec![1, 2] }));
+    let good = desk.owner_frame(LANE, Own::Acknowledge(thicket_types::wire::relay::Acknowledge { cursors: vec![1, 2] }));
     for frame in [Vec::new(), vec![0xff; 100], good[..good.len() - 1].to_vec(), [good, vec![0; FRAME_LEN_MAX]].concat()] {
         for lane in [LANE, OTHER_LANE] {
             assert!(desk.hand(lane, &frame).refused);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::LAST_RESORTS_MAX;
+use thicket_types::limits::LAST_RESORTS_MAX;
 
 fn stock(one_time: u32, last_resort: bool) -> Result<Stock, StoreError> {
     Ok(Stock { one_time, last_resort })

@@ -3,12 +3,10 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
-use thicket_types::limits::DIRECT_PLACES_MAX;
+use thicket_types::limits::{DIRECT_HOST_LEN_MAX, DIRECT_PLACES_MAX};
 
 /// What every address of this transport begins with.
 const SCHEME: &str = "direct:";
-/// Characters of a host's name (RFC 1035 §2.3.4).
-const NAME_LEN_MAX: usize = 253;
 
 /// `direct:KEY@HOST:PORT`: where a relay listens, and the key that it proves there.
 ///
@@ -132,7 +130,7 @@ fn parse_host(text: &str) -> Result<Host, AddressError> {
     let label = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     // A resolver would read digits in the last place as an IPv4 address in one of its old spellings.
     let numeric = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-    if text.len() > NAME_LEN_MAX || numeric || !text.split('.').all(label) {
+    if text.len() > DIRECT_HOST_LEN_MAX || numeric || !text.split('.').all(label) {
         return Err(AddressError::Host);
     }
     Ok(Host::Name(text.to_owned()))

@@ -15,15 +15,13 @@ use std::time::{Duration, Instant};
 use thicket_types::ids::LaneTag;
 use thicket_types::limits::{
     DIRECT_BATCHES_MAX, DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_HANDSHAKE_FOR, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX,
-    FRAME_LEN_MAX, REPLY_PATHS,
+    DIRECT_STOP_FOR, FRAME_LEN_MAX, REPLY_PATHS,
 };
 use thicket_types::ports::{Entropy, Received, RelayTransport, ReplyPath, Unreachable};
 use thicket_types::secret::Secret;
 
 /// How long the accepting thread sleeps when nobody knocks. It looks up by itself, so that nothing has to wake it to stop it.
 const ACCEPT_EVERY: Duration = Duration::from_millis(10);
-/// How long dropping a relay's end waits for its threads.
-const STOP_FOR: Duration = Duration::from_secs(5);
 
 /// Paths in one batch: those of one frame. Path `p` is the `p % BATCH`th of batch `p / BATCH`.
 const BATCH: u64 = REPLY_PATHS as u64;
@@ -169,7 +167,7 @@ impl Drop for DirectRelay {
             wire::cut(&connection.stream);
         }
         // A bell that never returns must not hold up who stops the relay.
-        drop(self.hub.gone.wait_timeout_while(desk, STOP_FOR, |desk| !desk.connections.is_empty()));
+        drop(self.hub.gone.wait_timeout_while(desk, DIRECT_STOP_FOR.as_core(), |desk| !desk.connections.is_empty()));
     }
 }
 

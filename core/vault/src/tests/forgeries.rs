@@ -260,8 +260,3 @@ fn content_that_is_malformed_within_mls_is_unreadable() {
     assert!(matches!(opened, Opened::Message { claimed: ClaimedTime(u64::MAX), .. }), "{opened:?}");
     assert_eq!(bob.rows().last().map(|row| row.claimed), Some(ClaimedTime(u64::MAX >> 1)));
 }
-
-#[test]
-fn a_certificate_has_one_bound_here_and_at_the_relay() {
-    assert_eq!(thicket_openpgp::CERTIFICATE_MAX, thicket_types::limits::CERTIFICATE_LEN_MAX);
-}

@@ -9,9 +9,7 @@ use thicket_types::error::Code;
 use thicket_types::event::{Arrived, Event, Opened, Outcome};
 use thicket_types::ids::Seq;
 use thicket_types::intent::Intent;
-
-/// Looks at a journal that another process writes.
-const LOOKS_MAX: usize = 5;
+use thicket_types::limits::PROFILE_LOOKS_MAX;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -98,7 +96,7 @@ pub fn verified(at: &home::At, in_use: bool) -> Result<Verified, Fault> {
     if !in_use {
         return look();
     }
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..PROFILE_LOOKS_MAX {
         if let Some(verified) = look().ok().filter(Verified::holds) {
             return Ok(verified);
         }

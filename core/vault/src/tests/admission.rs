@@ -90,12 +90,13 @@ fn an_item_is_admitted_with_its_claimed_sender_and_moves_no_ratchet() {
 #[test]
 fn no_frame_is_made_that_is_longer_than_a_transport_takes() {
     let mut alice = Person::new("alice", 1);
+    log_in(&mut alice);
     let acknowledge = |count: usize| VaultOp::Compose(Ask::Acknowledge { cursors: vec![1; count] });
-    let Outcome::Framed { bytes, .. } = alice.ask(acknowledge(FRAME_LEN_MAX - 100), &[]) else {
+    let Outcome::Framed { bytes, .. } = alice.ask(acknowledge(FRAME_LEN_MAX - 600), &[]) else {
         panic!("no frame");
     };
     // As many as fill a frame: each takes one byte more.
-    let most = FRAME_LEN_MAX - 100 + FRAME_LEN_MAX - bytes.0.len();
+    let most = FRAME_LEN_MAX - 600 + FRAME_LEN_MAX - bytes.0.len();
     assert!(matches!(alice.ask(acknowledge(most), &[]), Outcome::Framed { bytes, .. } if bytes.0.len() == FRAME_LEN_MAX));
     assert_eq!(alice.ask(acknowledge(most + 1), &[]), Outcome::Refused(Code::TooLarge));
 }

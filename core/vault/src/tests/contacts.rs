@@ -72,7 +72,7 @@ fn what_a_reader_or_a_crash_left_in_the_log_is_gone_after_the_next_batch() {
     }
     // When the reader is done, or another process goes on, with any op.
     drop(reader);
-    let next = VaultOp::MakeKeyPackages { count: 1, last_resort: false, replaces: false, at: NOW };
+    let next = VaultOp::Compose(Ask::Challenge);
     assert!(matches!(alice.ask(next.clone(), &[]), Outcome::Framed { .. }));
     assert!(!held(&alice));
     let vault = SqlVault::open(&died.path().join(DB), &key(), seeded(9)).expect("an intact vault");

@@ -65,7 +65,7 @@ errors! {
     100 WrongPassphrase Caller "the passphrase does not open this profile", "try again; a forgotten passphrase cannot be recovered";
     101 ProfileExists Caller "there is a profile in this folder already", "choose another folder";
     102 ProfileMissing Caller "there is no profile in this folder", "create an account first";
-    103 ProfileInUse Caller "another process has this profile open", "close it, or talk to it";
+    103 ProfileInUse Caller "another process has this profile open", "close it; a program that asks for many things in one process uses thicket listen";
     104 ProfileNewer Caller "this profile was written by a newer version", "update Thicket; nothing was changed";
     105 MalformedName Caller "a name is 1 to 64 of A-Z a-z 0-9 _ -, with a letter or digit, and not 'server'", "choose another name";
     106 AlreadyRegistered Caller "this account is registered already", "nothing needs doing";
@@ -77,7 +77,7 @@ errors! {
     112 TooManyContacts Caller "this account has as many contacts as it can hold", "remove some";
     113 UnknownBody Caller "the body that this message names is not in the vault", "stage it again";
     114 OwnName Caller "that is this account's own name", "name someone else";
-    115 ContactHeld Peer "this contact's identity is not the one that was pinned; sending is held", "compare safety numbers with them before going on";
+    115 ContactHeld Peer "this contact's identity is not the one that was pinned; sending is held", "ask them whether they have a new identity; if so: thicket contact trust NAME, then compare safety numbers";
     116 ProfileClosed Caller "this profile is closed", "open it again";
     117 TooBusy Caller "too many requests wait for an answer", "wait until the relay answers";
     118 ContactBlocked Caller "this contact is blocked", "unblock them first";
@@ -88,6 +88,8 @@ errors! {
     123 NothingToRetry Caller "the message has not failed", "nothing needs doing";
     124 SameRelay Caller "that is the relay that this account uses", "nothing needs doing";
     125 NotCopied Caller "no other device has taken this account over", "nothing needs doing";
+    126 Usage Caller "the command line asks for what cannot be", "see thicket --help, and the --help of the command";
+    127 Interrupted Caller "the command was interrupted", "what was asked for and is durable goes on at the next command";
 
     200 NameTaken Peer "the name is taken", "choose another name";
     201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";
@@ -110,7 +112,7 @@ errors! {
     218 QuotaReached Peer "the recipient's relay holds as many messages of this sender as it may", "try again after they were online";
     219 RequestBoxFull Peer "the recipient's box for strangers is full", "try again after they were online";
 
-    300 RelayUnreachable Device "the relay cannot be reached, or does not answer", "check the network; what was asked is kept and tried again";
+    300 RelayUnreachable Device "the relay cannot be reached or does not answer", "check the network; what was asked is kept and tried again";
     301 DiskFull Device "the disk is full", "make room; nothing that was acknowledged is lost";
     302 DiskFailed Device "the disk refused a read or a write", "check the disk; nothing that was acknowledged is lost";
     303 JournalDamaged Device "the journal is damaged", "keep the folder as it is, and restore a backup";
@@ -118,6 +120,7 @@ errors! {
     305 RolledBack Device "journal and vault are not of the same time: one was restored or copied", "do not use this copy; open the newest one";
     306 KeysDamaged Device "the keys file is damaged", "keep the folder as it is, and restore a backup";
     307 ClockWrong Device "this device's clock and the relay's are minutes apart or more", "set this clock if it is the wrong one; messages go all the same, under wrong times";
+    308 FileFailed Device "a file or a stream cannot be read or written", "see that it is there, and who may use it";
 
     400 ForgedAnswer Peer "an answer does not bear the relay's signature", "do not trust this relay or the way to it";
     401 ForgedEntry Peer "the relay gave an entry that its owner did not sign", "do not trust this relay";
@@ -138,6 +141,7 @@ errors! {
     500 FoldPanicked Us "the program failed while folding an event; the event was set aside", "report it, with the place of the record that thicket journal ls shows";
     501 EffectMismatch Us "the vault was asked twice under one id for two things", "report it, with the place of the record that thicket journal ls shows";
     502 Inconsistent Us "the program met a state that it holds impossible", "report it, with the place of the record that thicket journal ls shows";
+    503 DemoStopped Us "the demo did not come to its end", "run it again; if it stops again, report it with what it says";
 }
 
 /// As its number: an error that is added later moves none that stands in a journal.

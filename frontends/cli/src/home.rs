@@ -56,8 +56,13 @@ pub fn new_passphrase(file: Option<&Path>) -> Result<Secret<Vec<u8>>, Trouble> {
     if passphrase.expose().is_empty() { Err(Trouble::Usage("the passphrase is empty".to_owned())) } else { Ok(passphrase) }
 }
 
+/// A file's text. **Errors:** `FileFailed`, with what the system says.
+pub fn text_of(file: &Path) -> Result<String, Trouble> {
+    std::fs::read_to_string(file).map_err(|error| Trouble::stream(&file.display().to_string(), &error))
+}
+
 fn first_line(file: &Path) -> Result<Secret<Vec<u8>>, Trouble> {
-    let mut text = std::fs::read_to_string(file).map_err(|error| Trouble::Usage(format!("{}: {error}", file.display())))?;
+    let mut text = text_of(file)?;
     let line = text.lines().next().unwrap_or_default().as_bytes().to_vec();
     text.zeroize();
     Ok(Secret::new(line))
@@ -65,13 +70,13 @@ fn first_line(file: &Path) -> Result<Secret<Vec<u8>>, Trouble> {
 
 fn typed(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
     let read = |prompt: &str| {
-        let typed = rpassword::prompt_password(prompt).map_err(|error| Trouble::Usage(format!("the terminal: {error}")))?;
+        let typed = rpassword::prompt_password(prompt).map_err(|error| Trouble::stream("the terminal", &error))?;
         Ok::<_, Trouble>(Secret::new(typed.into_bytes()))
     };
     if !new {
         return read("Passphrase: ");
     }
-    eprintln!("Choose a passphrase. It cannot be recovered: whoever forgets it has lost this account.");
+    note!("Choose a passphrase. It cannot be recovered: whoever forgets it has lost this account.");
     let (first, second) = (read("Passphrase: ")?, read("Once more: ")?);
     if first.expose() != second.expose() {
         return Err(Trouble::Usage("the two differ; nothing was made".to_owned()));

@@ -1,16 +1,22 @@
 //! `thicket`: the command line.
 #![forbid(unsafe_code)]
+// A macro of the standard library panics if nobody reads: `put!` and `note!` do not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod output;
 
 mod commands;
 mod demo;
 mod home;
-mod output;
 mod paint;
 mod progress;
 mod text;
+mod usage;
 mod watch;
 
 use clap::{Args, Parser, Subcommand};
+use output::print;
 use paint::Colour;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,7 +72,7 @@ impl Global {
     /// Tells what happens, with `-v` alone.
     fn tell(&self, words: impl FnOnce() -> String) {
         if self.verbose {
-            eprintln!("{}", self.telling(&words()));
+            note!("{}", self.telling(&words()));
         }
     }
 }
@@ -191,14 +197,18 @@ fn main() -> ExitCode {
     // Whatever this program makes is for its owner alone.
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    let Arguments { global, command } = Arguments::parse();
+    let Arguments { global, command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage::exit(&error),
+    };
     let done = match command {
-        Command::Demo(arguments) => return demo::run(&arguments, global.json),
+        Command::Demo(arguments) => demo::run(&arguments, global.json),
         Command::DemoChild { folder } => return demo::run_child(&folder),
         Command::Completions { shell } => {
             let mut shape = <Arguments as clap::CommandFactory>::command();
-            clap_complete::generate(shell, &mut shape, "thicket", &mut std::io::stdout());
-            return ExitCode::SUCCESS;
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut shape, "thicket", &mut script);
+            print(&String::from_utf8_lossy(&script))
         }
         Command::Account(command) => commands::account::run(&global, &command),
         Command::Register { relay, with } => commands::relay::register(&global, &relay, &with),

@@ -1,5 +1,7 @@
 //! What a command ends with: words for a person, JSON for a program, and an exit status for both.
 
+use serde_json::{Value, json};
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use thicket_engine::Fault;
 use thicket_types::error::{Blame, Code};
@@ -10,14 +12,61 @@ use thicket_types::ids::MessageId;
 pub enum Trouble {
     /// A numbered error, and for damage its place.
     Numbered(Code, Option<String>),
-    /// The command line asked for what cannot be.
+    /// The command line asked for what cannot be: `Code::Usage` in words of its own.
     Usage(String),
+    /// Whoever read standard output has seen enough.
+    Unread,
+    /// What is to be said is said: the exit status.
+    Said(u8),
+}
+
+/// What a shell makes of a program that SIGPIPE ended. Not 0: what was not shown was not said to be well either.
+const UNREAD: u8 = 141;
+
+/// Prints a line on standard output, as `println!`, and gives whether it got out.
+macro_rules! put {
+    ($($what:tt)*) => { $crate::output::print(&format!("{}\n", format_args!($($what)*))) };
+}
+
+/// Prints a line on standard error, as `eprintln!`. If that is closed, there is nobody to tell.
+macro_rules! note {
+    ($($what:tt)*) => { $crate::output::mention(&format!("{}\n", format_args!($($what)*))) };
+}
+
+/// Prints on standard output: nothing else writes there.
+pub fn print(text: &str) -> Result<(), Trouble> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Trouble::Unread,
+        _ => Trouble::stream("standard output", &error),
+    })
+}
+
+/// Prints on standard error.
+pub fn mention(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// An error as a program reads it.
+pub fn error(code: Code) -> Value {
+    Trouble::from(code).object()
 }
 
 impl From<Code> for Trouble {
     fn from(code: Code) -> Trouble {
         Trouble::Numbered(code, None)
     }
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Trouble {
+        Trouble::Numbered(failed(error.kind()), Some(error.to_string()))
+    }
+}
+
+fn failed(kind: ErrorKind) -> Code {
+    if kind == ErrorKind::StorageFull { Code::DiskFull } else { Code::FileFailed }
 }
 
 impl From<Fault> for Trouble {
@@ -27,30 +76,49 @@ impl From<Fault> for Trouble {
 }
 
 impl Trouble {
+    /// A file or stream that failed, with what the system says.
+    pub fn stream(which: &str, error: &std::io::Error) -> Trouble {
+        Trouble::Numbered(failed(error.kind()), Some(format!("{which}: {error}")))
+    }
+
+    /// Its number.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Trouble::Numbered(code, _) => Some(*code),
+            Trouble::Usage(_) => Some(Code::Usage),
+            Trouble::Unread | Trouble::Said(_) => None,
+        }
+    }
+
+    /// What happened, in words.
+    pub fn words(&self) -> String {
+        match self {
+            Trouble::Numbered(code, Some(place)) => format!("{} ({place})", code.what()),
+            Trouble::Numbered(code, None) => code.what().to_owned(),
+            Trouble::Usage(words) => words.clone(),
+            Trouble::Unread | Trouble::Said(_) => String::new(),
+        }
+    }
+
+    /// The error as a program reads it; null if there is none to tell of.
+    pub fn object(&self) -> Value {
+        self.code()
+            .map_or(Value::Null, |code| json!({ "code": code.number(), "name": code.name(), "message": self.words(), "hint": code.hint() }))
+    }
+
     /// Says it, and gives the exit status. With `json` the last line of standard output is the error's object.
     pub fn exit(self, json: bool) -> ExitCode {
-        match self {
-            Trouble::Numbered(code, place) => {
-                let message = match &place {
-                    Some(place) => format!("{} ({place})", code.what()),
-                    None => code.what().to_owned(),
-                };
-                if json {
-                    println!("{}", serde_json::json!({ "error": error(code, &message) }));
-                } else {
-                    eprintln!("thicket: {message} (error {}). {}.", code.number(), sentence(code.hint()));
-                }
-                ExitCode::from(status(code))
+        match &self {
+            Trouble::Unread => return ExitCode::from(UNREAD),
+            Trouble::Said(status) => return ExitCode::from(*status),
+            Trouble::Numbered(..) | Trouble::Usage(_) if json => {
+                // If standard output is what failed, the exit status tells alone.
+                let _ = put!("{}", json!({ "error": self.object() }));
             }
-            Trouble::Usage(words) => {
-                if json {
-                    println!("{}", serde_json::json!({ "error": { "code": 0, "name": "Usage", "message": words, "hint": "see --help" } }));
-                } else {
-                    eprintln!("thicket: {words}");
-                }
-                ExitCode::from(2)
-            }
+            Trouble::Numbered(code, _) => note!("thicket: {} (error {}). {}.", self.words(), code.number(), sentence(code.hint())),
+            Trouble::Usage(words) => note!("thicket: {words}"),
         }
+        ExitCode::from(self.code().map_or(1, status))
     }
 }
 
@@ -68,12 +136,14 @@ pub fn sentence(hint: &str) -> String {
 /// The exit status of an error; docs/CLI.md lists them.
 pub fn status(code: Code) -> u8 {
     match code {
+        Code::Usage => 2,
         Code::WrongPassphrase => 4,
         Code::ProfileInUse => 5,
         Code::RelayUnreachable => 6,
         Code::JournalDamaged | Code::VaultDamaged | Code::KeysDamaged | Code::RolledBack => 7,
         Code::DiskFull => 8,
         Code::ProfileNewer => 9,
+        Code::Interrupted => 130,
         other => match other.blame() {
             Blame::Caller | Blame::Peer => 3,
             Blame::Device | Blame::Us => 1,

@@ -41,12 +41,12 @@ impl Progress {
     /// Prints a line on standard error in place of this one, which comes back after it.
     pub fn say(&self, line: &str) {
         let Some(shown) = &self.shown else {
-            eprintln!("{line}");
+            note!("{line}");
             return;
         };
         let mut shown = lock(&shown.0);
         erase(&mut shown);
-        eprintln!("{line}");
+        note!("{line}");
     }
 }
 

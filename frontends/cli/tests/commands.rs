@@ -1,7 +1,7 @@
 //! The command line without a relay: exit statuses, JSON errors, help.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 fn thicket(home: &Path, arguments: &[&str]) -> Output {
@@ -155,14 +155,14 @@ fn what_needs_a_message_or_a_contact_says_so() {
     let id = "0123456789abcdef0123456789abcdef";
     for command in ["show", "retry", "cancel", "forget"] {
         assert_eq!(code(&["message", command, id]), (3, 120), "{command}");
-        assert_eq!(code(&["message", command, "abc"]), (2, 0), "{command}: three digits are too few");
-        assert_eq!(code(&["message", command, "0123456789abcdef0123456789abcdef0"]), (2, 0), "{command}: an id has no more");
+        assert_eq!(code(&["message", command, "abc"]), (2, 126), "{command}: three digits are too few");
+        assert_eq!(code(&["message", command, "0123456789abcdef0123456789abcdef0"]), (2, 126), "{command}: an id has no more");
     }
     for command in [["chat", "bob"], ["read", "bob"]] {
         assert_eq!(code(&command), (3, 108), "{command:?}");
     }
     assert_eq!(code(&["contact", "update", "bob"]), (3, 108));
-    assert_eq!(code(&["account", "take-over"]), (2, 0), "nobody is there to confirm it");
+    assert_eq!(code(&["account", "take-over"]), (2, 126), "nobody is there to confirm it");
     assert_eq!(code(&["account", "take-over", "--yes"]), (3, 125));
 }
 
@@ -174,7 +174,11 @@ fn a_relay_is_changed_by_an_address_and_an_account_that_has_one() {
     assert_eq!(status(&thicket(&home, &["relay", "change", &address])), 3, "there is none to change");
     assert_eq!(status(&thicket(&home, &["relay", "change", "nonsense"])), 2);
     assert_eq!(status(&thicket(&home, &["register", "--relay", &address, "--key", "no hex"])), 2);
-    assert_eq!(status(&thicket(&home, &["register", "--relay", &address, "--token-file", "/no/such/file"])), 2);
+    assert_eq!(
+        status(&thicket(&home, &["register", "--relay", &address, "--token-file", "/no/such/file"])),
+        1,
+        "the file is missing, and not the wrong thing asked for"
+    );
     let token = folder.path().join("token");
     std::fs::write(&token, "two words\n").expect("room");
     assert_eq!(status(&thicket(&home, &["register", "--relay", &address, "--token-file", token.to_str().expect("UTF-8")])), 2);
@@ -304,4 +308,80 @@ fn every_command_has_help_with_an_example() {
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         assert!(text.contains("Example: thicket "), "{command:?}: {text}");
     }
+}
+
+/// Starts a command whose output nobody reads.
+fn unread(home: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));
+    command.arg("--home").arg(home).args(arguments).env("THICKET_PASSPHRASE", "one two three");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    drop(child.stdout.take());
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_ends_the_program_quietly() {
+    let folder = made();
+    let home = folder.path().join("p");
+    thicket(&home, &["sync"]);
+    for command in [["journal", "ls"], ["journal", "verify"], ["account", "show"], ["completions", "bash"], ["send", "--help"]] {
+        let output = unread(&home, &command);
+        assert_eq!((status(&output), output.stderr.as_slice()), (141, [].as_slice()), "{command:?}: {output:?}");
+    }
+    let refused = unread(&home, &["--json", "read", "bob"]);
+    assert_eq!((status(&refused), refused.stderr.len()), (3, 0), "its own status stays: {refused:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_fails_is_a_fault_and_a_closed_error_stream_changes_nothing() {
+    let folder = made();
+    let home = folder.path().join("p");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));
+    command.arg("--home").arg(&home).args(["account", "show"]).env("THICKET_PASSPHRASE", "one two three");
+    command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has one"));
+    let output = command.output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(status(&output) == 8 && said.contains("standard output: ") && said.contains("(error 301)"), "{output:?}");
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));
+    command.arg("--home").arg(&home).args(["read", "bob"]).env("THICKET_PASSPHRASE", "one two three").stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(3));
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_is_an_error_with_a_number() {
+    let folder = TempDir::new().expect("a folder");
+    for command in [&["--json", "send", "bob"][..], &["nonsense", "--json"], &["--json", "--timeout=soon", "sync"], &["--json", "account"]]
+    {
+        let output = thicket(folder.path(), command);
+        let error = &last_json(&output)["error"];
+        assert_eq!((status(&output), error["code"].as_u64(), error["name"].as_str()), (2, Some(126), Some("Usage")), "{output:?}");
+        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty() && !message.contains('\n')), "{error}");
+        assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("--help")), "{error}");
+    }
+    let plain = thicket(folder.path(), &["send", "bob"]);
+    assert_eq!((status(&plain), plain.stdout.len()), (2, 0));
+    assert_eq!(status(&thicket(folder.path(), &["--json", "--version"])), 0);
+}
+
+#[test]
+fn what_stops_the_demo_is_an_error_with_a_number() {
+    let folder = TempDir::new().expect("a folder");
+    let keep = folder.path().join("keep");
+    std::fs::create_dir(&keep).expect("room");
+    std::fs::write(keep.join("mine"), "not the demo's").expect("room");
+    let demo = |keep: &Path| {
+        let output = Command::new(env!("CARGO_BIN_EXE_thicket")).args(["--json", "demo", "--keep"]).arg(keep).output();
+        let output = output.expect("the program starts");
+        (status(&output), last_json(&output)["error"].clone())
+    };
+    let (status, error) = demo(&keep);
+    assert_eq!((status, error["code"].as_u64()), (2, Some(126)), "{error}");
+    assert!(error["message"].as_str().is_some_and(|message| message.contains("is not empty")), "{error}");
+    let (status, error) = demo(&keep.join("mine"));
+    assert_eq!((status, error["code"].as_u64(), error["name"].as_str()), (1, Some(307), Some("FileFailed")), "{error}");
+    assert!(error["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{error}");
 }

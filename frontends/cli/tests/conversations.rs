@@ -47,8 +47,8 @@ fn a_message_is_shown_by_how_its_id_begins() {
     let read = alice.say(&["read", "bob"]);
     assert!(read.contains(&format!("  {}  bob: I will be there.\n", &id[..8])), "{read}");
     assert_eq!(alice.refused(&["message", "show", "00000000000000000000000000000000"]), (3, 120));
-    assert_eq!(alice.refused(&["message", "show", "123"]), (2, 0));
-    assert_eq!(alice.refused(&["message", "show", "not hex"]), (2, 0));
+    assert_eq!(alice.refused(&["message", "show", "123"]), (2, 126));
+    assert_eq!(alice.refused(&["message", "show", "not hex"]), (2, 126));
     assert_eq!(alice.refused(&["message", "show", &id, "--with", "nobody"]), (3, 108));
 }
 
@@ -210,8 +210,8 @@ fn a_listener_reads_retries_cancels_forgets_and_updates() {
     let refusal = |answer: Value| answer["error"]["code"].as_u64().expect("a refusal");
     assert_eq!(refusal(asked(&mut bot, &json!({ "retry": id }))), 123);
     assert_eq!(refusal(asked(&mut bot, &json!({ "retry": "ffffffffffffffffffffffffffffffff" }))), 120);
-    assert_eq!(refusal(asked(&mut bot, &json!({ "cancel": id }))), 0, "it is not his");
-    assert_eq!(refusal(asked(&mut bot, &json!({ "read": { "from": "alice" } }))), 0);
+    assert_eq!(refusal(asked(&mut bot, &json!({ "cancel": id }))), 126, "it is not his");
+    assert_eq!(refusal(asked(&mut bot, &json!({ "read": { "from": "alice" } }))), 126);
     assert_eq!(asked(&mut bot, &json!({ "read": { "from": "alice", "message": id } }))["answer"], "accepted");
     assert_eq!(asked(&mut bot, &json!({ "update": "alice" }))["answer"], "accepted");
     assert_eq!(asked(&mut bot, &json!({ "forget": id }))["answer"], "accepted");
@@ -220,7 +220,7 @@ fn a_listener_reads_retries_cancels_forgets_and_updates() {
     assert_eq!(bob.json(&["conversations"])[0]["unread"], 0);
     assert!(!texts(bob, "alice").contains(&"Read me.".to_owned()));
     let output = bob.pipe(&["listen"], "{\"forget\":7}\nno json\n");
-    assert!(lines(&output).iter().filter(|line| line["error"]["code"] == 0).count() == 2, "{output:?}");
+    assert!(lines(&output).iter().filter(|line| line["error"]["code"] == 126).count() == 2, "{output:?}");
 }
 
 #[test]
@@ -249,8 +249,8 @@ fn an_account_moves_to_another_relay() {
     let Place { alice, bob, .. } = &place;
     let other = TestRelay::start(&place.folder.path().join("other"), 2, Policy::default());
     assert_eq!(alice.refused(&["relay", "change", &place.relay.address]), (3, 124));
-    assert_eq!(alice.refused(&["relay", "change", "nonsense"]), (2, 0));
-    assert_eq!(alice.refused(&["relay", "change", &other.address, "--key", "00"]), (2, 0));
+    assert_eq!(alice.refused(&["relay", "change", "nonsense"]), (2, 126));
+    assert_eq!(alice.refused(&["relay", "change", &other.address, "--key", "00"]), (2, 126));
     assert_eq!(alice.json(&["relay", "change", &other.address]), [json!({ "relay": other.address })]);
     let status = alice.json(&["status"]).remove(0);
     assert_eq!((&status["relay"], &status["online"], &status["registered"]), (&json!(other.address), &json!(true), &json!(true)));
@@ -300,7 +300,7 @@ fn a_copy_of_a_profile_stops_until_one_takes_over() {
     assert_eq!(copy.json(&["status"])[0]["copied"], true);
     assert!(copy.say(&["status"]).contains("Sending is stopped"));
     assert_eq!(copy.refused(&["doctor"]), (3, 214));
-    assert_eq!(copy.refused(&["account", "take-over"]), (2, 0), "it is not done without being asked");
+    assert_eq!(copy.refused(&["account", "take-over"]), (2, 126), "it is not done without being asked");
     assert_eq!(copy.json(&["account", "take-over", "--yes"]), [json!({ "name": "alice", "done": "taken over" })]);
     bob.say(&["sync"]);
     copy.say(&["sync"]);

@@ -72,13 +72,13 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             create(global, true, |_| Ok(Origin::New(name)))?
         }
         Command::Import { file } => create(global, false, |passphrase| {
-            let armored = std::fs::read_to_string(file).map_err(|error| Trouble::Usage(format!("{}: {error}", file.display())))?;
+            let armored = home::text_of(file)?;
             Ok(Origin::Imported { armored, passphrase: Secret::new(passphrase.expose().clone()) })
         })?,
         Command::Export => {
             let at = home::at(global)?;
-            print!("{}", at.unlock(global)?.export(&at.passphrase)?);
-            return Ok(());
+            let armored = at.unlock(global)?.export(&at.passphrase)?;
+            return put!("{}", armored.trim_end());
         }
         Command::Passphrase { new_file } => {
             let mut profile = home::unlock(global)?;
@@ -91,9 +91,9 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             let name = profile.own().0;
             profile.delete()?;
             if global.json {
-                println!("{}", serde_json::json!({ "deleted": name }));
+                put!("{}", serde_json::json!({ "deleted": name }))?;
             } else {
-                println!("{name} is deleted from this device.");
+                put!("{name} is deleted from this device.")?;
             }
             return Ok(());
         }
@@ -102,13 +102,13 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     };
     let (name, fingerprint) = profile.own();
     if global.json {
-        println!("{}", serde_json::json!({ "name": name, "fingerprint": fingerprint.hex() }));
+        put!("{}", serde_json::json!({ "name": name, "fingerprint": fingerprint.hex() }))?;
         return Ok(());
     }
-    println!("name         {name}");
-    println!("fingerprint  {}", in_groups(&fingerprint.hex()));
+    put!("name         {name}")?;
+    put!("fingerprint  {}", in_groups(&fingerprint.hex()))?;
     if matches!(command, Command::Create { .. } | Command::Import { .. }) {
-        println!("\nNext: thicket register --relay ADDRESS");
+        put!("\nNext: thicket register --relay ADDRESS")?;
     }
     Ok(())
 }
@@ -145,21 +145,21 @@ fn take_over(global: &Global, yes: bool) -> Result<(), Trouble> {
     drop(watch);
     let (name, _) = client.own();
     if global.json {
-        println!("{}", serde_json::json!({ "name": name, "done": "taken over" }));
+        put!("{}", serde_json::json!({ "name": name, "done": "taken over" }))?;
     } else {
-        println!("{name} goes on here. Your contacts are asked to begin anew; delete the other copy.");
+        put!("{name} goes on here. Your contacts are asked to begin anew; delete the other copy.")?;
     }
     Ok(client.close()?)
 }
 
 /// Explains, and asks on the terminal.
 fn confirmed() -> Result<bool, Trouble> {
-    eprintln!("The relay has met another copy of this profile: on another device, or from a backup.");
-    eprintln!("If you go on here, every conversation begins anew from here, and the other copy must not be used any more.");
-    eprintln!("If the other copy is the newer one, use that one instead, and delete this.");
-    eprint!("Type yes to go on here: ");
+    note!("The relay has met another copy of this profile: on another device, or from a backup.");
+    note!("If you go on here, every conversation begins anew from here, and the other copy must not be used any more.");
+    note!("If the other copy is the newer one, use that one instead, and delete this.");
+    note!("Type yes to go on here:");
     let mut typed = String::new();
-    std::io::stdin().read_line(&mut typed).map_err(|error| Trouble::Usage(format!("the terminal: {error}")))?;
+    std::io::stdin().read_line(&mut typed).map_err(|error| Trouble::stream("the terminal", &error))?;
     Ok(typed.trim() == "yes")
 }
 

@@ -1,6 +1,6 @@
 //! A conversation as it goes: what comes is shown, what is typed is sent.
 
-use super::listen::{say, told};
+use super::listen::told;
 use super::read::newest;
 use super::rows::{object, text};
 use super::screen::{Look, Screen};
@@ -102,7 +102,7 @@ impl Chat<'_> {
             self.screen.prompt()?;
             match lines.recv_timeout(LOOK_EVERY) {
                 Ok(Ok(line)) => self.send(&line)?,
-                Ok(Err(error)) => return Err(Trouble::Usage(format!("standard input: {error}"))),
+                Ok(Err(error)) => return Err(Trouble::stream("standard input", &error)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.screen.end(),
             }
@@ -124,7 +124,7 @@ impl Chat<'_> {
         };
         self.sent.insert(message, (line.to_owned(), MessageState::Queued));
         if self.global.json {
-            return say(&serde_json::json!({ "message": message.hex(), "state": MessageState::Queued.word() }));
+            return put!("{}", serde_json::json!({ "message": message.hex(), "state": MessageState::Queued.word() }));
         }
         self.line(now_ms(), "me", &harmless(line, ""), "")
     }
@@ -136,7 +136,7 @@ impl Chat<'_> {
         for change in changes {
             if self.global.json {
                 if let Some(line) = self.concerns(change).then(|| told(self.client, change)).transpose()?.flatten() {
-                    say(&line)?;
+                    put!("{line}")?;
                 }
             } else {
                 self.change(change, &mut reached)?;
@@ -200,7 +200,7 @@ impl Chat<'_> {
             }
             Change::Disconnected(code) if !self.away => {
                 self.away = true;
-                let what = if *code == Code::RelayUnreachable { "; what you write waits until it is" } else { "" };
+                let what = if *code == Code::RelayUnreachable { "; what you write waits until it does" } else { "" };
                 self.note(&format!("{}{what}", code.what()), Look::Loud)
             }
             Change::Connected if self.away => {
@@ -224,7 +224,7 @@ impl Chat<'_> {
     /// A message that has a row.
     fn row(&mut self, row: &MessageRow) -> Result<(), Trouble> {
         if self.global.json {
-            return say(&object(row, &self.name));
+            return put!("{}", object(row, &self.name));
         }
         let name = self.name.clone();
         let who = if row.direction == Direction::Sent { "me" } else { &name };
@@ -233,12 +233,12 @@ impl Chat<'_> {
 
     fn line(&mut self, at_ms: u64, who: &str, what: &str, state: &str) -> Result<(), Trouble> {
         let width = self.name.len().max("me".len());
-        self.screen.print(&format!("{}  {who:>width$}: {what}{state}", time(at_ms)), Look::Plain)
+        self.screen.show(&format!("{}  {who:>width$}: {what}{state}", time(at_ms)), Look::Plain)
     }
 
     /// What is no message, set apart from what is.
     fn note(&mut self, words: &str, look: Look) -> Result<(), Trouble> {
-        if self.global.json { Ok(()) } else { self.screen.print(&format!("{:16}  · {words}", ""), look) }
+        if self.global.json { Ok(()) } else { self.screen.show(&format!("{:16}  · {words}", ""), look) }
     }
 
     /// Notes that the person has read up to a message, if there is something unread.
@@ -272,7 +272,7 @@ impl Chat<'_> {
             }
         }
         if waiting > 0 && !self.global.json {
-            eprintln!("thicket: {waiting} message(s) wait for the relay; they go out at the next command that reaches it.");
+            note!("thicket: {waiting} message(s) wait for the relay; they go out at the next command that reaches it.");
         }
         Ok(())
     }

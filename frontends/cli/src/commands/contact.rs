@@ -106,8 +106,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::List => {
             let at = home::at(global)?;
             let (view, _) = Profile::look_at(&at.folder, &at.passphrase)?;
-            view.contacts.iter().for_each(|contact| line(global, contact));
-            Ok(())
+            view.contacts.iter().try_for_each(|contact| line(global, contact))
         }
     }
 }
@@ -147,7 +146,7 @@ fn accept(global: &Global, text: &str) -> Result<(), Trouble> {
 fn gone(global: &Global, text: &str, what: &str, intent: impl FnOnce(Fingerprint) -> Intent) -> Result<(), Trouble> {
     let client = home::open_offline(global)?;
     home::ask(&client, intent(home::contact(&client, text)?))?;
-    done(global, text, what);
+    done(global, text, what)?;
     Ok(client.close()?)
 }
 
@@ -193,21 +192,17 @@ fn update(global: &Global, text: &str) -> Result<(), Trouble> {
     drop(watch);
     let followed = followed.unwrap_or(false);
     if global.json {
-        println!("{}", serde_json::json!({ "name": text, "done": if followed { "updated" } else { "asked" } }));
+        put!("{}", serde_json::json!({ "name": text, "done": if followed { "updated" } else { "asked" } }))?;
     } else if followed {
-        println!("Your keys in the conversation with {text} are renewed.");
+        put!("Your keys in the conversation with {text} are renewed.")?;
     } else {
-        println!("Your keys are renewed as soon as {text}'s device has followed.");
+        put!("Your keys are renewed as soon as {text}'s device has followed.")?;
     }
     Ok(client.close()?)
 }
 
-fn done(global: &Global, name: &str, what: &str) {
-    if global.json {
-        println!("{}", serde_json::json!({ "name": name, "done": what }));
-    } else {
-        println!("{name} is {what}.");
-    }
+fn done(global: &Global, name: &str, what: &str) -> Result<(), Trouble> {
+    if global.json { put!("{}", serde_json::json!({ "name": name, "done": what })) } else { put!("{name} is {what}.") }
 }
 
 /// Shows the number that both sides compare. Asks no relay.
@@ -217,28 +212,28 @@ fn compare(global: &Global, text: &str) -> Result<(), Trouble> {
     let contact = view.contact(&home::name(text)?).ok_or(Code::UnknownContact)?;
     let number = reader.safety_number(contact.fingerprint)?.ok_or(Code::UnknownContact)?;
     if global.json {
-        println!("{}", serde_json::json!({ "name": contact.name.text(), "safety_number": number, "verified": contact.verified }));
+        put!("{}", serde_json::json!({ "name": contact.name.text(), "safety_number": number, "verified": contact.verified }))?;
         return Ok(());
     }
     let (first, second) = number.split_at(number.len() / 2);
-    println!("Compare with {}, face to face or over a call:\n", contact.name.text());
-    println!("    {}\n    {}\n", first.trim(), second.trim());
+    put!("Compare with {}, face to face or over a call:\n", contact.name.text())?;
+    put!("    {}\n    {}\n", first.trim(), second.trim())?;
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     if let Ok(code) = qrcode::QrCode::new(digits) {
-        println!("{}", code.render::<qrcode::render::unicode::Dense1x2>().build());
+        put!("{}", code.render::<qrcode::render::unicode::Dense1x2>().build())?;
     }
-    println!("\nIf both show the same: thicket contact verify {} --done", contact.name.text());
+    put!("\nIf both show the same: thicket contact verify {} --done", contact.name.text())?;
     Ok(())
 }
 
 /// Shows a contact, and closes the profile.
 fn show(global: &Global, client: Client, text: &str) -> Result<(), Trouble> {
     let contact = client.contact(&home::name(text)?).ok_or(Code::UnknownContact)?;
-    line(global, &contact);
+    line(global, &contact)?;
     Ok(client.close()?)
 }
 
-fn line(global: &Global, contact: &ContactView) {
+fn line(global: &Global, contact: &ContactView) -> Result<(), Trouble> {
     let standing = if contact.held {
         "HELD: the directory shows another identity under this name; compare, then contact trust"
     } else if contact.blocked {
@@ -259,8 +254,8 @@ fn line(global: &Global, contact: &ContactView) {
             "verified": contact.verified,
             "held": contact.held,
         });
-        println!("{json}");
+        put!("{json}")
     } else {
-        println!("{:<20} {}  {standing}", contact.name.text(), in_groups(&contact.fingerprint.hex()));
+        put!("{:<20} {}  {standing}", contact.name.text(), in_groups(&contact.fingerprint.hex()))
     }
 }

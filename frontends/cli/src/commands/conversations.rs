@@ -26,13 +26,13 @@ pub fn list(global: &Global) -> Result<(), Trouble> {
     for (name, count, row) in &all {
         let sent = row.direction == Direction::Sent;
         if global.json {
-            println!("{}", json!({ "with": name, "unread": count, "last": row.text, "sent": sent, "stamp_ms": row.stamp.0 }));
+            put!("{}", json!({ "with": name, "unread": count, "last": row.text, "sent": sent, "stamp_ms": row.stamp.0 }))?;
             continue;
         }
         let text = row.text.as_deref().unwrap_or("[unreadable]");
         let text = fit(&harmless(text.lines().next().unwrap_or_default(), ""), TEXT_COLUMNS);
         let new = if new_len == 0 { String::new() } else { format!("  {}", paint.bold(&format!("{:>new_len$}", new(*count)))) };
-        println!("{}  {name:<name_len$}{new}  {}{text}", time(row.stamp.0), if sent { "me: " } else { "" });
+        put!("{}  {name:<name_len$}{new}  {}{text}", time(row.stamp.0), if sent { "me: " } else { "" })?;
     }
     Ok(())
 }
@@ -53,9 +53,9 @@ pub fn search(global: &Global, words: &str) -> Result<(), Trouble> {
     let lines = Lines::of(names.iter().map(String::as_str));
     for (row, who) in found.iter().zip(&names) {
         if global.json {
-            println!("{}", object(row, &name_of(&view, row.contact)));
+            put!("{}", object(row, &name_of(&view, row.contact)))?;
         } else {
-            println!("{}", lines.line(row, who));
+            put!("{}", lines.line(row, who))?;
         }
     }
     Ok(())

@@ -65,7 +65,7 @@ impl Check {
     fn fault(name: &'static str, trouble: Trouble) -> Result<Check, Trouble> {
         match trouble {
             Trouble::Numbered(code, place) => Ok(Check::of(name, code, place)),
-            Trouble::Usage(words) => Err(Trouble::Usage(words)),
+            other => Err(other),
         }
     }
 
@@ -109,7 +109,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
         }
     }
     checks.push(Check::warning("anonymity", ANONYMITY, "use it where the relay may know where you are"));
-    show(global, &checks);
+    show(global, &checks)?;
     match worst(&checks) {
         Some(code) => Err(code.into()),
         None => Ok(()),
@@ -123,7 +123,7 @@ fn worst(checks: &[Check]) -> Option<Code> {
     checks.iter().filter_map(Check::problem_code).min_by_key(rank)
 }
 
-fn show(global: &Global, checks: &[Check]) {
+fn show(global: &Global, checks: &[Check]) -> Result<(), Trouble> {
     if global.json {
         let list: Vec<serde_json::Value> = checks
             .iter()
@@ -137,16 +137,16 @@ fn show(global: &Global, checks: &[Check]) {
                 })
             })
             .collect();
-        println!("{}", json!({ "checks": list }));
-        return;
+        return put!("{}", json!({ "checks": list }));
     }
     let paint = global.color.paint(std::io::stdout().is_terminal());
     for check in checks {
-        println!("{}  {:<9}  {}", painted(paint, check), check.name, check.what);
+        put!("{}  {:<9}  {}", painted(paint, check), check.name, check.what)?;
         if let Some(todo) = check.todo() {
-            println!("{:7}  {:9}  → {}.", "", "", sentence(&todo));
+            put!("{:7}  {:9}  → {}.", "", "", sentence(&todo))?;
         }
     }
+    Ok(())
 }
 
 fn painted(paint: Paint, check: &Check) -> String {

@@ -44,34 +44,39 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Ls { from, count } => {
             let (mut left, from) = (count.unwrap_or(u64::MAX), Seq(*from));
             each(&at, &mut |walked| {
-                if walked.place.seq >= from && left > 0 {
-                    left -= 1;
-                    list(global, &walked);
+                if walked.place.seq < from || left == 0 {
+                    return Ok(());
                 }
+                left -= 1;
+                list(global, walked)
             })
         }
         Command::Show { seq } => {
             let mut found = false;
             each(&at, &mut |walked| {
-                if walked.place.seq == Seq(*seq) {
-                    found = true;
-                    list(global, &walked);
-                    if !global.json {
-                        println!("{:#?}", walked.record.event);
-                    }
+                if walked.place.seq != Seq(*seq) {
+                    return Ok(());
                 }
+                found = true;
+                list(global, walked)?;
+                if global.json { Ok(()) } else { put!("{:#?}", walked.record.event) }
             })?;
             if found { Ok(()) } else { Err(Trouble::Usage(format!("there is no record {seq}"))) }
         }
     }
 }
 
-/// Gives each record of the journal to a visitor.
-fn each(at: &home::At, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(), Trouble> {
+/// Gives each record of the journal to a visitor, until that fails.
+fn each(at: &home::At, visit: &mut dyn FnMut(&Walked<'_>) -> Result<(), Trouble>) -> Result<(), Trouble> {
     let mut disk = OsDisk::new(&at.folder);
     let keys = ProfileKeys::unlock(&mut disk, &at.passphrase)?;
-    walk(&mut disk, &keys, visit)?;
-    Ok(())
+    let mut visited = Ok(());
+    walk(&mut disk, &keys, &mut |walked| {
+        if visited.is_ok() {
+            visited = visit(&walked);
+        }
+    })?;
+    visited
 }
 
 fn check(global: &Global, at: &home::At) -> Result<(), Trouble> {
@@ -80,7 +85,7 @@ fn check(global: &Global, at: &home::At) -> Result<(), Trouble> {
     let checking = Progress::start(global, "checking the journal");
     let verified = verified(at, matches!(held, Err(Trouble::Numbered(Code::ProfileInUse, _))))?;
     drop(checking);
-    show(global, &verified);
+    show(global, &verified)?;
     if verified.holds() { Ok(()) } else { Err(Code::Inconsistent.into()) }
 }
 
@@ -104,7 +109,7 @@ pub fn verified(at: &home::At, in_use: bool) -> Result<Verified, Fault> {
     Err(Fault::from(Code::ProfileInUse))
 }
 
-fn show(global: &Global, verified: &Verified) {
+fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
     if global.json {
         let json = serde_json::json!({
             "from": verified.from.0,
@@ -114,28 +119,25 @@ fn show(global: &Global, verified: &Verified) {
             "snapshot": verified.snapshot.map(|(seq, _)| seq.0),
             "verified": verified.holds(),
         });
-        println!("{json}");
-        return;
+        return put!("{json}");
     }
-    println!("records   {} from place {}", verified.records, verified.from.next());
-    println!("state     {}", verified.state);
-    println!("effects   {}", verified.effects);
+    put!("records   {} from place {}", verified.records, verified.from.next())?;
+    put!("state     {}", verified.state)?;
+    put!("effects   {}", verified.effects)?;
     match verified.snapshot {
-        Some((seq, same)) => {
-            println!("snapshot  at {seq}, {}", if same { "folds on to the same state" } else { "FOLDS ON TO ANOTHER STATE" })
-        }
-        None => println!("snapshot  none"),
+        Some((seq, same)) => put!("snapshot  at {seq}, {}", if same { "folds on to the same state" } else { "FOLDS ON TO ANOTHER STATE" })?,
+        None => put!("snapshot  none")?,
     }
-    println!("verified  {}", if verified.holds() { "yes" } else { "NO" });
+    put!("verified  {}", if verified.holds() { "yes" } else { "NO" })
 }
 
-fn list(global: &Global, walked: &Walked<'_>) {
+fn list(global: &Global, walked: &Walked<'_>) -> Result<(), Trouble> {
     let (kind, what) = words(&walked.record.event);
     if global.json {
         let json = serde_json::json!({ "seq": walked.place.seq.0, "stamp_ms": walked.place.stamp.0, "kind": kind, "what": what });
-        println!("{json}");
+        put!("{json}")
     } else {
-        println!("{:>8}  {}  {kind:<9} {what}", walked.place.seq, time(walked.place.stamp.0));
+        put!("{:>8}  {}  {kind:<9} {what}", walked.place.seq, time(walked.place.stamp.0))
     }
 }
 

@@ -1,11 +1,11 @@
 //! A connected process for bots: changes out, intents in, a JSON line each.
 
 use super::message;
-use crate::output::Trouble;
+use crate::output::{Trouble, error};
 use crate::watch::name_of;
 use crate::{Global, home};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, Write as _};
+use std::io::BufRead as _;
 use std::sync::mpsc::{TryRecvError, channel};
 use std::time::Duration;
 use thicket_client::{Client, Direction};
@@ -30,27 +30,17 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     loop {
         for change in client.next_changes(64, LOOK) {
             if let Some(line) = told(&client, &change)? {
-                say(&line)?;
+                put!("{line}")?;
             }
         }
         match lines.try_recv() {
             Ok(line) if line.trim().is_empty() => {}
-            Ok(line) => say(&answered(&client, &line))?,
+            Ok(line) => put!("{}", answered(&client, &line))?,
             Err(TryRecvError::Empty) => {}
             // The input ended: what was asked for and is under way goes on at the next open.
             Err(TryRecvError::Disconnected) => return Ok(client.close()?),
         }
     }
-}
-
-/// Prints a line, and sees that it gets out.
-pub fn say(line: &Value) -> Result<(), Trouble> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| Trouble::Usage(format!("standard output: {error}")))
-}
-
-fn error(code: Code) -> Value {
-    json!({ "code": code.number(), "name": code.name(), "message": code.what(), "hint": code.hint() })
 }
 
 /// The line of a change; none for what is no news to a program.
@@ -89,10 +79,7 @@ fn answered(client: &Client, line: &str) -> Value {
     let asked = serde_json::from_str::<Value>(line).map_err(|_| Trouble::Usage("not a JSON line".to_owned()));
     match asked.and_then(|asked| ask(client, &asked)) {
         Ok(answer) => json!({ "answer": answer }),
-        Err(Trouble::Numbered(code, _)) => json!({ "answer": null, "error": error(code) }),
-        Err(Trouble::Usage(words)) => {
-            json!({ "answer": null, "error": { "code": 0, "name": "Usage", "message": words, "hint": "see thicket listen --help" } })
-        }
+        Err(trouble) => json!({ "answer": null, "error": trouble.object() }),
     }
 }
 

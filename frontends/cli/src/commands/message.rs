@@ -69,7 +69,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             let client = home::open_offline(global)?;
             let (found, _) = which.of(&client)?;
             cancel(&client, &found)?;
-            done(global, found.message, "cancelled");
+            done(global, found.message, "cancelled")?;
             Ok(client.close()?)
         }
         Command::Forget { which } => {
@@ -81,7 +81,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
                 Ok(left.iter().all(|row| row.contact != contact).then_some(()))
             })?;
             gone.ok_or(Code::DiskFailed)?;
-            done(global, found.message, "forgotten");
+            done(global, found.message, "forgotten")?;
             Ok(client.close()?)
         }
     }
@@ -144,12 +144,8 @@ pub fn forget(client: &Client, found: &Found, contact: Fingerprint) -> Result<()
     Ok(())
 }
 
-fn done(global: &Global, message: MessageId, what: &str) {
-    if global.json {
-        println!("{}", serde_json::json!({ "message": message.hex(), "done": what }));
-    } else {
-        println!("The message is {what}.");
-    }
+fn done(global: &Global, message: MessageId, what: &str) -> Result<(), Trouble> {
+    if global.json { put!("{}", serde_json::json!({ "message": message.hex(), "done": what })) } else { put!("The message is {what}.") }
 }
 
 fn show(global: &Global, which: &Which) -> Result<(), Trouble> {
@@ -160,37 +156,37 @@ fn show(global: &Global, which: &Which) -> Result<(), Trouble> {
     let name = name_of(&view, contact);
     for (at, row) in found.rows.iter().enumerate() {
         if at > 0 && !global.json {
-            println!();
+            put!("")?;
         }
-        if global.json { println!("{}", object(row, &name)) } else { print(row, &name, found.waits.map(|(_, state, _)| state)) }
+        if global.json { put!("{}", object(row, &name))? } else { print(row, &name, found.waits.map(|(_, state, _)| state))? }
     }
     if let (true, Some((_, state, stamp))) = (found.sent().is_none(), found.waits) {
         if global.json {
-            println!("{}", waiting_object(&found.message, &name, state, stamp));
+            put!("{}", waiting_object(&found.message, &name, state, stamp))?;
         } else {
-            head(&found.message, &name, Direction::Sent, state);
-            println!("written    {}", time_exact(stamp.0));
-            println!("text       {WAITING}");
+            head(&found.message, &name, Direction::Sent, state)?;
+            put!("written    {}", time_exact(stamp.0))?;
+            put!("text       {WAITING}")?;
         }
     }
     Ok(())
 }
 
-fn head(message: &MessageId, name: &str, direction: Direction, state: MessageState) {
-    println!("id         {}", message.hex());
-    println!("{}  {name}", if direction == Direction::Sent { "to       " } else { "from     " });
-    println!("state      {}", state.word());
+fn head(message: &MessageId, name: &str, direction: Direction, state: MessageState) -> Result<(), Trouble> {
+    put!("id         {}", message.hex())?;
+    put!("{}  {name}", if direction == Direction::Sent { "to       " } else { "from     " })?;
+    put!("state      {}", state.word())
 }
 
-fn print(row: &MessageRow, name: &str, waits: Option<MessageState>) {
+fn print(row: &MessageRow, name: &str, waits: Option<MessageState>) -> Result<(), Trouble> {
     let sent = row.direction == Direction::Sent;
-    head(&row.message, name, row.direction, waits.filter(|_| sent).unwrap_or(row.state));
-    println!("{}  {}", if sent { "written  " } else { "came     " }, time_exact(row.stamp.0));
+    head(&row.message, name, row.direction, waits.filter(|_| sent).unwrap_or(row.state))?;
+    put!("{}  {}", if sent { "written  " } else { "came     " }, time_exact(row.stamp.0))?;
     if !sent {
-        println!("written    {} by {name}'s clock", time_exact(row.claimed.0));
+        put!("written    {} by {name}'s clock", time_exact(row.claimed.0))?;
     }
     if let Some(cause) = row.cause {
-        println!("cause      {} (error {}); {}", cause.what(), cause.number(), cause.hint());
+        put!("cause      {} (error {}); {}", cause.what(), cause.number(), cause.hint())?;
     }
-    println!("text       {}", text(row, "           "));
+    put!("text       {}", text(row, "           "))
 }

@@ -22,18 +22,18 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
     let lines = Lines::of([name].into_iter());
     for row in &rows {
         if global.json {
-            println!("{}", object(row, name));
+            put!("{}", object(row, name))?;
         } else {
-            println!("{}", lines.line(row, if row.direction == Direction::Sent { "me" } else { name }));
+            put!("{}", lines.line(row, if row.direction == Direction::Sent { "me" } else { name }))?;
         }
     }
     // What waits for its encryption has no row yet.
     let waits = |message: &MessageId| rows.iter().all(|row| row.message != *message || row.direction == Direction::Received);
     for (message, (_, state, _, stamp)) in view.unsettled.iter().filter(|(message, (to, ..))| *to == contact && waits(message)) {
         if global.json {
-            println!("{}", waiting_object(message, name, *state, *stamp));
+            put!("{}", waiting_object(message, name, *state, *stamp))?;
         } else {
-            println!("{}", lines.waiting(message, *state, *stamp));
+            put!("{}", lines.waiting(message, *state, *stamp))?;
         }
     }
     let unread = reader.unread()?.get(&contact).is_some_and(|count| *count > 0);

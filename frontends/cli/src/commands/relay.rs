@@ -63,9 +63,9 @@ pub fn register(global: &Global, relay: &str, with: &With) -> Result<(), Trouble
     settle(global, &client, |view| view.registered && view.online)?;
     let (name, _) = client.own();
     if global.json {
-        println!("{}", serde_json::json!({ "registered": name }));
+        put!("{}", serde_json::json!({ "registered": name }))?;
     } else {
-        println!("{name} is registered.");
+        put!("{name} is registered.")?;
     }
     Ok(client.close()?)
 }
@@ -81,9 +81,9 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     home::ask(&client, Intent::ChangeRelay { relay: relay.clone(), key, token })?;
     settle(global, &client, |view| view.online && view.relay.as_ref() == Some(&relay))?;
     if global.json {
-        println!("{}", serde_json::json!({ "relay": relay.text() }));
+        put!("{}", serde_json::json!({ "relay": relay.text() }))?;
     } else {
-        println!("This account is at {} now.", relay.text());
+        put!("This account is at {} now.", relay.text())?;
     }
     Ok(client.close()?)
 }

@@ -236,7 +236,7 @@ mod tests {
     fn usage(found: Result<Found, Trouble>) -> String {
         match found {
             Err(Trouble::Usage(words)) => words,
-            Err(Trouble::Numbered(code, _)) => panic!("{code:?}"),
+            Err(trouble) => panic!("{trouble:?}"),
             Ok(found) => panic!("found {:?}", found.message),
         }
     }

@@ -10,10 +10,10 @@
 //! ```
 
 use crate::Global;
-use crate::output::Trouble;
+use crate::output::{Trouble, print};
 use crate::paint::{Paint, obeys_escapes};
 use crate::text::{columns, rows};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 const PROMPT: &str = "> ";
 
@@ -49,21 +49,21 @@ impl Screen {
     }
 
     /// Prints a line above what is being typed.
-    pub fn print(&mut self, line: &str, look: Look) -> Result<(), Trouble> {
+    pub fn show(&mut self, line: &str, look: Look) -> Result<(), Trouble> {
         if !self.prompted {
-            return write(&format!("{}\n", self.painted(line, look)));
+            return print(&format!("{}\n", self.painted(line, look)));
         }
         let Some((columns_max, height)) = size() else {
-            return write(&format!("\r\x1b[K{}\n{PROMPT}", self.painted(line, look)));
+            return print(&format!("\r\x1b[K{}\n{PROMPT}", self.painted(line, look)));
         };
         let rows: Vec<String> = rows(line, columns_max).iter().map(|row| self.painted(row, look)).collect();
         let count = rows.len();
         if count + 1 >= height {
-            return write(&format!("\r\x1b[K{}\n{PROMPT}", self.painted(line, look)));
+            return print(&format!("\r\x1b[K{}\n{PROMPT}", self.painted(line, look)));
         }
         // DECSC and DECRC keep the cursor's place; the line feeds scroll where there is no room below, and IL makes it above.
         let room = "\n".repeat(count);
-        write(&format!("\x1b7{room}\x1b[{count}A\x1b[{count}L\r{}\x1b8\x1b[{count}B", rows.join("\r\n")))
+        print(&format!("\x1b7{room}\x1b[{count}A\x1b[{count}L\r{}\x1b8\x1b[{count}B", rows.join("\r\n")))
     }
 
     /// Asks for a line.
@@ -72,7 +72,7 @@ impl Screen {
             return Ok(());
         }
         self.prompted = true;
-        write(PROMPT)
+        print(PROMPT)
     }
 
     /// A line was typed: takes it away, for it is printed as a message.
@@ -84,12 +84,12 @@ impl Screen {
             return Ok(());
         };
         let rows = (columns(PROMPT) + columns(line)).div_ceil(columns_max).max(1);
-        write(&format!("\x1b[{rows}A\r\x1b[J"))
+        print(&format!("\x1b[{rows}A\r\x1b[J"))
     }
 
     /// Nothing is typed any more.
     pub fn end(&mut self) -> Result<(), Trouble> {
-        if std::mem::take(&mut self.prompted) { write("\n") } else { Ok(()) }
+        if std::mem::take(&mut self.prompted) { print("\n") } else { Ok(()) }
     }
 
     fn painted(&self, line: &str, look: Look) -> String {
@@ -99,11 +99,6 @@ impl Screen {
             Look::Loud => self.paint.warning(line),
         }
     }
-}
-
-fn write(text: &str) -> Result<(), Trouble> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Trouble::Usage(format!("standard output: {error}")))
 }
 
 /// The terminal's columns and rows.

@@ -42,7 +42,7 @@ pub fn run(global: &Global, to: &str, text: &str, goal: Goal) -> Result<(), Trou
 fn from_stdin() -> Result<String, Trouble> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(BODY_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    std::io::stdin().take(limit).read_to_end(&mut bytes).map_err(|error| Trouble::Usage(format!("standard input: {error}")))?;
+    std::io::stdin().take(limit).read_to_end(&mut bytes).map_err(|error| Trouble::stream("standard input", &error))?;
     if bytes.len() > BODY_LEN_MAX {
         return Err(Code::MessageTooLong.into());
     }
@@ -62,9 +62,9 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     let view = client.view();
     let (state, cause) = standing(&client, &view, contact, message)?;
     if global.json {
-        println!("{}", serde_json::json!({ "message": message.hex(), "state": state.word() }));
+        put!("{}", serde_json::json!({ "message": message.hex(), "state": state.word() }))?;
     } else {
-        println!("{}", state.word());
+        put!("{}", state.word())?;
     }
     client.close()?;
     match state {

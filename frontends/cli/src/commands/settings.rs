@@ -37,12 +37,7 @@ pub fn run(global: &Global, change: Option<&Command>) -> Result<(), Trouble> {
             read_marks
         }
     };
-    if global.json {
-        println!("{}", serde_json::json!({ "read_marks": read_marks }));
-    } else {
-        println!("read-marks  {}", word(read_marks));
-    }
-    Ok(())
+    if global.json { put!("{}", serde_json::json!({ "read_marks": read_marks })) } else { put!("read-marks  {}", word(read_marks)) }
 }
 
 /// A switch in words.

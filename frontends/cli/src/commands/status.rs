@@ -24,9 +24,9 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     }
     let (view, (name, fingerprint)) = (client.view(), client.own());
     if global.json {
-        println!("{}", object(&view, name, fingerprint));
+        put!("{}", object(&view, name, fingerprint))?;
     } else {
-        print(&view, name, global.color.paint(std::io::stdout().is_terminal()));
+        print(&view, name, global.color.paint(std::io::stdout().is_terminal()))?;
     }
     Ok(client.close()?)
 }
@@ -51,28 +51,29 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Valu
     })
 }
 
-fn print(view: &View, name: &str, paint: Paint) {
-    println!("name        {name}");
-    println!("registered  {}", if view.registered { "yes" } else { "no" });
-    println!("relay       {}", view.relay.as_ref().map_or("none", RelayAddress::text));
-    println!("logged in   {}", if view.online { "yes" } else { "no" });
+fn print(view: &View, name: &str, paint: Paint) -> Result<(), Trouble> {
+    put!("name        {name}")?;
+    put!("registered  {}", if view.registered { "yes" } else { "no" })?;
+    put!("relay       {}", view.relay.as_ref().map_or("none", RelayAddress::text))?;
+    put!("logged in   {}", if view.online { "yes" } else { "no" })?;
     if let Some(skew) = view.skew_ms {
-        println!("clock       {}", clock(skew));
+        put!("clock       {}", clock(skew))?;
     }
-    println!("transport   {ANONYMITY}");
-    println!("read marks  {}", word(view.read_marks));
-    println!("contacts    {}", view.contacts.len());
-    println!("unsettled   {} message(s) not yet stored by the relay", view.unsettled.len());
+    put!("transport   {ANONYMITY}")?;
+    put!("read marks  {}", word(view.read_marks))?;
+    put!("contacts    {}", view.contacts.len())?;
+    put!("unsettled   {} message(s) not yet stored by the relay", view.unsettled.len())?;
     if view.left > 0 {
-        println!("left        {} item(s) of people you have not accepted stay at the relay until tomorrow", view.left);
+        put!("left        {} item(s) of people you have not accepted stay at the relay until tomorrow", view.left)?;
     }
     let said = |code: Code| format!("{} (error {}). {}.", code.what(), code.number(), sentence(code.hint()));
     if view.copied {
-        println!("\n{}", paint.bad(&format!("Sending is stopped: {}", said(Code::ProfileCopied))));
+        put!("\n{}", paint.bad(&format!("Sending is stopped: {}", said(Code::ProfileCopied))))?;
     }
     for code in warnings(view) {
-        println!("\n{}", paint.warning(&sentence(&said(code))));
+        put!("\n{}", paint.warning(&sentence(&said(code))))?;
     }
+    Ok(())
 }
 
 /// What hinders nothing, and is better mended.

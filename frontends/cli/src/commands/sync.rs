@@ -22,9 +22,8 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
         return Err(silence);
     }
     if global.json {
-        println!("{}", serde_json::json!({ "received": came, "unsettled": waiting }));
+        put!("{}", serde_json::json!({ "received": came, "unsettled": waiting }))
     } else {
-        println!("{came} new, {waiting} still to be stored by the relay");
+        put!("{came} new, {waiting} still to be stored by the relay")
     }
-    Ok(())
 }

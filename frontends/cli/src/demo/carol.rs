@@ -1,6 +1,6 @@
 //! The parent's handle to the child: commands go in, points come out, and some are answered with SIGKILL.
 
-use super::Trouble;
+use super::{Trouble, stopped};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -53,7 +53,7 @@ impl Carol {
             .stderr(Stdio::inherit())
             .spawn()?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Trouble("the child has no pipes".to_owned()));
+            return Err(stopped("the child has no pipes"));
         };
         let (sender, lines) = channel();
         std::thread::spawn(move || {
@@ -68,7 +68,7 @@ impl Carol {
     }
 
     fn process(&mut self) -> Result<&mut Process, Trouble> {
-        self.running.as_mut().ok_or(Trouble("the child is not running".to_owned()))
+        self.running.as_mut().ok_or(stopped("the child is not running"))
     }
 
     pub fn tell(&mut self, command: &str) -> Result<(), Trouble> {
@@ -83,11 +83,11 @@ impl Carol {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = match self.process()?.lines.recv_timeout(left) {
                 Ok(line) => line,
-                Err(RecvTimeoutError::Timeout) => return Err(Trouble("waited in vain for the child".to_owned())),
-                Err(RecvTimeoutError::Disconnected) => return Err(Trouble("the child ended".to_owned())),
+                Err(RecvTimeoutError::Timeout) => return Err(stopped("waited in vain for the child")),
+                Err(RecvTimeoutError::Disconnected) => return Err(stopped("the child ended")),
             };
             if let Some(words) = line.strip_prefix("trouble ") {
-                return Err(Trouble(format!("the child says: {words}")));
+                return Err(stopped(format!("the child says: {words}")));
             }
             if let Some(found) = wanted(&line) {
                 return Ok(found);
@@ -109,13 +109,13 @@ impl Carol {
         let deadline = Instant::now() + PATIENCE;
         while waiting()? {
             if Instant::now() > deadline {
-                return Err(Trouble("waited in vain while the child went on".to_owned()));
+                return Err(stopped("waited in vain while the child went on"));
             }
             match self.process()?.lines.recv_timeout(Duration::from_millis(10)) {
                 Ok(line) if line.starts_with("at ") => self.tell("go")?,
-                Ok(line) if line.starts_with("trouble ") => return Err(Trouble(format!("the child says: {line}"))),
+                Ok(line) if line.starts_with("trouble ") => return Err(stopped(format!("the child says: {line}"))),
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(Trouble("the child ended".to_owned())),
+                Err(RecvTimeoutError::Disconnected) => return Err(stopped("the child ended")),
             }
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Carol {
 
     /// SIGKILL: the process gets no chance to put anything in order.
     pub fn kill(&mut self) -> Result<(), Trouble> {
-        let mut process = self.running.take().ok_or(Trouble("the child is not running".to_owned()))?;
+        let mut process = self.running.take().ok_or(stopped("the child is not running"))?;
         process.child.kill()?;
         process.child.wait()?;
         self.crashes += 1;
@@ -142,8 +142,8 @@ impl Carol {
     pub fn close(&mut self) -> Result<(), Trouble> {
         self.tell("close")?;
         self.until(|line| (line == "done").then_some(()))?;
-        let mut process = self.running.take().ok_or(Trouble("the child is not running".to_owned()))?;
+        let mut process = self.running.take().ok_or(stopped("the child is not running"))?;
         let status = process.child.wait()?;
-        if status.success() { Ok(()) } else { Err(Trouble(format!("the child ended with {status}"))) }
+        if status.success() { Ok(()) } else { Err(stopped(format!("the child ended with {status}"))) }
     }
 }

@@ -5,9 +5,9 @@
 //!   out   ready FINGERPRINT · at POINT · answer COMMAND-OR-INTENT STATE · done · trouble WORDS
 //! ```
 
-use super::Trouble;
 use super::people::{address, create, name, unlock};
-use std::io::{BufRead as _, Write as _};
+use super::{Trouble, stopped};
+use std::io::BufRead as _;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 pub fn run(folder: &Path) -> ExitCode {
     match child(folder) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Trouble(words)) => {
-            say(&format!("trouble {words}"));
+        Err(trouble) => {
+            say(&format!("trouble {}", trouble.words()));
             ExitCode::FAILURE
         }
     }
@@ -35,8 +35,7 @@ pub fn run(folder: &Path) -> ExitCode {
 
 /// One line to the parent. Without a parent there is nobody to tell, and the next read ends the child.
 fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    let _ = put!("{line}");
 }
 
 fn point(point: &Point) -> String {
@@ -81,7 +80,7 @@ fn follow(client: &Client, commands: &Receiver<String>) -> Result<(), Trouble> {
         match command {
             "register" => {
                 ask(client, Intent::Register { relay: address(rest)?, key: None, token: None })?;
-                client.wait_for(PATIENCE, |view| view.registered.then_some(())).ok_or(Trouble("not registered in time".to_owned()))?;
+                client.wait_for(PATIENCE, |view| view.registered.then_some(())).ok_or(stopped("not registered in time"))?;
                 say("answer register done");
             }
             "add" => {
@@ -96,7 +95,7 @@ fn follow(client: &Client, commands: &Receiver<String>) -> Result<(), Trouble> {
             "send" => send(client, rest)?,
             "settle" => settle(client)?,
             "close" => return Ok(()),
-            _ => return Err(Trouble(format!("no such command: {command}"))),
+            _ => return Err(stopped(format!("no such command: {command}"))),
         }
     }
     Ok(())
@@ -105,9 +104,9 @@ fn follow(client: &Client, commands: &Receiver<String>) -> Result<(), Trouble> {
 fn send(client: &Client, rest: &str) -> Result<(), Trouble> {
     let mut parts = rest.splitn(3, ' ');
     let (Some(id), Some(who), Some(text)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(Trouble("send INTENT NAME TEXT".to_owned()));
+        return Err(stopped("send INTENT NAME TEXT"));
     };
-    let number = u128::from_str_radix(id, 16)?;
+    let number = u128::from_str_radix(id, 16).map_err(|error| stopped(error.to_string()))?;
     client.send_as(IntentId(number.to_be_bytes()), known(client, who)?, text)?;
     say(&format!("answer {id} queued"));
     Ok(())
@@ -124,7 +123,7 @@ fn settle(client: &Client) -> Result<(), Trouble> {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(Trouble("waited in vain for receipts".to_owned()));
+            return Err(stopped("waited in vain for receipts"));
         }
         let _ = client.next_changes(64, Duration::from_millis(50));
     }
@@ -134,7 +133,7 @@ fn known(client: &Client, who: &str) -> Result<thicket_types::ids::Fingerprint, 
     let key = name(who)?.key();
     let found =
         client.wait_for(PATIENCE, |view| view.contacts.iter().find(|contact| contact.name.key() == key).map(|contact| contact.fingerprint));
-    found.ok_or(Trouble(format!("{who} is not known")))
+    found.ok_or(stopped(format!("{who} is not known")))
 }
 
 fn ask(client: &Client, intent: Intent) -> Result<(), Trouble> {

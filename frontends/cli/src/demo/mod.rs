@@ -7,10 +7,11 @@ mod people;
 mod story;
 mod tell;
 
+use crate::output::Trouble;
 use clap::Args;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use tell::Tell;
+use thicket_types::error::Code;
 
 pub use child::run as run_child;
 
@@ -24,30 +25,18 @@ pub struct Arguments {
     keep: Option<PathBuf>,
 }
 
-/// Runs the demo. 0: nothing lost, nothing doubled, every journal verified. 1: something was.
-pub fn run(arguments: &Arguments, json: bool) -> ExitCode {
+/// Runs the demo. **Errors:** exit status 1 if anything was lost, doubled or not verified; what stopped it.
+pub fn run(arguments: &Arguments, json: bool) -> Result<(), Trouble> {
     let mut tell = Tell::new(json);
-    let told = folder(arguments).and_then(|(folder, _removed_at_the_end)| story::run(&mut tell, &folder));
-    match told {
-        Ok(report) => {
-            let good = report.is_good();
-            tell.report(&report, arguments.keep.as_deref());
-            if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(trouble) => {
-            tell.trouble(&trouble);
-            ExitCode::FAILURE
-        }
-    }
+    let (folder, _removed_at_the_end) = folder(arguments)?;
+    let report = story::run(&mut tell, &folder)?;
+    tell.report(&report, arguments.keep.as_deref())?;
+    if report.is_good() { Ok(()) } else { Err(Trouble::Said(1)) }
 }
 
 /// What stopped the demo.
-pub struct Trouble(pub String);
-
-impl<E: std::error::Error> From<E> for Trouble {
-    fn from(error: E) -> Trouble {
-        Trouble(error.to_string())
-    }
+fn stopped(words: impl Into<String>) -> Trouble {
+    Trouble::Numbered(Code::DemoStopped, Some(words.into()))
 }
 
 fn folder(arguments: &Arguments) -> Result<(PathBuf, Option<tempfile::TempDir>), Trouble> {
@@ -55,9 +44,10 @@ fn folder(arguments: &Arguments) -> Result<(PathBuf, Option<tempfile::TempDir>),
         let folder = tempfile::TempDir::with_prefix("thicket-demo-")?;
         return Ok((folder.path().to_path_buf(), Some(folder)));
     };
-    std::fs::create_dir_all(keep)?;
-    if std::fs::read_dir(keep)?.next().is_some() {
-        return Err(Trouble(format!("{} is not empty; name a new folder", keep.display())));
+    let failed = |error: std::io::Error| Trouble::stream(&keep.display().to_string(), &error);
+    std::fs::create_dir_all(keep).map_err(failed)?;
+    if std::fs::read_dir(keep).map_err(failed)?.next().is_some() {
+        return Err(Trouble::Usage(format!("{} is not empty; name a new folder", keep.display())));
     }
     Ok((keep.clone(), None))
 }

@@ -1,6 +1,6 @@
 //! The people of the demo: their profiles, and waiting for what must come to pass.
 
-use super::{PASSPHRASE, Trouble};
+use super::{PASSPHRASE, Trouble, stopped};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use thicket_client::{Client, Direction, MessageRow, Options, Origin, Profile, SystemClock, SystemEntropy, share};
@@ -21,11 +21,11 @@ pub fn passphrase() -> Secret<Vec<u8>> {
 }
 
 pub fn address(text: &str) -> Result<RelayAddress, Trouble> {
-    RelayAddress::parse(text).ok_or(Trouble(format!("{text} is no relay's address")))
+    RelayAddress::parse(text).ok_or(stopped(format!("{text} is no relay's address")))
 }
 
 pub fn name(text: &str) -> Result<Name, Trouble> {
-    Name::parse(text).map_err(|_| Trouble(format!("{text} is no name")))
+    Name::parse(text).map_err(|_| stopped(format!("{text} is no name")))
 }
 
 /// Makes a profile with a new identity.
@@ -56,7 +56,7 @@ impl Person {
         person.wire(profile)?;
         person.ask(Intent::Register { relay: address(meeting.address())?, key: None, token: None })?;
         let registered = person.client()?.wait_for(PATIENCE, |view| view.registered.then_some(()));
-        registered.ok_or(Trouble(format!("{name} could not register")))?;
+        registered.ok_or(stopped(format!("{name} could not register")))?;
         Ok(person)
     }
 
@@ -68,7 +68,7 @@ impl Person {
     }
 
     pub fn client(&self) -> Result<&Client, Trouble> {
-        self.client.as_ref().ok_or(Trouble(format!("{} is not there", self.name)))
+        self.client.as_ref().ok_or(stopped(format!("{} is not there", self.name)))
     }
 
     /// Closes the profile.
@@ -98,7 +98,7 @@ impl Person {
         let found = self
             .client()?
             .wait_for(PATIENCE, |view| view.contacts.iter().find(|contact| contact.name.key() == key).map(|contact| contact.fingerprint));
-        found.ok_or(Trouble(format!("{} never came to know {who}", self.name)))
+        found.ok_or(stopped(format!("{} never came to know {who}", self.name)))
     }
 
     pub fn say(&self, to: Fingerprint, text: &str) -> Result<(), Trouble> {
@@ -132,7 +132,7 @@ impl Person {
     /// Waits until the relay has stored everything that this person said.
     pub fn stored(&self) -> Result<(), Trouble> {
         let stored = self.client()?.wait_for(PATIENCE, |view| view.unsettled.is_empty().then_some(()));
-        stored.ok_or(Trouble(format!("the relay did not store what {} said", self.name)))
+        stored.ok_or(stopped(format!("the relay did not store what {} said", self.name)))
     }
 
     /// Waits until everything that this person said is on a device of its recipient.
@@ -140,7 +140,7 @@ impl Person {
         let deadline = Instant::now() + PATIENCE;
         while !self.all_delivered()? {
             if Instant::now() >= deadline {
-                return Err(Trouble(format!("waited in vain for what {} said to be delivered", self.name)));
+                return Err(stopped(format!("waited in vain for what {} said to be delivered", self.name)));
             }
             let _ = self.client()?.next_changes(64, Duration::from_millis(50));
         }
@@ -154,7 +154,7 @@ impl Person {
                 return Ok(found);
             }
             if Instant::now() >= deadline {
-                return Err(Trouble(format!("waited in vain for {what}")));
+                return Err(stopped(format!("waited in vain for {what}")));
             }
             // Wakes with the next change; the short limit covers one that came between the look and the wait.
             let _ = self.client()?.next_changes(64, Duration::from_millis(50));

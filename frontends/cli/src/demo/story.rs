@@ -1,10 +1,10 @@
 //! What happens in the demo, scene by scene.
 
-use super::Trouble;
 use super::carol::Carol;
 use super::ledger::{Ledger, Report};
 use super::people::{Person, inspect, name};
 use super::tell::Tell;
+use super::{Trouble, stopped};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,18 +24,18 @@ const ROUGH: Conditions = Conditions { lost: 20, doubled: 150, reordered: 500, s
 pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     let mut ledger = Ledger::default();
 
-    tell.scene("A relay starts, and three people register with it");
+    tell.scene("A relay starts, and three people register with it")?;
     let (relay, meeting, address) = start_relay(folder)?;
-    tell.line("the relay listens on loopback and, for other processes, over Noise on TCP");
+    tell.line("the relay listens on loopback and, for other processes, over Noise on TCP")?;
     let mut alice = Person::register("alice", folder, &meeting)?;
     let mut bob = Person::register("bob", folder, &meeting)?;
-    tell.line("alice and bob: each signed the relay's challenge with a new OpenPGP identity");
+    tell.line("alice and bob: each signed the relay's challenge with a new OpenPGP identity")?;
     let mut carol = Carol::start(folder)?;
     carol.tell(&format!("register {address}"))?;
     carol.answer("register")?;
-    tell.line("carol: the same, from a process of her own");
+    tell.line("carol: the same, from a process of her own")?;
 
-    tell.scene("Alice looks bob up and writes; bob accepts and answers");
+    tell.scene("Alice looks bob up and writes; bob accepts and answers")?;
     alice.ask(Intent::AddContact { name: name("bob")? })?;
     let to_bob = alice.knows("bob")?;
     let text = ledger.say("alice", "bob", "Hello Bob, this is the first message.");
@@ -48,26 +48,26 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     alice.has(&text)?;
     alice.delivered()?;
     bob.delivered()?;
-    tell.line("a group of two by MLS; both messages delivered, and both senders told");
+    tell.line("a group of two by MLS; both messages delivered, and both senders told")?;
 
-    tell.scene("Bob goes away, and alice writes on");
+    tell.scene("Bob goes away, and alice writes on")?;
     bob.leave()?;
     let texts: Vec<String> = (1..=5).map(|number| ledger.say("alice", "bob", &format!("While you were away, {number}."))).collect();
     for text in &texts {
         alice.say(to_bob, text)?;
     }
     alice.stored()?;
-    tell.line("five messages wait at the relay, sealed; it does not know who wrote them");
+    tell.line("five messages wait at the relay, sealed; it does not know who wrote them")?;
     bob.come_back()?;
     let mut places = Vec::new();
     for text in &texts {
         places.push(bob.has(text)?);
     }
     let order = if places.is_sorted() { "in order" } else { "out of order" };
-    tell.line(&format!("bob opened his journal, logged in again, and has all five, {order}"));
+    tell.line(&format!("bob opened his journal, logged in again, and has all five, {order}"))?;
     alice.delivered()?;
 
-    tell.scene("The way gets rough: frames are lost, doubled and overtaken");
+    tell.scene("The way gets rough: frames are lost, doubled and overtaken")?;
     meeting.set_conditions(ROUGH);
     meeting.set_paused(true);
     let mut texts = Vec::new();
@@ -86,9 +86,11 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     }
     meeting.set_conditions(Conditions::default());
     let late = places.windows(2).filter(|pair| pair.first() > pair.last()).count();
-    tell.line(&format!("thirty messages crossed; {late} times one of alice's came before one she had written earlier; each is there once"));
+    tell.line(&format!(
+        "thirty messages crossed; {late} times one of alice's came before one she had written earlier; each is there once"
+    ))?;
 
-    tell.scene("Bob and carol begin a conversation at the same moment");
+    tell.scene("Bob and carol begin a conversation at the same moment")?;
     bob.ask(Intent::AddContact { name: name("carol")? })?;
     let to_carol = bob.knows("carol")?;
     carol.tell("add bob")?;
@@ -106,29 +108,29 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
         1 => "one was quicker: one MLS group arose".to_owned(),
         groups => format!("{groups} MLS groups arose, and by one rule both sides settled on the same one"),
     };
-    tell.line(&format!("{arose}; both messages were read"));
+    tell.line(&format!("{arose}; both messages were read"))?;
 
-    tell.scene("Carol's process is killed, three times, at the worst moments");
+    tell.scene("Carol's process is killed, three times, at the worst moments")?;
     let text = ledger.say("carol", "bob", "Written just before the power went.");
     carol.tell(&format!("send {:032x} bob {text}", 2))?;
     carol.hold_at(|at| at.starts_with("appended"))?;
     carol.kill()?;
-    tell.line("SIGKILL with the block on disk and nothing dispatched");
+    tell.line("SIGKILL with the block on disk and nothing dispatched")?;
     carol.restart()?;
     // She never saw an Ok, so she asks again, under the same id.
     carol.tell(&format!("send {:032x} bob {text}", 2))?;
     carol.answer(&format!("{:032x}", 2))?;
     follow(&mut carol, &bob, &text)?;
-    tell.line("she asked again under the same id; bob has it once");
+    tell.line("she asked again under the same id; bob has it once")?;
 
     let text = ledger.say("carol", "bob", "Encrypted, and then darkness.");
     carol.tell(&format!("send {:032x} bob {text}", 3))?;
     carol.hold_at(|at| at.starts_with("committed") && at.contains("SealMessage"))?;
     carol.kill()?;
-    tell.line("SIGKILL with the vault's ratchet moved and committed, and the journal not knowing");
+    tell.line("SIGKILL with the vault's ratchet moved and committed, and the journal not knowing")?;
     carol.restart()?;
     follow(&mut carol, &bob, &text)?;
-    tell.line("the vault's ledger gave the same frame again; bob has it once");
+    tell.line("the vault's ledger gave the same frame again; bob has it once")?;
 
     let text = ledger.say("carol", "bob", "Sent, and gone before the answer.");
     carol.tell(&format!("send {:032x} bob {text}", 4))?;
@@ -138,10 +140,10 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     // It stands where the frame has left and nothing says so: bob may read it while carol does not know.
     bob.has(&text)?;
     carol.kill()?;
-    tell.line("SIGKILL with the frame on its way, bob reading it, and carol's journal not knowing");
+    tell.line("SIGKILL with the frame on its way, bob reading it, and carol's journal not knowing")?;
     carol.restart()?;
     follow(&mut carol, &bob, &text)?;
-    tell.line("the same bytes went again and were recognised; bob has it once");
+    tell.line("the same bytes went again and were recognised; bob has it once")?;
 
     let text = ledger.say("bob", "carol", "Good to have you back.");
     bob.say(to_carol, &text)?;
@@ -150,13 +152,13 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     carol.tell("settle")?;
     carol.answer("settle")?;
 
-    tell.scene("Everybody leaves, and every journal is folded again");
+    tell.scene("Everybody leaves, and every journal is folded again")?;
     alice.leave()?;
     bob.leave()?;
     carol.close()?;
     drop(relay.stop());
     let kept = [inspect("alice", &alice.folder)?, inspect("bob", &bob.folder)?, inspect("carol", carol.folder())?];
-    tell.line("twice from the first record, and once from the newest snapshot");
+    tell.line("twice from the first record, and once from the newest snapshot")?;
     ledger.settle(&kept, carol.crashes)
 }
 
@@ -178,7 +180,7 @@ fn start_relay(folder: &Path) -> Result<(DemoRelay, Loopback, String), Trouble> 
     SystemEntropy.fill(&mut identity);
     let direct = DirectRelay::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &noise, Box::new(SystemEntropy), waker)?;
     let address = direct.address();
-    let store = SqliteStore::open(&data.join("relay.db"))?;
+    let store = SqliteStore::open(&data.join("relay.db")).map_err(|error| stopped(error.to_string()))?;
     let (clock, policy) = (Box::new(SystemClock::new()), Policy::default());
     let world = World { entropy: Box::new(SystemEntropy), clock, verify: Box::new(Verifier), policy };
     let relay = Relay::new(store, Joined::new(end, direct), &identity, world);

@@ -22,46 +22,33 @@ impl Tell {
     }
 
     /// Begins a scene.
-    pub fn scene(&mut self, title: &str) {
+    pub fn scene(&mut self, title: &str) -> Result<(), Trouble> {
         self.scene += 1;
-        if !self.json {
-            println!("\n{}. {title}", self.scene);
-        }
+        if self.json { Ok(()) } else { put!("\n{}. {title}", self.scene) }
     }
 
     /// Says what happened, with the time since the start.
-    pub fn line(&self, text: &str) {
-        if !self.json {
-            println!("   {:>5.1} s  {text}", self.seconds());
-        }
+    pub fn line(&self, text: &str) -> Result<(), Trouble> {
+        if self.json { Ok(()) } else { put!("   {:>5.1} s  {text}", self.seconds()) }
     }
 
-    pub fn trouble(&self, trouble: &Trouble) {
+    pub fn report(&self, report: &Report, keep: Option<&Path>) -> Result<(), Trouble> {
         if self.json {
-            println!("{}", serde_json::json!({ "error": { "message": trouble.0 } }));
-        } else {
-            println!("\nThe demo stopped: {}", trouble.0);
+            return put!("{}", report.json(self.seconds()));
         }
-    }
-
-    pub fn report(&self, report: &Report, keep: Option<&Path>) {
-        if self.json {
-            println!("{}", report.json(self.seconds()));
-            return;
-        }
-        println!("\n{}", report.table());
+        put!("\n{}", report.table())?;
         let good = if report.is_good() {
             "Nothing was lost, nothing came twice, and every journal folds to the same state."
         } else {
             "SOMETHING WENT WRONG: see the table."
         };
-        println!("{good} {:.1} s.", self.seconds());
+        put!("{good} {:.1} s.", self.seconds())?;
         match keep {
             Some(folder) => {
-                println!("\nKept in {}: a profile each (keys, journal, snapshots, vault) and the relay's data.", folder.display());
-                println!("The profiles' passphrase is \"{}\".", super::PASSPHRASE);
+                put!("\nKept in {}: a profile each (keys, journal, snapshots, vault) and the relay's data.", folder.display())?;
+                put!("The profiles' passphrase is \"{}\".", super::PASSPHRASE)
             }
-            None => println!("\nNext: thicket demo --keep DIR keeps profiles, journals and the relay's data for a closer look."),
+            None => put!("\nNext: thicket demo --keep DIR keeps profiles, journals and the relay's data for a closer look."),
         }
     }
 }

@@ -13,6 +13,7 @@ mod paint;
 mod progress;
 mod text;
 mod usage;
+mod warn;
 mod watch;
 
 use clap::{Args, Parser, Subcommand};

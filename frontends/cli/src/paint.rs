@@ -56,6 +56,11 @@ impl Paint {
         self.with("33", text)
     }
 
+    /// What must not be overlooked.
+    pub fn loud(self, text: &str) -> String {
+        self.with("1;31", text)
+    }
+
     /// What is wrong.
     pub fn bad(self, text: &str) -> String {
         self.with("31", text)

@@ -29,11 +29,35 @@ const CLOSE: &str = "close it, and look again";
 enum Found {
     Ok,
     /// Something to know; what to do.
-    Warning(String),
+    Warning(Todo),
     /// The same, with a number.
     Numbered(Code),
     /// Something to mend.
     Problem(Code),
+}
+
+/// What to do.
+enum Todo {
+    Words(&'static str),
+    /// To be typed as it stands.
+    Command(String),
+}
+
+impl Todo {
+    fn text(&self) -> &str {
+        match self {
+            Todo::Words(words) => words,
+            Todo::Command(command) => command,
+        }
+    }
+
+    /// A sentence; a command stays as it is typed.
+    fn shown(&self) -> String {
+        match self {
+            Todo::Words(words) => format!("{}.", sentence(words)),
+            Todo::Command(command) => command.clone(),
+        }
+    }
 }
 
 struct Check {
@@ -47,8 +71,13 @@ impl Check {
         Check { name, what: what.into(), found: Found::Ok }
     }
 
-    fn warning(name: &'static str, what: impl Into<String>, todo: impl Into<String>) -> Check {
-        Check { name, what: what.into(), found: Found::Warning(todo.into()) }
+    fn warning(name: &'static str, what: impl Into<String>, todo: &'static str) -> Check {
+        Check { name, what: what.into(), found: Found::Warning(Todo::Words(todo)) }
+    }
+
+    /// A warning that a command puts right.
+    fn mendable(name: &'static str, what: impl Into<String>, command: impl Into<String>) -> Check {
+        Check { name, what: what.into(), found: Found::Warning(Todo::Command(command.into())) }
     }
 
     fn problem(name: &'static str, code: Code) -> Check {
@@ -80,8 +109,17 @@ impl Check {
     fn todo(&self) -> Option<String> {
         match &self.found {
             Found::Ok => None,
-            Found::Warning(todo) => Some(todo.clone()),
+            Found::Warning(todo) => Some(todo.text().to_owned()),
             Found::Numbered(code) | Found::Problem(code) => Some(code.hint().to_owned()),
+        }
+    }
+
+    /// The same for a person.
+    fn advice(&self) -> Option<String> {
+        match &self.found {
+            Found::Ok => None,
+            Found::Warning(todo) => Some(todo.shown()),
+            Found::Numbered(code) | Found::Problem(code) => Some(Todo::Words(code.hint()).shown()),
         }
     }
 
@@ -142,8 +180,8 @@ fn show(global: &Global, checks: &[Check]) -> Result<(), Trouble> {
     let paint = global.color.paint(std::io::stdout().is_terminal());
     for check in checks {
         put!("{}  {:<9}  {}", painted(paint, check), check.name, check.what)?;
-        if let Some(todo) = check.todo() {
-            put!("{:7}  {:9}  → {}.", "", "", sentence(&todo))?;
+        if let Some(advice) = check.advice() {
+            put!("{:7}  {:9}  → {advice}", "", "")?;
         }
     }
     Ok(())
@@ -164,7 +202,7 @@ fn files(folder: &Path) -> Vec<Check> {
     let mode = |path: &Path| std::fs::metadata(path).map(|data| data.permissions().mode() & 0o777);
     let check = |name: &'static str, path: &Path, wanted: u32| match mode(path) {
         Ok(mode) if mode & !wanted & 0o077 == 0 => Check::ok(name, "for its owner alone"),
-        Ok(mode) => Check::warning(
+        Ok(mode) => Check::mendable(
             name,
             format!("other users of this machine may look into it (mode {mode:03o})"),
             format!("chmod {wanted:o} {}", path.display()),
@@ -301,7 +339,7 @@ fn vault(global: &Global, page: impl Fn(u64) -> Result<Vec<MessageRow>, Code>) -
 
 fn relay(global: &Global, client: &Client, checks: &mut Vec<Check>) -> Result<(), Trouble> {
     if !client.view().registered {
-        checks.push(Check::warning("relay", "this account is not registered with a relay", "thicket register --relay ADDRESS"));
+        checks.push(Check::mendable("relay", "this account is not registered with a relay", "thicket register --relay ADDRESS"));
         return Ok(());
     }
     let since = Instant::now();
@@ -356,6 +394,16 @@ mod tests {
         assert_eq!(of(&[Code::ProfileCopied, Code::RelayUnreachable]), Some(Code::RelayUnreachable));
         let numbered = Check { name: "x", what: String::new(), found: Found::Numbered(Code::ClockWrong) };
         assert_eq!(worst(&[Check::warning("x", "", ""), numbered, Check::ok("x", "")]), None);
+    }
+
+    #[test]
+    fn advice_is_a_sentence_and_a_command_is_left_as_it_is_typed() {
+        let shown = |check: Check| check.advice().expect("advice");
+        assert_eq!(shown(Check::warning("disk", "", "make room")), "Make room.");
+        assert_eq!(shown(Check::mendable("relay", "", "thicket register --relay ADDRESS")), "thicket register --relay ADDRESS");
+        assert_eq!(shown(Check::mendable("folder", "", "chmod 700 /home/a")), "chmod 700 /home/a");
+        assert_eq!(shown(Check::problem("disk", Code::DiskFull)), "Make room; nothing that was acknowledged is lost.");
+        assert!(Code::ALL.iter().all(|code| !code.hint().starts_with("thicket ")), "a hint begins a sentence");
     }
 
     #[test]

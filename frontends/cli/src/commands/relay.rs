@@ -3,7 +3,7 @@
 use super::rows::from_hex;
 use crate::output::Trouble;
 use crate::watch::Watch;
-use crate::{Global, home};
+use crate::{Global, home, warn};
 use std::path::PathBuf;
 use thicket_client::Client;
 use thicket_transport::Address;
@@ -61,6 +61,7 @@ pub fn register(global: &Global, relay: &str, with: &With) -> Result<(), Trouble
     let client = home::open(global)?;
     home::ask(&client, Intent::Register { relay, key, token })?;
     settle(global, &client, |view| view.registered && view.online)?;
+    warn::of_clock(global, &client.view());
     let (name, _) = client.own();
     if global.json {
         put!("{}", serde_json::json!({ "registered": name }))?;

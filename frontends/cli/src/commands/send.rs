@@ -2,7 +2,7 @@
 
 use crate::output::Trouble;
 use crate::watch::Watch;
-use crate::{Global, home};
+use crate::{Global, home, warn};
 use std::io::Read as _;
 use thicket_client::{Client, Direction, View};
 use thicket_types::effect::MessageState;
@@ -60,6 +60,7 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     })?;
     drop(watch);
     let view = client.view();
+    warn::of_clock(global, &view);
     let (state, cause) = standing(&client, &view, contact, message)?;
     if global.json {
         put!("{}", serde_json::json!({ "message": message.hex(), "state": state.word() }))?;

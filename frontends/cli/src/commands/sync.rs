@@ -2,7 +2,7 @@
 
 use crate::output::Trouble;
 use crate::watch::Watch;
-use crate::{Global, home};
+use crate::{Global, home, warn};
 use thicket_types::error::Code;
 
 pub fn run(global: &Global) -> Result<(), Trouble> {
@@ -16,7 +16,9 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     drop(watch);
     let new = client.messages(None, before, u32::MAX)?;
     let came = new.iter().filter(|row| row.direction == thicket_client::Direction::Received).count();
-    let waiting = client.view().unsettled.len();
+    let view = client.view();
+    warn::of_clock(global, &view);
+    let waiting = view.unsettled.len();
     client.close()?;
     if !rested {
         return Err(silence);

@@ -4,7 +4,6 @@ use crate::Global;
 use crate::output::Trouble;
 use crate::progress::Progress;
 use etcetera::BaseStrategy as _;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use thicket_client::{Client, Profile, SystemEntropy, share};
 use thicket_transport::DirectClient;
@@ -33,7 +32,7 @@ pub fn passphrase(global: &Global, new: bool) -> Result<Secret<Vec<u8>>, Trouble
     };
     let passphrase = match given {
         Some(passphrase) => passphrase,
-        None if !std::io::stdin().is_terminal() => {
+        None if !has_terminal() => {
             return Err(Trouble::Usage("no terminal to ask for the passphrase on; give --passphrase-file FILE".to_owned()));
         }
         None => typed(new)?,
@@ -48,7 +47,7 @@ pub fn passphrase(global: &Global, new: bool) -> Result<Secret<Vec<u8>>, Trouble
 pub fn new_passphrase(file: Option<&Path>) -> Result<Secret<Vec<u8>>, Trouble> {
     let passphrase = match file {
         Some(file) => first_line(file)?,
-        None if !std::io::stdin().is_terminal() => {
+        None if !has_terminal() => {
             return Err(Trouble::Usage("no terminal to ask for the new passphrase on; give --new-file FILE".to_owned()));
         }
         None => typed(true)?,
@@ -68,6 +67,18 @@ fn first_line(file: &Path) -> Result<Secret<Vec<u8>>, Trouble> {
     Ok(Secret::new(line))
 }
 
+/// Whether there is a terminal to ask on: also where standard input is a pipe, which may hold a message.
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+#[cfg(not(unix))]
+fn has_terminal() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdin().is_terminal()
+}
+
 fn typed(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
     let read = |prompt: &str| {
         let typed = rpassword::prompt_password(prompt).map_err(|error| Trouble::stream("the terminal", &error))?;
@@ -76,8 +87,9 @@ fn typed(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
     if !new {
         return read("Passphrase: ");
     }
-    note!("Choose a passphrase. It cannot be recovered: whoever forgets it has lost this account.");
-    let (first, second) = (read("Passphrase: ")?, read("Once more: ")?);
+    // On the terminal too, wherever standard error goes.
+    let first = read("Choose a passphrase. It cannot be recovered: whoever forgets it has lost this account.\nPassphrase: ")?;
+    let second = read("Once more: ")?;
     if first.expose() != second.expose() {
         return Err(Trouble::Usage("the two differ; nothing was made".to_owned()));
     }

@@ -1,4 +1,4 @@
-//! On a terminal: the progress line, and the prompt of a chat.
+//! On a terminal: the passphrase, the progress line, and the prompt of a chat.
 #![cfg(target_os = "linux")]
 
 mod world;
@@ -9,7 +9,8 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::process::Child;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use world::{Person, Place, program};
@@ -26,6 +27,18 @@ struct Terminal {
 
 impl Terminal {
     fn run(person: &Person, arguments: &[&str]) -> Terminal {
+        Terminal::on(program(&person.home, arguments))
+    }
+
+    /// Runs a line of the shell in a session of its own, whose terminal this is, without a passphrase; `$thicket` is the program.
+    fn session(home: &Path, line: &str) -> Terminal {
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "sh", "-c", line]).env("thicket", env!("CARGO_BIN_EXE_thicket")).env("THICKET_HOME", home);
+        command.env_remove("THICKET_PASSPHRASE");
+        Terminal::on(command)
+    }
+
+    fn on(mut command: Command) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&master).expect("ours");
         unlockpt(&master).expect("ours");
@@ -33,7 +46,6 @@ impl Terminal {
         let (columns, rows) = (u16::try_from(COLUMNS).expect("small"), u16::try_from(ROWS).expect("small"));
         tcsetwinsize(&master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
         let end = || OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(name.as_bytes())).expect("its other end");
-        let mut command = program(&person.home, arguments);
         command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end());
         let child = command.spawn().expect("the program starts");
         // The command holds the other end too; without that a read ends when the program does.
@@ -52,6 +64,14 @@ impl Terminal {
 
     fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("it takes keys");
+    }
+
+    /// Types a line in answer to a question that is asked without an echo.
+    fn answer(&mut self, question: &str, line: &str) {
+        self.until(question, |rows| rows.last().is_some_and(|row| row.ends_with(question)));
+        // The echo goes off just after the question.
+        std::thread::sleep(Duration::from_millis(300));
+        self.press(&format!("{line}\n"));
     }
 
     fn sent(&self) -> String {
@@ -226,4 +246,45 @@ fn a_chat_keeps_what_is_typed_below_what_comes() {
     terminal.press("\u{4}");
     assert_eq!(terminal.end(), 0);
     assert_eq!(bob.json(&["conversations"])[0]["unread"], 0);
+}
+
+#[test]
+fn a_new_passphrase_is_asked_for_twice_with_the_word_that_it_cannot_be_recovered() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let home = folder.path().join("alice");
+    let mut terminal = Terminal::session(&home, "exec \"$thicket\" account create alice");
+    terminal.answer("Passphrase:", "one two three");
+    assert!(terminal.sent().contains("Choose a passphrase. It cannot be recovered:"), "{}", terminal.sent());
+    terminal.answer("Once more:", "one two four");
+    assert_eq!(terminal.end(), 2);
+    terminal.until("the refusal", |rows| rows.iter().any(|row| row == "thicket: the two differ; nothing was made"));
+    assert!(!home.join("keys").exists());
+
+    let mut terminal = Terminal::session(&home, "exec \"$thicket\" account create alice 2>/dev/null");
+    terminal.answer("Passphrase:", "one two three");
+    terminal.answer("Once more:", "one two three");
+    assert_eq!(terminal.end(), 0, "{}", terminal.sent());
+    assert!(terminal.sent().contains("cannot be recovered") && !terminal.sent().contains("two"), "{}", terminal.sent());
+
+    let mut terminal = Terminal::session(&home, "exec \"$thicket\" account show");
+    terminal.answer("Passphrase:", "one two three");
+    assert_eq!(terminal.end(), 0, "{}", terminal.sent());
+}
+
+#[test]
+fn the_passphrase_is_asked_for_on_the_terminal_while_a_message_comes_through_a_pipe() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let alice = Person { name: "alice", home: folder.path().join("alice") };
+    assert_eq!(program(&alice.home, &["account", "create", "alice"]).output().expect("the program starts").status.code(), Some(0));
+    let mut terminal = Terminal::session(&alice.home, "echo hi | \"$thicket\" send bob -");
+    terminal.answer("Passphrase:", "one two three");
+    assert_eq!(terminal.end(), 3, "{}", terminal.sent());
+    terminal.until("the refusal", |rows| rows.iter().any(|row| row.contains("there is no such contact")));
+
+    // In a session without a terminal there is nobody to ask.
+    let mut command = Command::new("setsid");
+    command.arg(env!("CARGO_BIN_EXE_thicket")).args(["send", "bob", "-"]).env("THICKET_HOME", &alice.home);
+    let output = command.env_remove("THICKET_PASSPHRASE").stdin(Stdio::null()).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--passphrase-file"), "{output:?}");
 }

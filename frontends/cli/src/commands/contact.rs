@@ -3,7 +3,7 @@
 use super::account::in_groups;
 use crate::output::Trouble;
 use crate::watch::Watch;
-use crate::{Global, home};
+use crate::{Global, home, warn};
 use std::time::{Duration, Instant};
 use thicket_client::{Client, ContactView, Profile};
 use thicket_types::effect::Change;
@@ -106,7 +106,9 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::List => {
             let at = home::at(global)?;
             let (view, _) = Profile::look_at(&at.folder, &at.passphrase)?;
-            view.contacts.iter().try_for_each(|contact| line(global, contact))
+            view.contacts.iter().try_for_each(|contact| line(global, contact))?;
+            warn::of_identity(global, &view, None);
+            Ok(())
         }
     }
 }
@@ -235,7 +237,7 @@ fn show(global: &Global, client: Client, text: &str) -> Result<(), Trouble> {
 
 fn line(global: &Global, contact: &ContactView) -> Result<(), Trouble> {
     let standing = if contact.held {
-        "HELD: the directory shows another identity under this name; compare, then contact trust"
+        "HELD: the directory shows another identity under this name"
     } else if contact.blocked {
         "blocked"
     } else if contact.verified {

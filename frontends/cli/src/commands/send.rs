@@ -35,7 +35,7 @@ pub fn run(global: &Global, to: &str, text: &str, goal: Goal) -> Result<(), Trou
     let text = if text == "-" { from_stdin()? } else { text.to_owned() };
     let client = home::open(global)?;
     let contact = home::contact(&client, to)?;
-    let message = client.send(contact, &text)?;
+    let message = client.send(contact, &text).inspect_err(|_| warn::of_identity(global, &client.view(), Some(contact)))?;
     follow(global, client, contact, message, goal)
 }
 
@@ -61,6 +61,7 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     drop(watch);
     let view = client.view();
     warn::of_clock(global, &view);
+    warn::of_identity(global, &view, Some(contact));
     let (state, cause) = standing(&client, &view, contact, message)?;
     if global.json {
         put!("{}", serde_json::json!({ "message": message.hex(), "state": state.word() }))?;

@@ -5,7 +5,7 @@ use super::settings::word;
 use crate::output::{Trouble, error, sentence};
 use crate::paint::Paint;
 use crate::watch::Watch;
-use crate::{Global, home};
+use crate::{Global, home, warn};
 use std::io::IsTerminal as _;
 use thicket_client::View;
 use thicket_types::error::Code;
@@ -28,6 +28,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     } else {
         print(&view, name, global.color.paint(std::io::stdout().is_terminal()))?;
     }
+    warn::of_identity(global, &view, None);
     Ok(client.close()?)
 }
 

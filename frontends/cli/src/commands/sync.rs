@@ -18,6 +18,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     let came = new.iter().filter(|row| row.direction == thicket_client::Direction::Received).count();
     let view = client.view();
     warn::of_clock(global, &view);
+    warn::of_identity(global, &view, None);
     let waiting = view.unsettled.len();
     client.close()?;
     if !rested {

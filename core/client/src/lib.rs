@@ -24,4 +24,4 @@ pub use profile::{Options, Profile};
 pub use pump::{Observer, Point, Pump, Pumped};
 pub use system::{SeededEntropy, SharedEntropyHandle, SystemClock, SystemEntropy, share};
 pub use thicket_reducer::{ContactView, View};
-pub use thicket_vault::{Direction, MessageRow, Origin};
+pub use thicket_vault::{Direction, MessageRow, Origin, Reader};

@@ -8,7 +8,7 @@ use std::path::Path;
 use thicket_journal_format::{Key, digest};
 use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
-use thicket_types::ids::{Fingerprint, MessageId};
+use thicket_types::ids::{BodyRef, Fingerprint, MessageId};
 use thicket_types::time::{ClaimedTime, Stamp};
 
 /// Which way a message went.
@@ -89,6 +89,13 @@ impl Reader {
     pub fn message(&self, contact: Fingerprint, direction: Direction, message: MessageId) -> Result<Option<MessageRow>, Code> {
         let one = format!("{ROWS} WHERE contact = ?1 AND outgoing = ?2 AND id = ?3");
         Ok(self.rows(&one, params![contact.0, direction == Direction::Sent, message.0])?.pop())
+    }
+
+    /// The text of a body that is staged, for a message that has no row yet; `None` if there is no such body.
+    pub fn staged(&self, body: BodyRef) -> Result<Option<String>, Code> {
+        let mut find = self.conn.prepare_cached("SELECT bytes FROM body WHERE ref = ?1").map_err(fault)?;
+        let bytes = find.query_row([body.0], |row| row.get::<_, Vec<u8>>(0)).optional().map_err(fault)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Messages of this id, in whatever conversation they stand.

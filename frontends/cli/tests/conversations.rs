@@ -369,3 +369,33 @@ fn verbose_tells_on_standard_error_and_changes_nothing_else() {
     assert!(text(&coloured.stdout).contains("\u{1b}[32mok"), "{coloured:?}");
     assert!(!text(&place.alice.run(&["doctor"]).stdout).contains('\u{1b}'));
 }
+
+#[test]
+fn a_changed_identity_is_warned_of_wherever_the_contact_is_shown() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    // At another relay somebody else has bob's name.
+    let other = TestRelay::start(&place.folder.path().join("other"), 2, Policy::default());
+    let impostor = Person { name: "another bob", home: place.folder.path().join("another") };
+    impostor.say(&["account", "create", "bob"]);
+    impostor.say(&["register", "--relay", &other.address]);
+    alice.say(&["relay", "change", &other.address]);
+    alice.run(&["send", "bob", "Is that you?"]);
+    alice.run(&["sync"]);
+    let warned = |arguments: &[&str]| {
+        let output = alice.run(arguments);
+        let warnings = text(&output.stderr).lines().filter(|line| line.starts_with("WARNING: the directory")).map(str::to_owned).collect();
+        (status(&output), warnings)
+    };
+    let one = |warnings: Vec<String>| matches!(warnings.as_slice(), [line] if line.ends_with(": thicket contact trust bob"));
+    for command in [&["contact", "list"][..], &["conversations"], &["read", "bob"], &["sync"], &["status"]] {
+        let (status, warnings) = warned(command);
+        assert!(status == 0 && one(warnings), "{command:?}");
+    }
+    let (status, warnings) = warned(&["send", "bob", "Are you there?"]);
+    assert!(status == 3 && one(warnings), "sending is held");
+    let coloured = text(&alice.run(&["--color=always", "contact", "list"]).stderr);
+    assert!(coloured.starts_with("\u{1b}[1;31mWARNING: "), "{coloured:?}");
+    alice.say(&["contact", "trust", "bob"]);
+    assert!(alice.run(&["contact", "list"]).stderr.is_empty(), "whoever is meant by the name is trusted");
+}

@@ -169,6 +169,20 @@ fn message() {
 }
 
 #[test]
+fn waiting() {
+    let mut place = Place::new();
+    place.alice.say(&["contact", "add", "bob"]);
+    place.relay.stop();
+    place.alice.say(&["--timeout=1", "send", "bob", "Nobody has encrypted this yet,\nnor its second line."]);
+    let id = place.alice.newest("bob");
+    settings(Some(place.folder.path())).bind(|| {
+        assert_snapshot!("waiting_read", both(&place.alice, &["read", "bob"]));
+        assert_snapshot!("waiting_conversations", both(&place.alice, &["conversations"]));
+        assert_snapshot!("waiting_message_show", both(&place.alice, &["message", "show", &id]));
+    });
+}
+
+#[test]
 fn errors() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let alice = Person { name: "alice", home: folder.path().join("alice") };

@@ -15,6 +15,16 @@ fn a_body_is_from_one_byte_to_the_bound() {
 }
 
 #[test]
+fn what_is_staged_can_be_read_before_it_has_a_row() {
+    let mut alice = Person::new("alice", 1);
+    let body = alice.vault.stage("später".as_bytes()).expect("room");
+    assert_eq!(alice.reader().staged(body), Ok(Some("später".to_owned())));
+    assert_eq!(alice.rows(), []);
+    assert_eq!(alice.vault.sweep(&[]), Ok(1));
+    assert_eq!(alice.reader().staged(body), Ok(None));
+}
+
+#[test]
 fn a_sweep_drops_what_nobody_names_also_from_the_pages() {
     const TEXTS: [&str; 3] = ["the text of a message row", "the text that an intent names", "the text that nobody names"];
     let (mut alice, mut bob) = two();

@@ -1,13 +1,16 @@
 //! Conversations as a list, and messages found by their words.
 
-use super::rows::{Lines, object};
+use super::rows::{Lines, object, waiting};
 use crate::output::{Trouble, time};
 use crate::text::{fit, harmless};
 use crate::watch::name_of;
-use crate::{Global, home};
+use crate::{Global, home, warn};
 use serde_json::json;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use thicket_client::{Direction, MessageRow, Profile};
+use thicket_types::ids::Fingerprint;
 
 /// Columns that the last message gets.
 const TEXT_COLUMNS: usize = 60;
@@ -17,7 +20,7 @@ const FOUND_MAX: u32 = 100;
 pub fn list(global: &Global) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let (view, reader) = Profile::look_at(&at.folder, &at.passphrase)?;
-    let (latest, unread) = (reader.latest()?, reader.unread()?);
+    let (latest, unread) = (last(reader.latest()?, waiting(&view, &reader, None)?), reader.unread()?);
     let all: Vec<(String, u64, MessageRow)> =
         latest.into_iter().map(|row| (name_of(&view, row.contact), unread.get(&row.contact).copied().unwrap_or_default(), row)).collect();
     let name_len = all.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
@@ -34,7 +37,21 @@ pub fn list(global: &Global) -> Result<(), Trouble> {
         let new = if new_len == 0 { String::new() } else { format!("  {}", paint.bold(&format!("{:>new_len$}", new(*count)))) };
         put!("{}  {name:<name_len$}{new}  {}{text}", time(row.stamp.0), if sent { "me: " } else { "" })?;
     }
+    warn::of_identity(global, &view, None);
     Ok(())
+}
+
+/// The last message with each contact, the newest first. One that waits for its encryption counts from when it was written.
+fn last(latest: Vec<MessageRow>, waiting: Vec<MessageRow>) -> Vec<MessageRow> {
+    let mut last: BTreeMap<Fingerprint, MessageRow> = BTreeMap::new();
+    for row in latest.into_iter().chain(waiting) {
+        if last.get(&row.contact).is_none_or(|other| other.stamp <= row.stamp) {
+            last.insert(row.contact, row);
+        }
+    }
+    let mut last: Vec<MessageRow> = last.into_values().collect();
+    last.sort_by_key(|row| Reverse((row.stamp, row.number)));
+    last
 }
 
 fn new(count: u64) -> String {
@@ -59,4 +76,34 @@ pub fn search(global: &Global, words: &str) -> Result<(), Trouble> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thicket_types::effect::MessageState;
+    use thicket_types::ids::MessageId;
+    use thicket_types::time::{ClaimedTime, Stamp};
+
+    fn row(contact: u8, number: u64, stamp: u64) -> MessageRow {
+        MessageRow {
+            number,
+            contact: Fingerprint([contact; 20]),
+            direction: Direction::Sent,
+            message: MessageId([contact; 16]),
+            state: MessageState::Queued,
+            text: None,
+            stamp: Stamp(stamp),
+            claimed: ClaimedTime(stamp),
+            cause: None,
+        }
+    }
+
+    #[test]
+    fn a_conversation_of_waiting_messages_alone_is_listed_too() {
+        let shown = |latest, waiting| last(latest, waiting).iter().map(|row| (row.contact.0[0], row.stamp.0)).collect::<Vec<_>>();
+        assert_eq!(shown(vec![row(1, 9, 50)], vec![row(2, u64::MAX, 60), row(2, u64::MAX, 70)]), [(2, 70), (1, 50)]);
+        assert_eq!(shown(vec![row(1, 9, 50), row(2, 8, 40)], vec![row(1, u64::MAX, 30)]), [(1, 50), (2, 40)], "what came since is newer");
+        assert_eq!(shown(vec![row(1, 9, 50), row(2, 8, 40)], vec![row(2, u64::MAX, 60)]), [(2, 60), (1, 50)]);
+    }
 }

@@ -1,6 +1,6 @@
 //! One message: shown, sent again, taken back, deleted here.
 
-use super::rows::{Found, WAITING, find, object, text, waiting_object};
+use super::rows::{Found, find, object, text, waiting};
 use super::send::{Goal, follow};
 use crate::output::{Trouble, time_exact};
 use crate::watch::{Watch, name_of};
@@ -152,22 +152,20 @@ fn show(global: &Global, which: &Which) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let (view, reader) = Profile::look_at(&at.folder, &at.passphrase)?;
     let found = find(&which.id, &view, |message| reader.find(message), |after, count| reader.messages(None, after, count))?;
-    let (found, contact) = which.among(found, &view)?;
+    let (mut found, contact) = which.among(found, &view)?;
     let name = name_of(&view, contact);
+    if found.sent().is_none() {
+        found.rows.extend(waiting(&view, &reader, Some(contact))?.into_iter().filter(|row| row.message == found.message));
+    }
     for (at, row) in found.rows.iter().enumerate() {
-        if at > 0 && !global.json {
+        if global.json {
+            put!("{}", object(row, &name))?;
+            continue;
+        }
+        if at > 0 {
             put!("")?;
         }
-        if global.json { put!("{}", object(row, &name))? } else { print(row, &name, found.waits.map(|(_, state, _)| state))? }
-    }
-    if let (true, Some((_, state, stamp))) = (found.sent().is_none(), found.waits) {
-        if global.json {
-            put!("{}", waiting_object(&found.message, &name, state, stamp))?;
-        } else {
-            head(&found.message, &name, Direction::Sent, state)?;
-            put!("written    {}", time_exact(stamp.0))?;
-            put!("text       {WAITING}")?;
-        }
+        print(row, &name, found.waits.map(|(_, state, _)| state))?;
     }
     Ok(())
 }

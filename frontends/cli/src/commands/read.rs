@@ -1,8 +1,8 @@
 //! A conversation, read: shown, and marked as read where that is possible.
 
-use super::rows::{Lines, object, waiting_object};
+use super::rows::{Lines, object, waiting};
 use crate::output::Trouble;
-use crate::{Global, home};
+use crate::{Global, home, warn};
 use thicket_client::{Client, Direction, MessageRow, Profile};
 use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
@@ -18,7 +18,8 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
     };
     let known = view.contact(&home::name(with)?).ok_or(Code::UnknownContact)?;
     let (contact, name) = (known.fingerprint, known.name.text());
-    let rows = reader.messages(Some(contact), 0, u32::MAX)?;
+    let mut rows = reader.messages(Some(contact), 0, u32::MAX)?;
+    rows.extend(waiting(&view, &reader, Some(contact))?);
     let lines = Lines::of([name].into_iter());
     for row in &rows {
         if global.json {
@@ -27,15 +28,7 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
             put!("{}", lines.line(row, if row.direction == Direction::Sent { "me" } else { name }))?;
         }
     }
-    // What waits for its encryption has no row yet.
-    let waits = |message: &MessageId| rows.iter().all(|row| row.message != *message || row.direction == Direction::Received);
-    for (message, (_, state, _, stamp)) in view.unsettled.iter().filter(|(message, (to, ..))| *to == contact && waits(message)) {
-        if global.json {
-            put!("{}", waiting_object(message, name, *state, *stamp))?;
-        } else {
-            put!("{}", lines.waiting(message, *state, *stamp))?;
-        }
-    }
+    warn::of_identity(global, &view, Some(contact));
     let unread = reader.unread()?.get(&contact).is_some_and(|count| *count > 0);
     match (profile, newest(&rows)) {
         (Some(profile), Some(message)) if unread => mark(global, profile, contact, message),

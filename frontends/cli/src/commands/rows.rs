@@ -4,11 +4,11 @@ use crate::output::{Trouble, short, time};
 use crate::text::harmless;
 use crate::watch::name_of;
 use serde_json::{Value, json};
-use thicket_client::{Direction, MessageRow, View};
+use thicket_client::{Direction, MessageRow, Reader, View};
 use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, MessageId};
-use thicket_types::time::Stamp;
+use thicket_types::time::{ClaimedTime, Stamp};
 
 /// Digits that an id needs at least.
 const DIGITS_MIN: usize = 4;
@@ -31,22 +31,30 @@ pub fn object(row: &MessageRow, with: &str) -> Value {
     })
 }
 
-/// A message of ours that waits to be encrypted and has no row yet, as a program reads it.
-pub fn waiting_object(message: &MessageId, with: &str, state: MessageState, stamp: Stamp) -> Value {
-    json!({
-        "message": message.hex(),
-        "with": with,
-        "from": "me",
-        "text": null,
-        "state": state.word(),
-        "stamp_ms": stamp.0,
-        "claimed_ms": null,
-        "cause": null,
-    })
+/// Messages of ours that wait for their encryption and have no row yet, as the rows that they will have; oldest first. With one
+/// contact, or with all.
+pub fn waiting(view: &View, reader: &Reader, with: Option<Fingerprint>) -> Result<Vec<MessageRow>, Trouble> {
+    let mut waiting = Vec::new();
+    for (message, (contact, state, body, stamp)) in &view.unsettled {
+        if with.is_some_and(|with| with != *contact) || reader.message(*contact, Direction::Sent, *message)?.is_some() {
+            continue;
+        }
+        let text = body.map_or(Ok(None), |body| reader.staged(body))?;
+        waiting.push(MessageRow {
+            number: u64::MAX,
+            contact: *contact,
+            direction: Direction::Sent,
+            message: *message,
+            state: *state,
+            text,
+            stamp: *stamp,
+            claimed: ClaimedTime(stamp.0),
+            cause: None,
+        });
+    }
+    waiting.sort_by_key(|row| (row.stamp, row.message));
+    Ok(waiting)
 }
-
-/// What stands where the text of one that waits to be encrypted will be.
-pub const WAITING: &str = "[waits to be encrypted]";
 
 /// A message's text as a terminal may have it; later lines are indented.
 pub fn text(row: &MessageRow, indent: &str) -> String {
@@ -79,16 +87,8 @@ impl Lines {
 
     /// The line of a message.
     pub fn line(&self, row: &MessageRow, who: &str) -> String {
-        self.compose(row.stamp, &row.message, who, &format!("{}{}", text(row, &self.indent()), state(row)))
-    }
-
-    /// The line of one that waits to be encrypted.
-    pub fn waiting(&self, message: &MessageId, state: MessageState, stamp: Stamp) -> String {
-        self.compose(stamp, message, "me", &format!("{WAITING}  ({})", state.word()))
-    }
-
-    fn compose(&self, stamp: Stamp, message: &MessageId, who: &str, what: &str) -> String {
-        format!("{}  {}  {who:>width$}: {what}", time(stamp.0), short(message), width = self.who_len)
+        let (time, id, width) = (time(row.stamp.0), short(&row.message), self.who_len);
+        format!("{time}  {id}  {who:>width$}: {}{}", text(row, &self.indent()), state(row))
     }
 
     fn indent(&self) -> String {
@@ -219,7 +219,7 @@ mod tests {
             state: MessageState::Delivered,
             text: Some("text".to_owned()),
             stamp: Stamp(number),
-            claimed: thicket_types::time::ClaimedTime(number),
+            claimed: ClaimedTime(number),
             cause: None,
         }
     }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use thicket_engine::Fault;
-use thicket_reducer::{ContactView, Link, View};
+use thicket_reducer::{ContactView, Link, View, first_answer};
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::event::Lane;
@@ -49,6 +49,7 @@ impl Transport for Nowhere {
 /// What other threads want of the profile's thread.
 enum Errand {
     Submit(IntentId, Intent, Sender<Result<Answer, Code>>),
+    FirstAnswer(IntentId, Sender<Option<Answer>>),
     Stage(Vec<u8>, Sender<Result<BodyRef, Code>>),
     Wake,
     Close,
@@ -137,6 +138,13 @@ impl Client {
         let (reply, answer) = channel();
         self.inbox.send(Errand::Submit(id, intent, reply)).map_err(|_| Code::ProfileClosed)?;
         answer.recv().map_err(|_| Code::ProfileClosed)?
+    }
+
+    /// The answer that an Intent of this id got within the last 24 hours, if there was one: what a repeat would get.
+    pub fn first_answer(&self, id: IntentId) -> Result<Option<Answer>, Code> {
+        let (reply, answer) = channel();
+        self.inbox.send(Errand::FirstAnswer(id, reply)).map_err(|_| Code::ProfileClosed)?;
+        answer.recv().map_err(|_| Code::ProfileClosed)
     }
 
     /// Seals a body in the vault.
@@ -311,6 +319,10 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
                 Errand::Submit(id, intent, reply) => {
                     waiting.entry(id).or_default().push(reply);
                     pump.submit(id, intent);
+                }
+                Errand::FirstAnswer(id, reply) => {
+                    // A caller that is gone does not need the answer.
+                    let _ = reply.send(first_answer(pump.state(), id));
                 }
                 Errand::Stage(body, reply) => {
                     // A caller that is gone does not need the answer; the body is swept at the next open.

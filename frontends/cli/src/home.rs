@@ -103,8 +103,14 @@ pub fn token(file: Option<&Path>) -> Result<Option<RegistrationToken>, Trouble> 
         (None, Ok(text)) if !text.is_empty() => Secret::new(text.into_bytes()),
         (None, _) => return Ok(None),
     };
-    let token = std::str::from_utf8(given.expose()).ok().and_then(|text| RegistrationToken::parse(text.trim()));
-    token.map(Some).ok_or_else(|| Trouble::Usage("a token is 1 to 128 letters, digits and signs, without blanks".to_owned()))
+    // What is no UTF-8 is no token either.
+    registration_token(std::str::from_utf8(given.expose()).unwrap_or_default()).map(Some)
+}
+
+/// A registration token as it was given.
+pub fn registration_token(text: &str) -> Result<RegistrationToken, Trouble> {
+    let token = RegistrationToken::parse(text.trim());
+    token.ok_or_else(|| Trouble::Usage("a token is 1 to 128 letters, digits and signs, without blanks".to_owned()))
 }
 
 /// Where the profile is, and what opens it.

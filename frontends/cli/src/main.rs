@@ -162,8 +162,12 @@ enum Command {
     Sync,
     /// Stay connected: a JSON line for each change; takes JSON lines on standard input. Ends when the input does.
     ///
-    /// Takes {"send":{"to":NAME,"text":TEXT}}, {"read":{"from":NAME,"message":ID}}, {"retry":ID}, {"cancel":ID}, {"forget":ID},
-    /// {"add":NAME}, {"accept":NAME} and {"update":NAME}; each is answered by a line with its "answer".
+    /// Takes {"send":{"to":NAME,"text":TEXT}}, {"read":{"from":NAME,"message":ID}}, {"retry":ID}, {"cancel":ID}, {"forget":ID};
+    /// {"add":NAME}, and so accept, decline, block, unblock, remove, verify, trust and update;
+    /// {"settings":{"read_marks":BOOL}}, {"register":{"relay":ADDRESS}} and {"change_relay":{"relay":ADDRESS}}.
+    ///
+    /// Each is answered by a line with its "answer". With an "intent" of 32 hex digits, which comes back in the answer, it can be
+    /// asked again for 24 hours: it gets the first answer, and nothing is done twice.
     ///
     /// Example: thicket listen
     Listen,

@@ -399,3 +399,44 @@ fn a_changed_identity_is_warned_of_wherever_the_contact_is_shown() {
     alice.say(&["contact", "trust", "bob"]);
     assert!(alice.run(&["contact", "list"]).stderr.is_empty(), "whoever is meant by the name is trusted");
 }
+
+#[test]
+fn a_listener_does_all_that_a_bot_needs_and_nothing_twice() {
+    let place = Place::new();
+    let Place { alice, bob, .. } = &place;
+    bob.say(&["contact", "add", "alice"]);
+    bob.say(&["send", "alice", "Hello?"]);
+    let mut bot = alice.start(&["listen"]);
+    until(&mut bot, |line| line["change"] == "received");
+    let accepted = |answer: Value| assert_eq!(answer["answer"], "accepted", "{answer}");
+    let refusal = |answer: Value| answer["error"]["code"].as_u64().expect("a refusal");
+    for request in ["verify", "block", "unblock", "accept"] {
+        accepted(asked(&mut bot, &json!({ request: "bob" })));
+    }
+    assert_eq!(refusal(asked(&mut bot, &json!({ "trust": "bob" }))), 108, "nothing changed");
+    accepted(asked(&mut bot, &json!({ "settings": { "read_marks": true } })));
+    assert_eq!(refusal(asked(&mut bot, &json!({ "register": { "relay": place.relay.address } }))), 106);
+    assert_eq!(refusal(asked(&mut bot, &json!({ "change_relay": { "relay": place.relay.address } }))), 124);
+    for wrong in [json!({}), json!({ "add": "bob", "accept": "bob" }), json!({ "sing": "bob" }), json!({ "intent": "12", "add": "bob" })] {
+        assert_eq!(refusal(asked(&mut bot, &wrong)), 126, "{wrong}");
+    }
+
+    // Asked twice under one id, it is done once, and answered as the first time.
+    let send = json!({ "send": { "to": "bob", "text": "Once." }, "intent": "00112233445566778899aabbccddeeff" });
+    let first = asked(&mut bot, &send);
+    assert_eq!((&first["answer"]["message"], &first["intent"]), (&send["intent"], &send["intent"]), "{first}");
+    assert_eq!(asked(&mut bot, &send), first);
+    let remove = json!({ "remove": "bob", "intent": "00112233445566778899AABBCCDDEE00" });
+    until(&mut bot, |line| line["change"] == "message" && line["state"] == "stored");
+    bob.say(&["sync"]);
+    until(&mut bot, |line| line["change"] == "message" && line["state"] == "delivered");
+    let first = asked(&mut bot, &remove);
+    assert_eq!((&first["answer"], &first["intent"]), (&json!("accepted"), &remove["intent"]), "{first}");
+    assert_eq!(asked(&mut bot, &remove), first, "bob is no contact any more, and the answer is the first");
+    assert_eq!(refusal(asked(&mut bot, &json!({ "remove": "bob" }))), 108);
+    end(bot);
+    let again = alice.pipe(&["listen"], &format!("{remove}\n"));
+    assert!(lines(&again).contains(&first), "over a restart too: {again:?}");
+    assert_eq!(texts(bob, "alice").iter().filter(|text| *text == "Once.").count(), 1);
+    assert_eq!(alice.json(&["settings"]), [json!({ "read_marks": true })]);
+}

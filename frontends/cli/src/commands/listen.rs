@@ -1,46 +1,72 @@
 //! A connected process for bots: changes out, intents in, a JSON line each.
 
-use super::message;
+use super::requests::answered;
 use crate::output::{Trouble, error};
 use crate::watch::name_of;
 use crate::{Global, home};
 use serde_json::{Value, json};
-use std::io::BufRead as _;
-use std::sync::mpsc::{TryRecvError, channel};
+use std::io::{BufRead, Read as _};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 use thicket_client::{Client, Direction};
 use thicket_types::effect::Change;
-use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
-use thicket_types::intent::Intent;
+use thicket_types::limits::BODY_LEN_MAX;
 
-/// How soon a line on standard input is seen.
-const LOOK: Duration = Duration::from_millis(100);
+/// How soon a change is told while no line comes.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Changes told between two lines.
+const CHANGES: usize = 256;
+/// Lines read ahead of those that are answered; whoever writes more waits.
+const LINES: usize = 64;
+/// Bytes of a line: JSON writes a byte of text in six at most.
+const LINE_LEN_MAX: usize = 8 * BODY_LEN_MAX;
 
 pub fn run(global: &Global) -> Result<(), Trouble> {
     let client = home::open(global)?;
-    let (sender, lines) = channel();
+    let lines = lines();
+    loop {
+        for change in client.next_changes(CHANGES, Duration::ZERO) {
+            if let Some(line) = told(&client, &change)? {
+                put!("{line}")?;
+            }
+        }
+        match lines.recv_timeout(LOOK_EVERY) {
+            Ok(line) if line.trim_ascii().is_empty() => {}
+            Ok(line) => put!("{}", answered(&client, &line))?,
+            Err(RecvTimeoutError::Timeout) => {}
+            // The input ended: what was asked for and is under way goes on at the next open.
+            Err(RecvTimeoutError::Disconnected) => return Ok(client.close()?),
+        }
+    }
+}
+
+/// Lines of standard input, as they come. One that is too long comes cut off, and so cannot be read.
+fn lines() -> Receiver<Vec<u8>> {
+    let (sender, lines) = sync_channel(LINES);
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        let mut input = std::io::stdin().lock();
+        while let Some(line) = next_line(&mut input) {
             if sender.send(line).is_err() {
                 return;
             }
         }
     });
-    loop {
-        for change in client.next_changes(64, LOOK) {
-            if let Some(line) = told(&client, &change)? {
-                put!("{line}")?;
-            }
-        }
-        match lines.try_recv() {
-            Ok(line) if line.trim().is_empty() => {}
-            Ok(line) => put!("{}", answered(&client, &line))?,
-            Err(TryRecvError::Empty) => {}
-            // The input ended: what was asked for and is under way goes on at the next open.
-            Err(TryRecvError::Disconnected) => return Ok(client.close()?),
-        }
+    lines
+}
+
+fn next_line(input: &mut impl BufRead) -> Option<Vec<u8>> {
+    let most = u64::try_from(LINE_LEN_MAX).unwrap_or(u64::MAX);
+    let mut part = || {
+        let mut part = Vec::new();
+        input.take(most).read_until(b'\n', &mut part).ok().filter(|count| *count > 0).map(|_| part)
+    };
+    let line = part()?;
+    let mut whole = line.ends_with(b"\n") || line.len() < LINE_LEN_MAX;
+    while !whole {
+        whole = part().is_none_or(|rest| rest.ends_with(b"\n"));
     }
+    Some(line)
 }
 
 /// The line of a change; none for what is no news to a program.
@@ -74,52 +100,19 @@ pub fn told(client: &Client, change: &Change) -> Result<Option<Value>, Trouble> 
     }))
 }
 
-/// Does what a line asks, and says what it came to. A line that can't be read harms nothing.
-fn answered(client: &Client, line: &str) -> Value {
-    let asked = serde_json::from_str::<Value>(line).map_err(|_| Trouble::Usage("not a JSON line".to_owned()));
-    match asked.and_then(|asked| ask(client, &asked)) {
-        Ok(answer) => json!({ "answer": answer }),
-        Err(trouble) => json!({ "answer": null, "error": trouble.object() }),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn ask(client: &Client, asked: &Value) -> Result<Value, Trouble> {
-    let accepted = json!("accepted");
-    let text = |key: &str| asked.get(key).and_then(Value::as_str);
-    if let Some(send) = asked.get("send") {
-        let (Some(to), Some(text)) = (send["to"].as_str(), send["text"].as_str()) else {
-            return Err(Trouble::Usage("send needs \"to\" and \"text\"".to_owned()));
-        };
-        let message = client.send(home::contact(client, to)?, text)?;
-        return Ok(json!({ "message": message.hex(), "state": "queued" }));
+    #[test]
+    fn a_line_that_is_too_long_is_cut_and_the_next_one_is_whole() {
+        let long = vec![b'x'; 2 * LINE_LEN_MAX + 5];
+        let mut input = [b"first\n", long.as_slice(), b"\n\nlast"].concat();
+        let mut input = std::io::Cursor::new(&mut input);
+        assert_eq!(next_line(&mut input), Some(b"first\n".to_vec()));
+        assert_eq!(next_line(&mut input).map(|line| line.len()), Some(LINE_LEN_MAX));
+        assert_eq!(next_line(&mut input), Some(b"\n".to_vec()));
+        assert_eq!(next_line(&mut input), Some(b"last".to_vec()));
+        assert_eq!(next_line(&mut input), None);
     }
-    if let Some(read) = asked.get("read") {
-        let (Some(from), Some(id)) = (read["from"].as_str(), read["message"].as_str()) else {
-            return Err(Trouble::Usage("read needs \"from\" and \"message\"".to_owned()));
-        };
-        let contact = home::contact(client, from)?;
-        let found = message::named(client, id, Some(from))?.0;
-        if found.rows.iter().all(|row| row.direction == Direction::Sent) {
-            return Err(Code::UnknownMessage.into());
-        }
-        home::ask(client, Intent::MarkRead { contact, message: found.message })?;
-    } else if let Some(id) = text("retry") {
-        let (found, contact) = message::named(client, id, None)?;
-        message::can_retry(&found)?;
-        home::ask(client, Intent::RetryMessage { contact, message: found.message })?;
-    } else if let Some(id) = text("cancel") {
-        message::cancel(client, &message::named(client, id, None)?.0)?;
-    } else if let Some(id) = text("forget") {
-        let (found, contact) = message::named(client, id, None)?;
-        message::forget(client, &found, contact)?;
-    } else if let Some(name) = text("update") {
-        home::ask(client, Intent::UpdateKeys { contact: home::contact(client, name)? })?;
-    } else if let Some(name) = text("add") {
-        home::ask(client, Intent::AddContact { name: home::name(name)? })?;
-    } else if let Some(name) = text("accept") {
-        home::ask(client, Intent::AcceptContact { contact: home::contact(client, name)? })?;
-    } else {
-        return Err(Trouble::Usage("send, add, accept, read, retry, cancel, forget or update".to_owned()));
-    }
-    Ok(accepted)
 }

@@ -1,6 +1,7 @@
 //! One message: shown, sent again, taken back, deleted here.
 
-use super::rows::{Found, find, object, text, waiting};
+pub use super::rows::Found;
+use super::rows::{find, object, text, waiting};
 use super::send::{Goal, follow};
 use crate::output::{Trouble, time_exact};
 use crate::watch::{Watch, name_of};
@@ -68,14 +69,14 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Cancel { which } => {
             let client = home::open_offline(global)?;
             let (found, _) = which.of(&client)?;
-            cancel(&client, &found)?;
+            home::ask(&client, to_cancel(&found)?)?;
             done(global, found.message, "cancelled")?;
             Ok(client.close()?)
         }
         Command::Forget { which } => {
             let client = home::open_offline(global)?;
             let (found, contact) = which.of(&client)?;
-            forget(&client, &found, contact)?;
+            to_forget(&found, contact)?.into_iter().try_for_each(|intent| home::ask(&client, intent).map(|_| ()))?;
             let gone = Watch::new(global, &client, "deleting").until(|_, _| {
                 let left = client.find(found.message)?;
                 Ok(left.iter().all(|row| row.contact != contact).then_some(()))
@@ -114,8 +115,8 @@ pub fn can_retry(found: &Found) -> Result<(), Trouble> {
     if failed { Ok(()) } else { Err(Code::NothingToRetry.into()) }
 }
 
-/// Takes a message back.
-pub fn cancel(client: &Client, found: &Found) -> Result<(), Trouble> {
+/// What takes a message back.
+pub fn to_cancel(found: &Found) -> Result<Intent, Trouble> {
     if found.waits.is_none() {
         // The relay has it, or it came from somebody else, or there is nothing of it to take back.
         return Err(match found.sent().map(|row| (row.state, row.cause)) {
@@ -125,11 +126,11 @@ pub fn cancel(client: &Client, found: &Found) -> Result<(), Trouble> {
             None => Trouble::Usage("this message is not yours: only its sender can take it back".to_owned()),
         });
     }
-    home::ask(client, Intent::CancelMessage { message: found.message }).map(|_| ())
+    Ok(Intent::CancelMessage { message: found.message })
 }
 
-/// Deletes a message; both, if one that came has taken the id of one of ours.
-pub fn forget(client: &Client, found: &Found, contact: Fingerprint) -> Result<(), Trouble> {
+/// What deletes a message; both, if one that came has taken the id of one of ours.
+pub fn to_forget(found: &Found, contact: Fingerprint) -> Result<Vec<Intent>, Trouble> {
     match found.waits {
         None => {}
         Some((_, MessageState::Queued, _)) => {
@@ -137,11 +138,8 @@ pub fn forget(client: &Client, found: &Found, contact: Fingerprint) -> Result<()
         }
         Some(_) => return Err(Code::MessageUnderWay.into()),
     }
-    for row in &found.rows {
-        let sent = row.direction == Direction::Sent;
-        home::ask(client, Intent::ForgetMessage { contact, message: found.message, sent })?;
-    }
-    Ok(())
+    let intent = |row: &MessageRow| Intent::ForgetMessage { contact, message: found.message, sent: row.direction == Direction::Sent };
+    Ok(found.rows.iter().map(intent).collect())
 }
 
 fn done(global: &Global, message: MessageId, what: &str) -> Result<(), Trouble> {

@@ -10,6 +10,7 @@ pub mod listen;
 pub mod message;
 pub mod read;
 pub mod relay;
+mod requests;
 mod rows;
 mod screen;
 pub mod send;

@@ -43,15 +43,21 @@ pub struct With {
 
 impl With {
     fn key(&self) -> Result<Option<RelayKey>, Trouble> {
-        let Some(typed) = &self.key else {
-            return Ok(None);
-        };
-        let key = from_hex(typed).and_then(|bytes| RelayKey::parse(&bytes));
-        key.map(Some).ok_or_else(|| Trouble::Usage(format!("{typed} is no relay's identity: that is 64 hex digits")))
+        key(self.key.as_deref())
     }
 }
 
-fn address(typed: &str) -> Result<RelayAddress, Trouble> {
+/// A relay's identity as it was typed, if it was.
+pub fn key(typed: Option<&str>) -> Result<Option<RelayKey>, Trouble> {
+    let Some(typed) = typed else {
+        return Ok(None);
+    };
+    let key = from_hex(typed).and_then(|bytes| RelayKey::parse(&bytes));
+    key.map(Some).ok_or_else(|| Trouble::Usage(format!("{typed} is no relay's identity: that is 64 hex digits")))
+}
+
+/// A relay's address as it was typed.
+pub fn address(typed: &str) -> Result<RelayAddress, Trouble> {
     Address::parse(typed).map_err(|error| Trouble::Usage(format!("{typed} is no relay's address: {error}")))?;
     RelayAddress::parse(typed).ok_or_else(|| Trouble::Usage(format!("{typed} is no relay's address")))
 }

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 /// Private messages over an encrypted journal. Everything that happens is a record; a crash at any point loses nothing.
 #[derive(Parser)]
-#[command(name = "thicket", version, max_term_width = 100)]
+#[command(name = "thicket", version, max_term_width = 100, after_help = "Example: thicket demo")]
 struct Arguments {
     #[command(flatten)]
     global: Global,
@@ -91,7 +91,7 @@ enum Command {
         folder: PathBuf,
     },
     /// Make an account, or show it.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: thicket account create alice")]
     Account(commands::account::Command),
     /// Register this account's name with a relay.
     ///
@@ -104,10 +104,10 @@ enum Command {
         with: commands::relay::With,
     },
     /// Change the relay of this account.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: thicket relay change direct:KEY@relay.example:7070")]
     Relay(commands::relay::Command),
     /// Look people up, accept them, list them.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: thicket contact add bob")]
     Contact(commands::contact::Command),
     /// Send a message.
     ///
@@ -142,7 +142,7 @@ enum Command {
         with: String,
     },
     /// Show one message, send it again, take it back, or delete it here.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: thicket message show 1f0c9a3e")]
     Message(commands::message::Command),
     /// List conversations: who, what is unread, the last message, when. Asks no relay.
     ///
@@ -187,7 +187,7 @@ enum Command {
     /// Example: thicket doctor
     Doctor,
     /// Look into the journal.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: thicket journal verify")]
     Journal(commands::journal::Command),
     /// Print a completion script for a shell.
     ///
@@ -235,5 +235,39 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => trouble.exit(global.json),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    /// Every command and every group with the words that lead to it, the program itself included.
+    fn all(command: &clap::Command, path: &str) -> Vec<(String, clap::Command)> {
+        let below = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
+        let mut found: Vec<_> = below.flat_map(|below| all(below, &format!("{path} {}", below.get_name()))).collect();
+        found.push((path.to_owned(), command.clone()));
+        found
+    }
+
+    #[test]
+    fn every_command_and_every_group_has_help_with_an_example_that_can_be_typed() {
+        let mut shape = Arguments::command();
+        shape.build();
+        let all = all(&shape, "thicket");
+        assert!(all.len() > 40, "{}", all.len());
+        for (path, mut command) in all {
+            let help = command.render_long_help().to_string();
+            let example = help.lines().find_map(|line| line.trim().strip_prefix("Example: ")).unwrap_or_else(|| panic!("{path}: {help}"));
+            let typed = example.split(" > ").next().unwrap_or_default();
+            assert!(typed.starts_with(&path), "{path}: {example}");
+            // As a shell does, as far as examples need it: what stands in quotes is one word.
+            let words = typed.split('"').enumerate().flat_map(|(at, part)| match at % 2 {
+                0 => part.split_whitespace().collect(),
+                _ => vec![part],
+            });
+            assert!(Arguments::try_parse_from(words).is_ok(), "{path}: {example}");
+        }
     }
 }

@@ -260,56 +260,6 @@ fn a_damaged_journal_exits_with_7_and_names_the_place() {
     assert!(error["error"]["message"].as_str().is_some_and(|message| message.contains(".seg at byte")), "{error}");
 }
 
-#[test]
-fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 39] = [
-        &["demo"],
-        &["account", "create"],
-        &["account", "show"],
-        &["account", "export"],
-        &["account", "passphrase"],
-        &["account", "delete"],
-        &["account", "import"],
-        &["account", "take-over"],
-        &["register"],
-        &["relay", "change"],
-        &["contact", "add"],
-        &["contact", "accept"],
-        &["contact", "decline"],
-        &["contact", "block"],
-        &["contact", "unblock"],
-        &["contact", "remove"],
-        &["contact", "verify"],
-        &["contact", "trust"],
-        &["contact", "update"],
-        &["contact", "list"],
-        &["send"],
-        &["chat"],
-        &["read"],
-        &["message", "show"],
-        &["message", "retry"],
-        &["message", "cancel"],
-        &["message", "forget"],
-        &["conversations"],
-        &["search"],
-        &["sync"],
-        &["listen"],
-        &["status"],
-        &["settings"],
-        &["settings", "read-marks"],
-        &["doctor"],
-        &["journal", "verify"],
-        &["journal", "ls"],
-        &["journal", "show"],
-        &["completions"],
-    ];
-    for command in commands {
-        let output = Command::new(env!("CARGO_BIN_EXE_thicket")).args(command).arg("--help").output().expect("the program starts");
-        let text = String::from_utf8(output.stdout).expect("UTF-8");
-        assert!(text.contains("Example: thicket "), "{command:?}: {text}");
-    }
-}
-
 /// Starts a command whose output nobody reads.
 fn unread(home: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));

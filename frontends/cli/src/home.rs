@@ -5,7 +5,7 @@ use crate::output::Trouble;
 use crate::progress::Progress;
 use etcetera::BaseStrategy as _;
 use std::path::{Path, PathBuf};
-use thicket_client::{Client, Profile, SystemEntropy, share};
+use thicket_client::{Client, Profile, Reader, SystemEntropy, View, share};
 use thicket_transport::DirectClient;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
@@ -140,6 +140,12 @@ impl At {
         Ok(Profile::unlock(&self.folder, &self.passphrase, share(Box::new(SystemEntropy)))?)
     }
 
+    /// Looks at the profile without starting it: also while another process has it open.
+    pub fn look(&self, global: &Global) -> Result<(View, Reader), Trouble> {
+        let _opening = Progress::start(global, "opening the profile");
+        Ok(Profile::look_at(&self.folder, &self.passphrase)?)
+    }
+
     /// Unlocks the profile, or gives `None` while another process has it open.
     pub fn unlock_if_free(&self, global: &Global) -> Result<Option<Profile>, Trouble> {
         match self.unlock(global) {
@@ -148,6 +154,11 @@ impl At {
             Err(trouble) => Err(trouble),
         }
     }
+}
+
+/// Looks at the profile without starting it: also while another process has it open.
+pub fn look(global: &Global) -> Result<(View, Reader), Trouble> {
+    at(global)?.look(global)
 }
 
 /// Unlocks the profile and starts it.

@@ -13,7 +13,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use world::{Person, Place, program};
+use thicket_client::{Options, Origin, Profile, SystemClock, SystemEntropy, share};
+use thicket_journal_format::keys::Cost;
+use thicket_types::name::Name;
+use thicket_types::secret::Secret;
+use world::{PASSPHRASE, Person, Place, program};
 
 const COLUMNS: usize = 60;
 const ROWS: usize = 12;
@@ -287,4 +291,30 @@ fn the_passphrase_is_asked_for_on_the_terminal_while_a_message_comes_through_a_p
     let output = command.env_remove("THICKET_PASSPHRASE").stdin(Stdio::null()).output().expect("the program starts");
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("--passphrase-file"), "{output:?}");
+}
+
+#[test]
+fn what_only_looks_says_what_is_waited_for_too() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let alice = Person { name: "alice", home: folder.path().join("alice") };
+    // A passphrase that takes seconds to check.
+    let options = Options { cost: Cost { memory_kib: 256 * 1024, passes: 64, lanes: 1 } };
+    let (origin, passphrase) = (Origin::New(Name::parse("alice").expect("a name")), Secret::new(PASSPHRASE.as_bytes().to_vec()));
+    let entropy = share(Box::new(SystemEntropy));
+    drop(Profile::create(&alice.home, origin, &passphrase, options, entropy, &SystemClock::new()).expect("room"));
+    let commands = [
+        &["contact", "list"][..],
+        &["conversations"],
+        &["search", "eight"],
+        &["message", "show", "01234567"],
+        &["read", "bob"],
+        &["settings"],
+        &["journal", "ls"],
+        &["journal", "show", "1"],
+        &["journal", "verify"],
+    ];
+    for command in commands {
+        let terminal = Terminal::run(&alice, command);
+        terminal.until(&command.join(" "), |rows| rows.iter().any(|row| row.ends_with(" 1 s") && row.contains("… ")));
+    }
 }

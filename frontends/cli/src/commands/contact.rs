@@ -5,7 +5,7 @@ use crate::output::Trouble;
 use crate::watch::Watch;
 use crate::{Global, home, warn};
 use std::time::{Duration, Instant};
-use thicket_client::{Client, ContactView, Profile};
+use thicket_client::{Client, ContactView};
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
@@ -104,8 +104,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Trust { name } => trust(global, name),
         Command::Update { name } => update(global, name),
         Command::List => {
-            let at = home::at(global)?;
-            let (view, _) = Profile::look_at(&at.folder, &at.passphrase)?;
+            let (view, _) = home::look(global)?;
             view.contacts.iter().try_for_each(|contact| line(global, contact))?;
             warn::of_identity(global, &view, None);
             Ok(())
@@ -209,8 +208,7 @@ fn done(global: &Global, name: &str, what: &str) -> Result<(), Trouble> {
 
 /// Shows the number that both sides compare. Asks no relay.
 fn compare(global: &Global, text: &str) -> Result<(), Trouble> {
-    let at = home::at(global)?;
-    let (view, reader) = Profile::look_at(&at.folder, &at.passphrase)?;
+    let (view, reader) = home::look(global)?;
     let contact = view.contact(&home::name(text)?).ok_or(Code::UnknownContact)?;
     let number = reader.safety_number(contact.fingerprint)?.ok_or(Code::UnknownContact)?;
     if global.json {

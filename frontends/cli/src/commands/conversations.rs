@@ -2,6 +2,7 @@
 
 use super::rows::{Lines, object, waiting};
 use crate::output::{Trouble, time};
+use crate::progress::Progress;
 use crate::text::{fit, harmless};
 use crate::watch::name_of;
 use crate::{Global, home, warn};
@@ -9,7 +10,7 @@ use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use thicket_client::{Direction, MessageRow, Profile};
+use thicket_client::{Direction, MessageRow};
 use thicket_types::ids::Fingerprint;
 
 /// Columns that the last message gets.
@@ -18,9 +19,10 @@ const TEXT_COLUMNS: usize = 60;
 const FOUND_MAX: u32 = 100;
 
 pub fn list(global: &Global) -> Result<(), Trouble> {
-    let at = home::at(global)?;
-    let (view, reader) = Profile::look_at(&at.folder, &at.passphrase)?;
+    let (view, reader) = home::look(global)?;
+    let reading = Progress::start(global, "reading the vault");
     let (latest, unread) = (last(reader.latest()?, waiting(&view, &reader, None)?), reader.unread()?);
+    drop(reading);
     let all: Vec<(String, u64, MessageRow)> =
         latest.into_iter().map(|row| (name_of(&view, row.contact), unread.get(&row.contact).copied().unwrap_or_default(), row)).collect();
     let name_len = all.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
@@ -59,9 +61,10 @@ fn new(count: u64) -> String {
 }
 
 pub fn search(global: &Global, words: &str) -> Result<(), Trouble> {
-    let at = home::at(global)?;
-    let (view, reader) = Profile::look_at(&at.folder, &at.passphrase)?;
+    let (view, reader) = home::look(global)?;
+    let searching = Progress::start(global, "searching");
     let found = reader.search(words, FOUND_MAX)?;
+    drop(searching);
     let who = |row: &MessageRow| match row.direction {
         Direction::Sent => format!("me to {}", name_of(&view, row.contact)),
         Direction::Received => name_of(&view, row.contact),

@@ -288,13 +288,13 @@ fn inside(global: &Global, at: &home::At, profile: Result<Profile, Trouble>, che
     let profile = match profile {
         Ok(profile) => profile,
         Err(Trouble::Numbered(Code::ProfileInUse, _)) => {
-            match Profile::look_at(&at.folder, &at.passphrase) {
+            match at.look(global) {
                 Ok((view, reader)) => {
                     checks.push(vault(global, |after| reader.messages(None, after, PAGE)));
                     checks.push(Check::warning("relay", "not asked: another process has this profile open", CLOSE));
                     checks.push(waiting(&view));
                 }
-                Err(fault) => checks.push(Check::fault("vault", fault.into())?),
+                Err(trouble) => checks.push(Check::fault("vault", trouble)?),
             }
             return Ok(());
         }

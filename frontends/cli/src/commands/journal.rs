@@ -43,20 +43,16 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Verify => check(global, &at),
         Command::Ls { from, count } => {
             let (mut left, from) = (count.unwrap_or(u64::MAX), Seq(*from));
-            each(&at, &mut |walked| {
-                if walked.place.seq < from || left == 0 {
-                    return Ok(());
-                }
-                left -= 1;
-                list(global, walked)
-            })
+            let mut wanted = |seq: Seq| {
+                let wanted = seq >= from && left > 0;
+                left -= u64::from(wanted);
+                wanted
+            };
+            each(global, &at, &mut wanted, &mut |walked| list(global, walked))
         }
         Command::Show { seq } => {
             let mut found = false;
-            each(&at, &mut |walked| {
-                if walked.place.seq != Seq(*seq) {
-                    return Ok(());
-                }
+            each(global, &at, &mut |at| at == Seq(*seq), &mut |walked| {
                 found = true;
                 list(global, walked)?;
                 if global.json { Ok(()) } else { put!("{:#?}", walked.record.event) }
@@ -66,17 +62,25 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     }
 }
 
-/// Gives each record of the journal to a visitor, until that fails.
-fn each(at: &home::At, visit: &mut dyn FnMut(&Walked<'_>) -> Result<(), Trouble>) -> Result<(), Trouble> {
+/// Shows each record of the journal that is wanted, until that fails.
+fn each(
+    global: &Global,
+    at: &home::At,
+    wanted: &mut dyn FnMut(Seq) -> bool,
+    show: &mut dyn FnMut(&Walked<'_>) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    // Gone as soon as something else is shown.
+    let mut reading = Some(Progress::start(global, "reading the journal"));
     let mut disk = OsDisk::new(&at.folder);
     let keys = ProfileKeys::unlock(&mut disk, &at.passphrase)?;
-    let mut visited = Ok(());
+    let mut shown = Ok(());
     walk(&mut disk, &keys, &mut |walked| {
-        if visited.is_ok() {
-            visited = visit(&walked);
+        if shown.is_ok() && wanted(walked.place.seq) {
+            reading = None;
+            shown = show(&walked);
         }
     })?;
-    visited
+    shown
 }
 
 fn check(global: &Global, at: &home::At) -> Result<(), Trouble> {

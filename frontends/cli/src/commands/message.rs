@@ -4,9 +4,10 @@ pub use super::rows::Found;
 use super::rows::{find, object, text, waiting};
 use super::send::{Goal, follow};
 use crate::output::{Trouble, time_exact};
+use crate::progress::Progress;
 use crate::watch::{Watch, name_of};
 use crate::{Global, home};
-use thicket_client::{Client, Direction, MessageRow, Profile, View};
+use thicket_client::{Client, Direction, MessageRow, View};
 use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, MessageId};
@@ -147,9 +148,10 @@ fn done(global: &Global, message: MessageId, what: &str) -> Result<(), Trouble> 
 }
 
 fn show(global: &Global, which: &Which) -> Result<(), Trouble> {
-    let at = home::at(global)?;
-    let (view, reader) = Profile::look_at(&at.folder, &at.passphrase)?;
+    let (view, reader) = home::look(global)?;
+    let looking = Progress::start(global, "looking for the message");
     let found = find(&which.id, &view, |message| reader.find(message), |after, count| reader.messages(None, after, count))?;
+    drop(looking);
     let (mut found, contact) = which.among(found, &view)?;
     let name = name_of(&view, contact);
     if found.sent().is_none() {

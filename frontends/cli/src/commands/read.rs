@@ -2,6 +2,7 @@
 
 use super::rows::{Lines, object, waiting};
 use crate::output::Trouble;
+use crate::progress::Progress;
 use crate::{Global, home, warn};
 use thicket_client::{Client, Direction, MessageRow, Profile};
 use thicket_types::effect::MessageState;
@@ -13,13 +14,18 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let profile = at.unlock_if_free(global)?;
     let (view, reader) = match &profile {
-        Some(profile) => profile.look()?,
-        None => Profile::look_at(&at.folder, &at.passphrase)?,
+        Some(profile) => {
+            let _opening = Progress::start(global, "opening the profile");
+            profile.look()?
+        }
+        None => at.look(global)?,
     };
     let known = view.contact(&home::name(with)?).ok_or(Code::UnknownContact)?;
     let (contact, name) = (known.fingerprint, known.name.text());
+    let reading = Progress::start(global, "reading the vault");
     let mut rows = reader.messages(Some(contact), 0, u32::MAX)?;
     rows.extend(waiting(&view, &reader, Some(contact))?);
+    drop(reading);
     let lines = Lines::of([name].into_iter());
     for row in &rows {
         if global.json {

@@ -2,7 +2,6 @@
 
 use crate::output::Trouble;
 use crate::{Global, home};
-use thicket_client::Profile;
 use thicket_types::intent::Intent;
 
 #[derive(clap::Subcommand)]
@@ -25,10 +24,7 @@ pub enum Switch {
 
 pub fn run(global: &Global, change: Option<&Command>) -> Result<(), Trouble> {
     let read_marks = match change {
-        None => {
-            let at = home::at(global)?;
-            Profile::look_at(&at.folder, &at.passphrase)?.0.read_marks
-        }
+        None => home::look(global)?.0.read_marks,
         Some(Command::ReadMarks { to }) => {
             let client = home::open_offline(global)?;
             home::ask(&client, Intent::SetReadMarks { on: *to == Switch::On })?;

@@ -9,6 +9,7 @@ mod output;
 mod commands;
 mod demo;
 mod home;
+mod interrupt;
 mod paint;
 mod progress;
 mod text;
@@ -17,11 +18,12 @@ mod warn;
 mod watch;
 
 use clap::{Args, Parser, Subcommand};
-use output::print;
+use output::{Trouble, print};
 use paint::Colour;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use thicket_types::error::Code;
 
 /// Private messages over an encrypted journal. Everything that happens is a record; a crash at any point loses nothing.
 #[derive(Parser)]
@@ -206,6 +208,10 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage::exit(&error),
     };
+    // The demo's third person ends with the demo.
+    if !matches!(command, Command::DemoChild { .. }) {
+        interrupt::heed(global.json);
+    }
     let done = match command {
         Command::Demo(arguments) => demo::run(&arguments, global.json),
         Command::DemoChild { folder } => return demo::run_child(&folder),
@@ -234,6 +240,8 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whatever it looked like where it was met.
+        Err(_) if interrupt::asked() => Trouble::from(Code::Interrupted).exit(global.json),
         Err(trouble) => trouble.exit(global.json),
     }
 }

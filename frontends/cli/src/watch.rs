@@ -1,6 +1,7 @@
 //! Waits for what a command asked for: shows that it waits, with `-v` tells what happens, and stops at what ends all waiting.
 
 use crate::Global;
+use crate::interrupt;
 use crate::output::{Trouble, short};
 use crate::progress::Progress;
 use std::time::{Duration, Instant};
@@ -49,6 +50,7 @@ impl<'a> Watch<'a> {
             if let Some(fault) = self.client.fault() {
                 return Err(fault.into());
             }
+            interrupt::check()?;
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(None);

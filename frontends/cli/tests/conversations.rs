@@ -440,3 +440,34 @@ fn a_listener_does_all_that_a_bot_needs_and_nothing_twice() {
     assert_eq!(texts(bob, "alice").iter().filter(|text| *text == "Once.").count(), 1);
     assert_eq!(alice.json(&["settings"]), [json!({ "read_marks": true })]);
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_command_ends_in_order_with_130() {
+    let interrupt = |mut child: Child| {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).expect("it runs");
+        let since = std::time::Instant::now();
+        // Its input stays open meanwhile: that it ends is no reason.
+        let input = child.stdin.take();
+        let output = child.wait_with_output().expect("it ends");
+        drop(input);
+        assert!(since.elapsed().as_secs() < 20, "it did not wait to the end");
+        assert_eq!((status(&output), last(&output)["error"]["code"].as_u64()), (130, Some(127)), "{output:?}");
+    };
+    let mut place = Place::with_conversation();
+    let mut listening = place.alice.start(&["--json", "listen"]);
+    until(&mut listening, |line| line["change"] == "connected");
+    interrupt(listening);
+
+    place.relay.stop();
+    let sending = place.alice.start(&["--json", "--timeout=60", "send", "bob", "Kept."]);
+    let since = std::time::Instant::now();
+    while !texts(&place.alice, "bob").contains(&"Kept.".to_owned()) {
+        assert!(since.elapsed().as_secs() < 30, "it is written first, and then waits");
+    }
+    interrupt(sending);
+    place.relay.restart();
+    place.alice.say(&["sync"]);
+    place.bob.say(&["sync"]);
+    assert_eq!(texts(&place.bob, "alice").last().map(String::as_str), Some("Kept."));
+}

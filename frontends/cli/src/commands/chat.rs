@@ -8,7 +8,7 @@ use super::send::standing;
 use crate::output::{Trouble, short, time};
 use crate::text::{fit, harmless};
 use crate::watch::{Watch, name_of};
-use crate::{Global, home};
+use crate::{Global, home, interrupt};
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -98,6 +98,10 @@ impl Chat<'_> {
     fn talk(&mut self, lines: &Receiver<std::io::Result<String>>) -> Result<(), Trouble> {
         loop {
             let changes = self.client.next_changes(CHANGES, Duration::ZERO);
+            if interrupt::asked() {
+                self.screen.end()?;
+            }
+            interrupt::check()?;
             self.tell(&changes)?;
             self.screen.prompt()?;
             match lines.recv_timeout(LOOK_EVERY) {

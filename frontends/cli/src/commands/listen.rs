@@ -3,7 +3,7 @@
 use super::requests::answered;
 use crate::output::{Trouble, error};
 use crate::watch::name_of;
-use crate::{Global, home};
+use crate::{Global, home, interrupt};
 use serde_json::{Value, json};
 use std::io::{BufRead, Read as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -26,6 +26,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     let client = home::open(global)?;
     let lines = lines();
     loop {
+        interrupt::check()?;
         for change in client.next_changes(CHANGES, Duration::ZERO) {
             if let Some(line) = told(&client, &change)? {
                 put!("{line}")?;

@@ -1,6 +1,7 @@
 //! The people of the demo: their profiles, and waiting for what must come to pass.
 
 use super::{PASSPHRASE, Trouble, stopped};
+use crate::interrupt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use thicket_client::{Client, Direction, MessageRow, Options, Origin, Profile, SystemClock, SystemEntropy, share};
@@ -139,6 +140,7 @@ impl Person {
     pub fn delivered(&self) -> Result<(), Trouble> {
         let deadline = Instant::now() + PATIENCE;
         while !self.all_delivered()? {
+            interrupt::check()?;
             if Instant::now() >= deadline {
                 return Err(stopped(format!("waited in vain for what {} said to be delivered", self.name)));
             }
@@ -153,6 +155,7 @@ impl Person {
             if let Some(found) = wanted(&self.rows()?) {
                 return Ok(found);
             }
+            interrupt::check()?;
             if Instant::now() >= deadline {
                 return Err(stopped(format!("waited in vain for {what}")));
             }

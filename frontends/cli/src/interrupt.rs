@@ -1,0 +1,49 @@
+//! Ctrl-C: whoever waits sees it and ends in order; what sees nothing is ended.
+//!
+//! ```text
+//!   Ctrl-C ─▶ asked ─▶ loops that wait: check()? ─▶ the profile closes ─▶ 130
+//!                └─▶ a second later, or with the next Ctrl-C: 130, whatever goes on
+//! ```
+//!
+//! Ended anywhere, nothing is lost: what was acknowledged is durable. In order, the terminal and the folders are left tidy.
+
+use crate::output::Trouble;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use thicket_types::error::Code;
+
+/// How long what is under way may take to see it.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long the error may take to get out then.
+const SAYING: Duration = Duration::from_millis(200);
+/// What a shell makes of a program that SIGINT ended.
+const STATUS: i32 = 130;
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// Begins to heed Ctrl-C, and on Unix SIGTERM and SIGHUP. Signals that the parent has switched off, as nohup does, stay so.
+pub fn heed(json: bool) {
+    // Without a handler the system ends the program by itself.
+    let _ = ctrlc::try_set_handler(move || {
+        if ASKED.swap(true, Ordering::AcqRel) {
+            std::process::exit(STATUS);
+        }
+        std::thread::spawn(move || {
+            std::thread::sleep(GRACE);
+            // On a thread of its own: whoever holds standard output may never let go of it.
+            std::thread::spawn(move || Trouble::from(Code::Interrupted).exit(json));
+            std::thread::sleep(SAYING);
+            std::process::exit(STATUS);
+        });
+    });
+}
+
+/// Whether it was asked to stop.
+pub fn asked() -> bool {
+    ASKED.load(Ordering::Acquire)
+}
+
+/// Stops whoever waits, if it was asked for.
+pub fn check() -> Result<(), Trouble> {
+    if asked() { Err(Code::Interrupted.into()) } else { Ok(()) }
+}

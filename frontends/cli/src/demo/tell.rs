@@ -43,12 +43,80 @@ impl Tell {
             "SOMETHING WENT WRONG: see the table."
         };
         put!("{good} {:.1} s.", self.seconds())?;
-        match keep {
-            Some(folder) => {
-                put!("\nKept in {}: a profile each (keys, journal, snapshots, vault) and the relay's data.", folder.display())?;
-                put!("The profiles' passphrase is \"{}\".", super::PASSPHRASE)
+        put!("\n{}", next(keep).trim_end())
+    }
+}
+
+/// What to try next, as commands that can be typed.
+fn next(keep: Option<&Path>) -> String {
+    let Some(folder) = keep else {
+        return NEXT.to_owned();
+    };
+    let [alice, bob] = ["alice", "bob"].map(|name| quoted(&folder.join(name).display().to_string()));
+    format!(
+        "Kept in {}: a profile each (keys, journal, snapshots, vault) and the relay's data.\n\
+         Next:\n\n\
+         \x20  export THICKET_PASSPHRASE=\"{}\"\n\
+         \x20  thicket --home {bob} journal verify\n\
+         \x20  thicket --home {bob} journal ls --count 20\n\
+         \x20  thicket --home {bob} read alice\n\
+         \x20  thicket --home {alice} conversations\n",
+        folder.display(),
+        super::PASSPHRASE
+    )
+}
+
+/// What to try next if nothing was kept: the demo's files, or the same with one's own hands, as in the README.
+const NEXT: &str = r#"Next, with everything kept for a closer look:
+
+   thicket demo --keep /tmp/thicket-demo
+
+Or by hand, in three terminals. The first is a relay; it prints its ADDRESS:
+
+   thicket-relayd --home /tmp/relay --listen 127.0.0.1:7070
+
+The second is alice, and the third, with bob and /tmp/b in place of alice and /tmp/a, is bob:
+
+   thicket --home /tmp/a account create alice
+   thicket --home /tmp/a register --relay ADDRESS
+
+Then from the second, and whenever bob is there from the third:
+
+   thicket --home /tmp/a contact add bob
+   thicket --home /tmp/a send bob "See you at eight."
+
+   thicket --home /tmp/b sync
+   thicket --home /tmp/b read alice
+"#;
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    let plain = path.chars().all(|char| char.is_alphanumeric() || "/._-+:".contains(char));
+    if plain { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[test]
+    fn what_to_try_next_can_be_typed() {
+        for (keep, count) in [(None, 7), (Some(Path::new("/tmp/kept")), 4)] {
+            let text = next(keep);
+            let commands: Vec<&str> =
+                text.lines().filter_map(|line| line.strip_prefix("   ")).filter(|line| line.starts_with("thicket ")).collect();
+            assert_eq!(commands.len(), count, "{text}");
+            for command in commands {
+                // What stands in quotes is one word.
+                let words = command.split('"').enumerate().flat_map(|(at, part)| match at % 2 {
+                    0 => part.split_whitespace().collect(),
+                    _ => vec![part],
+                });
+                assert!(crate::Arguments::try_parse_from(words).is_ok(), "{command}");
             }
-            None => put!("\nNext: thicket demo --keep DIR keeps profiles, journals and the relay's data for a closer look."),
         }
+        assert!(next(Some(Path::new("/tmp/kept"))).contains("   thicket --home /tmp/kept/bob journal verify\n"));
+        assert!(next(Some(Path::new("/tmp/it's kept"))).contains(r"--home '/tmp/it'\''s kept/bob' "));
     }
 }

@@ -4,6 +4,7 @@ use crate::Global;
 use crate::output::Trouble;
 use crate::progress::Progress;
 use etcetera::BaseStrategy as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use thicket_client::{Client, Profile, Reader, SystemEntropy, View, share};
 use thicket_transport::DirectClient;
@@ -81,7 +82,10 @@ fn has_terminal() -> bool {
 
 fn typed(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
     let read = |prompt: &str| {
-        let typed = rpassword::prompt_password(prompt).map_err(|error| Trouble::stream("the terminal", &error))?;
+        let typed = rpassword::prompt_password(prompt).map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => Code::Interrupted.into(),
+            _ => Trouble::stream("the terminal", &error),
+        })?;
         Ok::<_, Trouble>(Secret::new(typed.into_bytes()))
     };
     if !new {

@@ -275,6 +275,23 @@ fn a_new_passphrase_is_asked_for_twice_with_the_word_that_it_cannot_be_recovered
 }
 
 #[test]
+fn an_interrupted_question_leaves_a_terminal_that_echoes() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let line = "\"$thicket\" account create alice; echo \"status $?\"; stty -a";
+    let mut terminal = Terminal::session(&folder.path().join("alice"), line);
+    terminal.until("the question", |rows| rows.last().is_some_and(|row| row.ends_with("Passphrase:")));
+    std::thread::sleep(Duration::from_millis(300));
+    terminal.press("\u{3}");
+    assert_eq!(terminal.end(), 0, "{}", terminal.sent());
+    terminal.until("a terminal with an echo and signals", |_| {
+        let sent = terminal.sent();
+        ["echo", "isig"].iter().all(|set| sent.split_whitespace().any(|word| word == *set))
+    });
+    let sent = terminal.sent();
+    assert!(sent.contains("the command was interrupted (error 127)") && sent.contains("status 130"), "{sent}");
+}
+
+#[test]
 fn the_passphrase_is_asked_for_on_the_terminal_while_a_message_comes_through_a_pipe() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let alice = Person { name: "alice", home: folder.path().join("alice") };

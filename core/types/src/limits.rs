@@ -88,6 +88,12 @@ pub const SESSION_TRIES_MAX: u32 = 4;
 pub const STAMPS_IN_A_ROW_MAX: u32 = 3;
 /// Frames that are judged by one state, before what they come to is folded.
 pub const FRAMES_TURN_MAX: usize = 64;
+/// Bytes of one line that `listen` is given.
+pub const LISTEN_LINE_LEN_MAX: usize = 8 * BODY_LEN_MAX;
+/// Lines that `listen` and `chat` read ahead.
+pub const LINES_AHEAD_MAX: usize = 64;
+/// Messages that one search shows, the newest.
+pub const SEARCH_FOUND_MAX: u32 = 100;
 /// Changes kept for a frontend that does not look: older ones go. Views hold the truth.
 pub const CHANGES_MAX: usize = 16_384;
 /// Frames left at the relay that are told apart: more are not counted.

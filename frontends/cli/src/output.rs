@@ -122,11 +122,6 @@ impl Trouble {
     }
 }
 
-/// A numbered error as an object.
-pub fn error(code: Code, message: &str) -> serde_json::Value {
-    serde_json::json!({ "code": code.number(), "name": code.name(), "message": message, "hint": code.hint() })
-}
-
 /// Words with a capital letter.
 pub fn sentence(hint: &str) -> String {
     let mut chars = hint.chars();

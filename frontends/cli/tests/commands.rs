@@ -332,6 +332,6 @@ fn what_stops_the_demo_is_an_error_with_a_number() {
     assert_eq!((status, error["code"].as_u64()), (2, Some(126)), "{error}");
     assert!(error["message"].as_str().is_some_and(|message| message.contains("is not empty")), "{error}");
     let (status, error) = demo(&keep.join("mine"));
-    assert_eq!((status, error["code"].as_u64(), error["name"].as_str()), (1, Some(307), Some("FileFailed")), "{error}");
+    assert_eq!((status, error["code"].as_u64(), error["name"].as_str()), (1, Some(308), Some("FileFailed")), "{error}");
     assert!(error["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{error}");
 }

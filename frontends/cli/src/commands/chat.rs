@@ -18,6 +18,7 @@ use thicket_types::effect::{Change, MessageState};
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, MessageId};
 use thicket_types::intent::Intent;
+use thicket_types::limits::LINES_AHEAD_MAX;
 
 /// Messages that are shown first.
 const SHOWN: usize = 20;
@@ -27,8 +28,6 @@ const PAGE: u32 = 512;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Changes shown between two lines of input.
 const CHANGES: usize = 256;
-/// Lines read ahead of those that are sent.
-const LINES: usize = 64;
 /// Columns that a message gets where only its begin is quoted.
 const QUOTED: usize = 30;
 
@@ -52,7 +51,7 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
 
 /// Lines of standard input, as they come; the last is an error if the input was cut off by one.
 fn typed() -> Receiver<std::io::Result<String>> {
-    let (sender, lines) = sync_channel(LINES);
+    let (sender, lines) = sync_channel(LINES_AHEAD_MAX);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             let last = line.is_err();

@@ -12,11 +12,10 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use thicket_client::{Direction, MessageRow};
 use thicket_types::ids::Fingerprint;
+use thicket_types::limits::SEARCH_FOUND_MAX;
 
 /// Columns that the last message gets.
 const TEXT_COLUMNS: usize = 60;
-/// Messages that one search shows.
-const FOUND_MAX: u32 = 100;
 
 pub fn list(global: &Global) -> Result<(), Trouble> {
     let (view, reader) = home::look(global)?;
@@ -63,7 +62,7 @@ fn new(count: u64) -> String {
 pub fn search(global: &Global, words: &str) -> Result<(), Trouble> {
     let (view, reader) = home::look(global)?;
     let searching = Progress::start(global, "searching");
-    let found = reader.search(words, FOUND_MAX)?;
+    let found = reader.search(words, SEARCH_FOUND_MAX)?;
     drop(searching);
     let who = |row: &MessageRow| match row.direction {
         Direction::Sent => format!("me to {}", name_of(&view, row.contact)),

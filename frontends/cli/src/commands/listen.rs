@@ -11,16 +11,12 @@ use std::time::Duration;
 use thicket_client::{Client, Direction};
 use thicket_types::effect::Change;
 use thicket_types::ids::Fingerprint;
-use thicket_types::limits::BODY_LEN_MAX;
+use thicket_types::limits::{LINES_AHEAD_MAX, LISTEN_LINE_LEN_MAX};
 
 /// How soon a change is told while no line comes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Changes told between two lines.
 const CHANGES: usize = 256;
-/// Lines read ahead of those that are answered; whoever writes more waits.
-const LINES: usize = 64;
-/// Bytes of a line: JSON writes a byte of text in six at most.
-const LINE_LEN_MAX: usize = 8 * BODY_LEN_MAX;
 
 pub fn run(global: &Global) -> Result<(), Trouble> {
     let client = home::open(global)?;
@@ -44,7 +40,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
 
 /// Lines of standard input, as they come. One that is too long comes cut off, and so cannot be read.
 fn lines() -> Receiver<Vec<u8>> {
-    let (sender, lines) = sync_channel(LINES);
+    let (sender, lines) = sync_channel(LINES_AHEAD_MAX);
     std::thread::spawn(move || {
         let mut input = std::io::stdin().lock();
         while let Some(line) = next_line(&mut input) {
@@ -57,13 +53,13 @@ fn lines() -> Receiver<Vec<u8>> {
 }
 
 fn next_line(input: &mut impl BufRead) -> Option<Vec<u8>> {
-    let most = u64::try_from(LINE_LEN_MAX).unwrap_or(u64::MAX);
+    let most = u64::try_from(LISTEN_LINE_LEN_MAX).unwrap_or(u64::MAX);
     let mut part = || {
         let mut part = Vec::new();
         input.take(most).read_until(b'\n', &mut part).ok().filter(|count| *count > 0).map(|_| part)
     };
     let line = part()?;
-    let mut whole = line.ends_with(b"\n") || line.len() < LINE_LEN_MAX;
+    let mut whole = line.ends_with(b"\n") || line.len() < LISTEN_LINE_LEN_MAX;
     while !whole {
         whole = part().is_none_or(|rest| rest.ends_with(b"\n"));
     }
@@ -107,11 +103,11 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_cut_and_the_next_one_is_whole() {
-        let long = vec![b'x'; 2 * LINE_LEN_MAX + 5];
+        let long = vec![b'x'; 2 * LISTEN_LINE_LEN_MAX + 5];
         let mut input = [b"first\n", long.as_slice(), b"\n\nlast"].concat();
         let mut input = std::io::Cursor::new(&mut input);
         assert_eq!(next_line(&mut input), Some(b"first\n".to_vec()));
-        assert_eq!(next_line(&mut input).map(|line| line.len()), Some(LINE_LEN_MAX));
+        assert_eq!(next_line(&mut input).map(|line| line.len()), Some(LISTEN_LINE_LEN_MAX));
         assert_eq!(next_line(&mut input), Some(b"\n".to_vec()));
         assert_eq!(next_line(&mut input), Some(b"last".to_vec()));
         assert_eq!(next_line(&mut input), None);

@@ -463,7 +463,7 @@ fn an_interrupted_command_ends_in_order_with_130() {
     let sending = place.alice.start(&["--json", "--timeout=60", "send", "bob", "Kept."]);
     let since = std::time::Instant::now();
     while !texts(&place.alice, "bob").contains(&"Kept.".to_owned()) {
-        assert!(since.elapsed().as_secs() < 30, "it is written first, and then waits");
+        assert!(since.elapsed().as_secs() < 120, "it is written first, and then waits");
     }
     interrupt(sending);
     place.relay.restart();

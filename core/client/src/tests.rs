@@ -4,6 +4,7 @@ mod bad_input;
 mod deletion;
 mod keys;
 mod lanes;
+mod monitor;
 mod moving;
 mod pump;
 mod strangers;

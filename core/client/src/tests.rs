@@ -272,12 +272,13 @@ impl World {
         rows.into_iter().map(|row| (row.direction, row.state, row.text.unwrap_or_default())).collect()
     }
 
-    fn verify(&mut self, who: &'static str) {
+    fn verify(&mut self, who: &'static str) -> thicket_replay::Verified {
         self.kill(who);
         let mut disk = OsDisk::new(&self.people[who].folder);
         let keys = ProfileKeys::unlock(&mut disk, &passphrase()).expect("intact keys");
         let verified = thicket_replay::verify(&mut disk, &keys).expect("an intact journal");
         assert!(verified.holds(), "{verified:?}");
+        verified
     }
 }
 
@@ -777,4 +778,20 @@ fn a_journal_restored_from_yesterday_is_seen_and_so_is_a_vault() {
         let opened = profile.open(Box::new(transport), Box::new(world.clock.clone()));
         assert_eq!(opened.err().map(|fault| fault.code), Some(Code::RolledBack), "{restored}");
     }
+}
+
+#[test]
+fn runs_with_other_ids_have_one_view_digest_and_another_life_has_another() {
+    let life = |seed: u64, texts: &[&str]| {
+        let mut world = two(seed, Conditions::default());
+        for text in texts {
+            world.say("alice", "bob", text);
+            world.run(60_000);
+        }
+        world.verify("alice")
+    };
+    let (one, again, other) = (life(700, &["hello", "you"]), life(800, &["hello", "you"]), life(700, &["hello"]));
+    assert_ne!(one.state, again.state);
+    assert_eq!(one.view, again.view);
+    assert_ne!(one.view, other.view);
 }

@@ -3,12 +3,15 @@
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod view_digest;
+
 use thicket_engine::{Fault, ProfileKeys, Walked, newest, oldest, walk};
 use thicket_journal_format::{codec, digest};
-use thicket_reducer::{ClientRules, State};
+use thicket_reducer::{ClientRules, State, view};
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, Seq};
 use thicket_types::ports::{Disk, Reducer as _};
+use view_digest::Numbering;
 
 /// What verifying a journal found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +24,8 @@ pub struct Verified {
     pub state: Digest,
     /// SHA-256 over all effects of that fold, in order.
     pub effects: Digest,
+    /// The view digest: equal for two runs in which the same was told, whatever their ids, keys and jitter.
+    pub view: Digest,
     /// Whether a second fold came to the same state and effects.
     pub repeats: bool,
     /// Where the newest snapshot was taken, if there is one, and whether folding on from it came to the same state.
@@ -63,6 +68,7 @@ pub fn verify(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Verified, Fault
         records: first.records,
         state: first.state,
         effects: first.effects,
+        view: first.view,
         repeats: first == second,
         snapshot,
     })
@@ -74,6 +80,7 @@ struct Fold {
     records: u64,
     state: Digest,
     effects: Digest,
+    view: Digest,
 }
 
 fn fold(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Fold, Fault> {
@@ -87,6 +94,7 @@ fn fold(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Fold, Fault> {
     };
     let (mut records, mut newer, mut unencodable) = (0, false, false);
     let mut effects = Digest([0; 32]);
+    let mut numbering = Numbering::default();
     walk(disk, keys, &mut |walked: Walked<'_>| {
         if walked.place.seq <= from {
             return;
@@ -96,6 +104,7 @@ fn fold(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Fold, Fault> {
             return;
         }
         let asked = ClientRules::reduce(walked.rules, &mut state, walked.place, &walked.record.event);
+        numbering.note(walked.place.stamp, &asked);
         match codec::encode(&asked) {
             Ok(bytes) => effects = digest(&[&effects.0, &bytes]),
             Err(_) => unencodable = true,
@@ -108,5 +117,6 @@ fn fold(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Fold, Fault> {
     if unencodable {
         return Err(Fault::from(Code::Inconsistent));
     }
-    Ok(Fold { from, records, state: state_digest(&state)?, effects })
+    let view = numbering.digest(&view(&state))?;
+    Ok(Fold { from, records, state: state_digest(&state)?, effects, view })
 }

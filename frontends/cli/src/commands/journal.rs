@@ -120,6 +120,7 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
             "records": verified.records,
             "state": verified.state.hex(),
             "effects": verified.effects.hex(),
+            "view": verified.view.hex(),
             "snapshot": verified.snapshot.map(|(seq, _)| seq.0),
             "verified": verified.holds(),
         });
@@ -128,6 +129,7 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
     put!("records   {} from place {}", verified.records, verified.from.next())?;
     put!("state     {}", verified.state)?;
     put!("effects   {}", verified.effects)?;
+    put!("view      {}", verified.view)?;
     match verified.snapshot {
         Some((seq, same)) => put!("snapshot  at {seq}, {}", if same { "folds on to the same state" } else { "FOLDS ON TO ANOTHER STATE" })?,
         None => put!("snapshot  none")?,

@@ -48,7 +48,7 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Valu
         "unsettled": view.unsettled.len(),
         "unacknowledged": view.unacknowledged,
         "left": view.left,
-        "warnings": warnings(view).map(|code| error(code)).collect::<Vec<_>>(),
+        "warnings": warnings(view).map(error).collect::<Vec<_>>(),
     })
 }
 

@@ -2,14 +2,12 @@
 
 use crate::session::{Owned, mailbox_key_of, name};
 use crate::{Done, Refused, Scope, failed, refusal, stamp};
-use prost::Message as _;
 use thicket_types::error::Code;
 use thicket_types::limits::{KEY_PACKAGE_LEN_MAX, KEY_PACKAGES, SUITES_MAX};
 use thicket_types::ports::StoredKeyPackage;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::{
-    Entry, KeyPackage, KeyPackageAsk, Lookup, MailboxKey, MailboxKeyPublished, MailboxKeyStatement, PublishKeyPackages, PublishMailboxKey,
-    Published,
+    Entry, KeyPackage, KeyPackageAsk, Lookup, MailboxKey, MailboxKeyPublished, PublishKeyPackages, PublishMailboxKey, Published,
 };
 
 /// Adds key packages to those there are, or puts them in the place of all.
@@ -36,15 +34,10 @@ pub(crate) fn publish(scope: &mut Scope<'_>, Owned { key, .. }: &Owned, publish:
     Ok(Said::Published(Published { key_packages }).into())
 }
 
-/// Takes a new mailbox key. One that is older than the one there is comes late, and is refused; the same one again changes nothing.
+/// Takes a new mailbox key, whenever it says that it was made: after a take-over the clock may be another.
 pub(crate) fn publish_mailbox_key(scope: &mut Scope<'_>, Owned { key, account }: &Owned, publish: &PublishMailboxKey) -> Done {
     let mailbox_key = publish.mailbox_key.as_ref().ok_or(Code::MalformedRequest)?;
-    let statement = mailbox_key_of(scope, &account.certificate, account.fingerprint, mailbox_key)?;
-    // What is kept was read when it came.
-    let before = MailboxKeyStatement::decode(account.mailbox_key_statement.as_slice()).map_or(0, |before| before.from_ms);
-    if statement.from_ms < before {
-        return Err(Code::MalformedRequest.into());
-    }
+    mailbox_key_of(scope, &account.certificate, account.fingerprint, mailbox_key)?;
     scope.store.set_mailbox_key(key, &mailbox_key.statement, &mailbox_key.signature).map_err(failed)?;
     Ok(Said::MailboxKeyPublished(MailboxKeyPublished {}).into())
 }

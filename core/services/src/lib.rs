@@ -183,10 +183,9 @@ fn once(asked: &Asked) -> bool {
     match asked {
         Asked::Openly(Ask::Register(_) | Ask::Login(_) | Ask::KeyPackage(_)) => true,
         Asked::Openly(Ask::Challenge(_) | Ask::Lookup(_) | Ask::Put(_) | Ask::Owner(_)) => false,
-        // A late repeat would give back a capability that was taken since, or add key packages twice.
-        Asked::AsOwner(_, _, OwnerAsk::Capabilities(_) | OwnerAsk::Publish(_)) => true,
-        // Of a mailbox key a late repeat is older than what is there, and refused.
-        Asked::AsOwner(_, _, OwnerAsk::MailboxKey(_) | OwnerAsk::Fetch(_) | OwnerAsk::Acknowledge(_)) => false,
+        // A late repeat would give back a capability that was taken since, add key packages twice, or put back an older key.
+        Asked::AsOwner(_, _, OwnerAsk::Capabilities(_) | OwnerAsk::Publish(_) | OwnerAsk::MailboxKey(_)) => true,
+        Asked::AsOwner(_, _, OwnerAsk::Fetch(_) | OwnerAsk::Acknowledge(_)) => false,
     }
 }
 

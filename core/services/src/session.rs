@@ -116,15 +116,10 @@ fn new_mailbox(scope: &mut Scope<'_>, token: &str) -> Result<MailboxId, Refused>
 }
 
 /// The mailbox key's statement must be the identity's own, and well-formed: who looks it up relies on it.
-pub(crate) fn mailbox_key_of(
-    scope: &Scope<'_>,
-    certificate: &[u8],
-    owner: Fingerprint,
-    mailbox_key: &MailboxKey,
-) -> Result<MailboxKeyStatement, Code> {
+pub(crate) fn mailbox_key_of(scope: &Scope<'_>, certificate: &[u8], owner: Fingerprint, mailbox_key: &MailboxKey) -> Result<(), Code> {
     verified(scope, certificate, context::MAILBOX_KEY, &mailbox_key.statement, &mailbox_key.signature)?;
     let statement = MailboxKeyStatement::decode(mailbox_key.statement.as_slice()).map_err(|_| Code::MalformedRequest)?;
-    if statement.fingerprint == owner.0 && statement.key.len() == 32 { Ok(statement) } else { Err(Code::MalformedRequest) }
+    if statement.fingerprint == owner.0 && statement.key.len() == 32 { Ok(()) } else { Err(Code::MalformedRequest) }
 }
 
 /// Logs a lane in, and swaps the device generation. A refusal leaves the lane that the name had, and its generation.

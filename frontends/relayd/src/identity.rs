@@ -1,6 +1,6 @@
 //! The relay's own keys: one file, readable by its owner alone, written once.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use thicket_client::SystemEntropy;
@@ -8,6 +8,7 @@ use thicket_types::ports::Entropy as _;
 use thicket_types::secret::Secret;
 
 const FILE: &str = "relay.key";
+const UNFINISHED: &str = "relay.key.new";
 
 /// Two secrets: the relay's Ed25519 identity and its Noise key.
 pub struct Identity {
@@ -16,25 +17,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the keys, or makes them in a new home. **Errors:** the file system's; `InvalidData` for a file of another size.
+    /// Reads the keys, or makes them in a new home, whose lock the caller has.
+    ///
+    /// **Errors:** the file system's; `InvalidData` for a file of another size.
     pub fn load_or_make(home: &Path) -> io::Result<Identity> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(home)?;
         let path = home.join(FILE);
         if !path.exists() {
-            let mut fresh = vec![0; 64];
-            SystemEntropy.fill(&mut fresh);
-            let bytes = Secret::new(fresh);
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&path)?;
-            file.write_all(bytes.expose()).and_then(|()| file.sync_all())?;
-            std::fs::File::open(home)?.sync_all()?;
+            make(home, &path)?;
         }
         let mut bytes = Vec::new();
         OpenOptions::new().read(true).open(&path)?.take(65).read_to_end(&mut bytes)?;
@@ -51,4 +40,25 @@ impl Identity {
     pub fn noise(&self) -> &[u8; 32] {
         self.noise.expose()
     }
+}
+
+/// Makes the keys beside their place and moves them there whole: a process that dies on the way leaves no keys, never some of
+/// them, and the next one makes others. Nobody has seen those that are lost.
+fn make(home: &Path, path: &Path) -> io::Result<()> {
+    let mut fresh = vec![0; 64];
+    SystemEntropy.fill(&mut fresh);
+    let bytes = Secret::new(fresh);
+    let unfinished = home.join(UNFINISHED);
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&unfinished)?;
+    file.write_all(bytes.expose()).and_then(|()| file.sync_all())?;
+    std::fs::rename(&unfinished, path)?;
+    File::open(home)?.sync_all()
 }

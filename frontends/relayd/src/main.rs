@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod home;
 mod identity;
 mod log;
 mod policy;
 
 use clap::{Parser, Subcommand};
 use config::Config;
+use home::NoHome;
 use identity::Identity;
 use log::{Level, Line, Watch};
 use std::net::SocketAddr;
@@ -102,6 +104,10 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
     }
     // Before anything is made: a configuration that is refused leaves no trace.
     let settings = Settings::of(&config)?;
+    let _lock = home::take(&config.home).map_err(|no_home| match no_home {
+        NoHome::InUse => Trouble(5, format!("another relay runs on {}", config.home.display())),
+        NoHome::Failed(error) => Trouble::fault(error),
+    })?;
     let identity = Identity::load_or_make(&config.home).map_err(Trouble::fault)?;
     let store = SqliteStore::open(&store_file).map_err(Trouble::fault)?;
     serve(settings, &identity, store, arguments.log)

@@ -1,5 +1,7 @@
 //! The program's configuration and its log, as an operator meets them.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -89,11 +91,76 @@ fn what_a_relay_makes_is_its_owners_alone_under_any_umask() {
     BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut address).expect("the first line");
     let backup = open_to_all().arg("backup").arg(&copy).status();
     let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-    let files = ["relay.key", "relay.db", "relay.db-wal", "relay.db-shm"].map(|file| (file, mode(&home.join(file))));
+    let files = ["lock", "relay.key", "relay.db", "relay.db-wal", "relay.db-shm"].map(|file| (file, mode(&home.join(file))));
     child.kill().and_then(|()| child.wait()).expect("it ends");
     assert!(backup.expect("it starts").success());
-    assert_eq!(files.map(|(_, mode)| mode), [0o600; 4], "{files:?}");
+    assert_eq!(files.map(|(_, mode)| mode), [0o600; 5], "{files:?}");
     assert_eq!((mode(&home), mode(&copy)), (0o700, 0o600));
+}
+
+/// The files of a folder with what is in them.
+fn files(folder: &Path) -> BTreeMap<OsString, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+    entries.map(|entry| (entry.file_name(), std::fs::read(entry.path()).expect("a file"))).collect()
+}
+
+#[test]
+fn of_two_relays_on_one_home_the_second_says_so_and_changes_nothing() {
+    let folder = TempDir::new().expect("a folder");
+    let (home, copy) = (folder.path().join("relay"), folder.path().join("copy.db"));
+    let start = || {
+        let mut command = relayd();
+        command.arg("--home").arg(&home).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
+        command
+    };
+    let mut first = start().spawn().expect("it starts");
+    let mut address = String::new();
+    BufReader::new(first.stdout.take().expect("a pipe")).read_line(&mut address).expect("the first line");
+    // The store's own bytes are the first relay's to change.
+    let there = || files(&home).into_iter().map(|(name, bytes)| (name == "relay.key").then_some(bytes).ok_or(name)).collect::<Vec<_>>();
+    let before = there();
+    let mut second = start().stderr(Stdio::piped()).spawn().expect("it starts");
+    // A second relay that runs tells its address; one that is refused ends its output.
+    let mut said = String::new();
+    BufReader::new(second.stdout.take().expect("a pipe")).read_line(&mut said).expect("its end");
+    let after = there();
+    let backup = relayd().arg("--home").arg(&home).arg("backup").arg(&copy).output().expect("it starts");
+    let runs = first.try_wait().expect("a child").is_none();
+    first.kill().and_then(|()| first.wait()).expect("it ends");
+    let _ = second.kill();
+    let second = second.wait_with_output().expect("it ends");
+    assert_eq!((said.as_str(), second.status.code()), ("", Some(5)), "{second:?}");
+    let words = format!("thicket-relayd: another relay runs on {}\n", home.display());
+    assert_eq!(String::from_utf8(second.stderr), Ok(words));
+    assert!(runs, "the first goes on");
+    assert_eq!(before, after, "and its keys and its files are the same");
+    assert!(backup.status.success(), "{backup:?}");
+    // What was killed gave its home back, and the same keys are in it.
+    let mut third = start().spawn().expect("it starts");
+    let mut again = String::new();
+    BufReader::new(third.stdout.take().expect("a pipe")).read_line(&mut again).expect("the first line");
+    third.kill().and_then(|()| third.wait()).expect("it ends");
+    let key = |address: &str| address.split('@').next().map(str::to_owned);
+    assert_eq!(key(&again), key(&address));
+}
+
+#[test]
+fn a_relay_that_dies_while_it_makes_its_keys_leaves_none_and_the_next_one_makes_them() {
+    let folder = TempDir::new().expect("a folder");
+    let home = folder.path().join("relay");
+    // With no room for a byte in any file the system ends it at the first one that it writes: a key.
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -c 0; ulimit -f 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_thicket-relayd"), "--home"]);
+    let died = command.arg(&home).args(["--listen", "127.0.0.1:0"]).output().expect("it starts");
+    assert!(!died.status.success() && died.stdout.is_empty(), "{died:?}");
+    assert_eq!(files(&home), BTreeMap::from([("lock".into(), Vec::new()), ("relay.key.new".into(), Vec::new())]));
+    let mut child = relayd().arg("--home").arg(&home).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut address).expect("the first line");
+    child.kill().and_then(|()| child.wait()).expect("it ends");
+    assert!(address.starts_with("direct:"), "{address}");
+    let left = files(&home);
+    assert_eq!((left.get(OsStr::new("relay.key")).map(Vec::len), left.contains_key(OsStr::new("relay.key.new"))), (Some(64), false));
 }
 
 /// Runs a relay until it has told its address, asks it to stop, and gives what it wrote to standard error.

@@ -1,6 +1,7 @@
 //! The vault's tables, and how its database is opened.
 
 use crate::mls::storage;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -117,6 +118,9 @@ fn make_private(path: &Path) {
 }
 
 /// Opens the database with a raw key, so that SQLCipher derives none.
+///
+/// **Errors:** `ProfileExists` and `ProfileNewer` change no byte of the database and of its log: nothing is set that writes
+/// before the version is known.
 pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Code> {
     if mode == Mode::Create {
         make_private(path);
@@ -126,6 +130,10 @@ pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Cod
         Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(fault)?;
+    // A log that is there goes into the database when the last connection closes, also that of an open that was refused. Without
+    // one, closing removes the empty log that the first read made.
+    let logged = std::fs::metadata(path.with_extension("db-wal")).is_ok_and(|log| log.len() > 0);
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, logged).map_err(fault)?;
     let mut pragma = String::from("PRAGMA key = \"x'");
     for byte in key.expose() {
         // Writing to a String cannot fail.
@@ -137,22 +145,24 @@ pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Cod
     keyed.map_err(fault)?;
     // The first read tells whether the key and the file fit.
     conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(fault)?;
+    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
+    match (mode, version) {
+        (Mode::Create, 0) | (Mode::Write | Mode::Read, VERSION) => {}
+        (Mode::Create, _) => return Err(Code::ProfileExists),
+        (_, newer) if newer > VERSION => return Err(Code::ProfileNewer),
+        (_, _) => return Err(Code::VaultDamaged),
+    }
+    // It is ours: from here on it is written.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(fault)?;
     conn.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;")
         .map_err(fault)?;
     if mode != Mode::Read {
         conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(fault)?;
     }
     conn.set_prepared_statement_cache_capacity(128);
-    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
-    match (mode, version) {
-        (Mode::Create, 0) => {
-            let made = format!("BEGIN; {TABLES} {} PRAGMA user_version = {VERSION}; COMMIT;", storage::SCHEMA);
-            conn.execute_batch(&made).map_err(fault)?;
-        }
-        (Mode::Create, _) => return Err(Code::ProfileExists),
-        (_, VERSION) => {}
-        (_, newer) if newer > VERSION => return Err(Code::ProfileNewer),
-        (_, _) => return Err(Code::VaultDamaged),
+    if mode == Mode::Create {
+        let made = format!("BEGIN; {TABLES} {} PRAGMA user_version = {VERSION}; COMMIT;", storage::SCHEMA);
+        conn.execute_batch(&made).map_err(fault)?;
     }
     Ok(conn)
 }

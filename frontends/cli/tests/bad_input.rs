@@ -2,14 +2,17 @@
 
 mod world;
 
+use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use thicket_engine::{OsDisk, ProfileKeys};
 use thicket_scanner::files;
 use thicket_types::error::Code;
 use thicket_types::limits::BODY_LEN_MAX;
-use world::{Person, Place, last, program, status, text};
+use thicket_types::secret::Secret;
+use world::{PASSPHRASE, Person, Place, last, program, status, text};
 
 /// Holds that a command ended by this error: status, number, what happened, and what to do.
 fn is_error(output: &Output, wanted: i32, code: Code) {
@@ -149,6 +152,26 @@ fn a_damaged_journal_is_refused_untouched_and_a_backup_goes_on() {
     for (file, bytes) in intact {
         std::fs::write(file, bytes).expect("room");
     }
+    all_goes_on(&place, &[]);
+}
+
+#[test]
+fn a_vault_of_a_newer_version_is_refused_untouched() {
+    let place = place();
+    let home = &place.alice.home;
+    let keys = ProfileKeys::unlock(&mut OsDisk::new(home), &Secret::new(PASSPHRASE.as_bytes().to_vec())).expect("intact keys");
+    let key: String = keys.vault_key().expect("a key").expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    let written_by = |version: u32| {
+        let vault = Connection::open(home.join("vault.db")).expect("a file");
+        vault.execute_batch(&format!("PRAGMA key = \"x'{key}'\"; PRAGMA user_version = {version};")).expect("the vault's own key");
+    };
+    written_by(2);
+    let before = contents(home);
+    for command in [&["status"] as &[&str], &["send", "bob", "hello"], &["sync"], &["read", "bob"]] {
+        refused(&place.alice, command, 9, Code::ProfileNewer);
+    }
+    assert_eq!(changed(&before, home), Vec::<PathBuf>::new());
+    written_by(1);
     all_goes_on(&place, &[]);
 }
 

@@ -1,6 +1,10 @@
 //! Bodies and files.
 
 use super::*;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 #[test]
 fn a_body_is_from_one_byte_to_the_bound() {
@@ -96,6 +100,51 @@ fn a_vault_opens_under_its_own_key_alone_and_none_is_made_over_it() {
     assert_eq!((alice.vault.own().0, alice.own()), ("alice", own));
 }
 
+/// The files of a folder with what is in them.
+fn files(folder: &Path) -> BTreeMap<OsString, Vec<u8>> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+    entries.map(|entry| (entry.file_name(), fs::read(entry.path()).expect("a file"))).collect()
+}
+
+#[test]
+fn a_vault_of_a_newer_version_is_refused_before_anything_is_written() {
+    // Given a vault that a newer version closed, in the journal mode that it likes; one that it closed as we do; and one whose
+    // process died, so that all that is newer stands in the log.
+    for (mode, died) in [("DELETE", false), ("WAL", false), ("WAL", true)] {
+        let Person { folder, vault, .. } = Person::new("alice", 1);
+        let newer = format!("PRAGMA journal_mode = {mode}; PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 2;");
+        vault.conn.execute_batch(&newer).expect("room");
+        let folder = if died {
+            let left = TempDir::new().expect("a folder");
+            for name in [DB, "vault.db-wal"] {
+                fs::copy(folder.path().join(name), left.path().join(name)).expect("room");
+            }
+            left
+        } else {
+            drop(vault);
+            folder
+        };
+        let before = files(folder.path());
+        assert_eq!(before.len(), if died { 2 } else { 1 }, "{:?}", before.keys());
+        // When it is opened.
+        let opened = SqlVault::open(&folder.path().join(DB), &key(), seeded(1)).err();
+        let mut after = files(folder.path());
+        let looked = Reader::open(&folder.path().join(DB), &key()).err();
+        let new = NewAccount { origin: Origin::New(name("eve")), at: NOW };
+        let made = SqlVault::create(&folder.path().join(DB), &key(), seeded(1), &new).err();
+        // Then it is refused, and no byte is another. SQLite's index of a log that somebody left is made anew by any reading.
+        assert_eq!((opened, looked, made), (Some(Code::ProfileNewer), Some(Code::ProfileNewer), Some(Code::ProfileExists)));
+        if died {
+            after.remove(OsStr::new("vault.db-shm"));
+        }
+        assert!(after == before, "{mode}, {died}: {:?} {:?}", before.keys(), after.keys());
+        // And the version that made it goes on.
+        let conn = Connection::open(folder.path().join(DB)).expect("a file");
+        conn.execute_batch(&format!("PRAGMA key = \"x'{}'\";", "07".repeat(32))).expect("a key");
+        assert_eq!(conn.query_row("PRAGMA user_version", [], |row| row.get(0)), Ok(2));
+    }
+}
+
 #[test]
 fn a_full_disk_is_said_by_its_name_and_costs_nothing_that_was_there() {
     let (mut alice, mut bob) = two();
@@ -113,13 +162,17 @@ fn a_full_disk_is_said_by_its_name_and_costs_nothing_that_was_there() {
     // Then neither a text nor an op goes in, and each says why.
     assert_eq!(alice.vault.stage(&[b'x'; BODY_LEN_MAX]), Err(Code::DiskFull));
     let call = call(900, op);
+    let tables = ["ledger", "mls", "message", "body"];
+    let rows = tables.map(|table| alice.count(table));
     assert_eq!(alice.vault.run(DURABLE, slice::from_ref(&call)), Err(Code::DiskFull));
-    assert_eq!(alice.remembered(), before);
+    assert!(alice.vault.conn.is_autocommit(), "the transaction is at its end");
+    assert_eq!((alice.remembered(), tables.map(|table| alice.count(table))), (before, rows));
     let texts = |of: &Person| of.rows().into_iter().filter_map(|row| row.text).collect::<Vec<_>>();
     assert_eq!(texts(&alice), ["before"]);
     // And with room, the same op is done, once.
     limit(&alice.vault, u64::from(u32::MAX) - 1);
-    let sealed = put(&alice.run(slice::from_ref(&call))[0]).envelope;
-    hears(&mut bob, &alice, &sealed, &long);
+    let done = alice.run(slice::from_ref(&call));
+    hears(&mut bob, &alice, &put(&done[0]).envelope, &long);
+    assert_eq!((alice.run(slice::from_ref(&call)), alice.count("ledger")), (done, rows[0] + 1));
     assert_eq!(texts(&alice), ["before", &long]);
 }

@@ -1,10 +1,12 @@
 //! Conversations of two: an MLS group each, begun from a key package or by a Welcome.
 //!
 //! If both sides begin at once there are two groups. The one whose creator has the smaller fingerprint is the sending group
-//! for both as soon as each knows both; the other stays readable. A dead group sends no more: one side can't read it.
+//! for both as soon as each knows both; the other stays readable. A dead group sends no more: one side can't read it. What sends no
+//! more is deleted when it was not used for a while.
 
 use crate::contact::{self, Known};
 use crate::mls::provider::Provider;
+use crate::mls::storage::MlsStore;
 use crate::mls::{credential, group};
 use crate::{BROKEN, Scope, Stop, rows};
 use openmls::group::{GroupId, MlsGroup, StagedWelcome, WelcomeError};
@@ -17,6 +19,8 @@ use thicket_openpgp::Certificate;
 use thicket_types::error::Code;
 use thicket_types::event::Outcome;
 use thicket_types::ids::{ConversationId, Fingerprint};
+use thicket_types::limits::PAST_EPOCHS_FOR;
+use thicket_types::time::Stamp;
 use thicket_types::wire;
 
 /// The conversation's id: the same on both sides, whatever MLS groups it had.
@@ -25,7 +29,7 @@ pub(crate) fn conversation_id(a: Fingerprint, b: Fingerprint) -> ConversationId 
 }
 
 /// Begins a conversation from a contact's key package that the relay gave.
-pub(crate) fn begin(scope: &Scope<'_>, contact: Fingerprint, answer: &[u8]) -> Result<Outcome, Stop> {
+pub(crate) fn begin(scope: &Scope<'_>, contact: Fingerprint, answer: &[u8], at: Stamp) -> Result<Outcome, Stop> {
     if sending(scope, contact)?.is_some() {
         return Ok(Outcome::Begun { again: Vec::new() });
     }
@@ -37,12 +41,12 @@ pub(crate) fn begin(scope: &Scope<'_>, contact: Fingerprint, answer: &[u8]) -> R
     if answer.suite != wire::SUITE {
         return Err(bad);
     }
-    begin_with(scope, contact, &answer.key_package)
+    begin_with(scope, contact, &answer.key_package, at)
 }
 
 /// Begins a conversation from the key package that the contact offered. Where they were heard in a living group nothing needs
 /// to begin; a group in which they never were is given up.
-pub(crate) fn begin_from_offer(scope: &Scope<'_>, contact: Fingerprint) -> Result<Outcome, Stop> {
+pub(crate) fn begin_from_offer(scope: &Scope<'_>, contact: Fingerprint, at: Stamp) -> Result<Outcome, Stop> {
     let mut find = scope.conn.prepare_cached("SELECT offer FROM contact WHERE fingerprint = ?1")?;
     let offer: Option<Vec<u8>> = find.query_row([contact.0], |row| row.get(0)).optional()?.flatten();
     let offer = offer.ok_or(Stop::Refused(Code::BadOffer))?;
@@ -51,11 +55,11 @@ pub(crate) fn begin_from_offer(scope: &Scope<'_>, contact: Fingerprint) -> Resul
         return Ok(Outcome::Begun { again: Vec::new() });
     }
     bury(scope, contact, "welcome IS NOT NULL")?;
-    begin_with(scope, contact, &offer)
+    begin_with(scope, contact, &offer, at)
 }
 
 /// The first commit is merged at once: its creator is alone in epoch 0.
-fn begin_with(scope: &Scope<'_>, contact: Fingerprint, key_package: &[u8]) -> Result<Outcome, Stop> {
+fn begin_with(scope: &Scope<'_>, contact: Fingerprint, key_package: &[u8], at: Stamp) -> Result<Outcome, Stop> {
     let Known { certificate, .. } = contact::load(scope, contact)?.ok_or(Stop::Refused(Code::UnknownContact))?;
     let provider = scope.provider();
     let package = group::read_key_package(&provider, key_package).map_err(Stop::Refused)?;
@@ -70,15 +74,13 @@ fn begin_with(scope: &Scope<'_>, contact: Fingerprint, key_package: &[u8]) -> Re
     let (_, welcome, _) = mls.add_members(&provider, signer, &[package]).map_err(|_| Stop::Refused(Code::BadKeyPackage))?;
     mls.merge_pending_commit(&provider).map_err(|_| BROKEN)?;
     let welcome = welcome.to_bytes().map_err(|_| BROKEN)?;
-    let mut dead = scope.conn.prepare_cached("SELECT 1 FROM mls_group WHERE contact = ?1 AND dead = 1")?;
-    // What only a dead group carried was perhaps never read.
-    let again = if dead.exists([contact.0])? { rows::untold(scope, contact)? } else { Vec::new() };
-    keep(scope, &id, contact, scope.account.certificate.fingerprint(), Some(&welcome))?;
-    Ok(Outcome::Begun { again })
+    keep(scope, &id, contact, scope.account.certificate.fingerprint(), Some(&welcome), at)?;
+    // What only a dead group carried was perhaps never read, whether or not that group is still here.
+    Ok(Outcome::Begun { again: rows::untold(scope, contact)? })
 }
 
 /// Joins a group of two by its Welcome, after looking at who is in it.
-pub(crate) fn join(scope: &Scope<'_>, certificate: &Certificate, welcome: Welcome) -> Result<(), Stop> {
+pub(crate) fn join(scope: &Scope<'_>, certificate: &Certificate, welcome: Welcome, at: Stamp) -> Result<(), Stop> {
     let provider = scope.provider();
     let refused = |error: &WelcomeError<_>| match error {
         WelcomeError::NoMatchingKeyPackage => Stop::Refused(Code::NoMatchingKeyPackage),
@@ -97,13 +99,14 @@ pub(crate) fn join(scope: &Scope<'_>, certificate: &Certificate, welcome: Welcom
     credential::check(certificate, &other.credential, &other.signature_key).map_err(Stop::Refused)?;
     let mls = staged.into_group(&provider).map_err(|error| refused(&error))?;
     let creator = certificate.fingerprint();
-    keep(scope, mls.group_id().as_slice(), creator, creator, None)
+    keep(scope, mls.group_id().as_slice(), creator, creator, None, at)
 }
 
-fn keep(scope: &Scope<'_>, id: &[u8], contact: Fingerprint, creator: Fingerprint, welcome: Option<&[u8]>) -> Result<(), Stop> {
-    let mut put =
-        scope.conn.prepare_cached("INSERT INTO mls_group (id, contact, creator, sending, dead, welcome) VALUES (?1, ?2, ?3, 0, 0, ?4)")?;
-    put.execute(params![id, contact.0, creator.0, welcome])?;
+fn keep(scope: &Scope<'_>, id: &[u8], contact: Fingerprint, creator: Fingerprint, welcome: Option<&[u8]>, at: Stamp) -> Result<(), Stop> {
+    let mut put = scope
+        .conn
+        .prepare_cached("INSERT INTO mls_group (id, contact, creator, sending, dead, used, welcome) VALUES (?1, ?2, ?3, 0, 0, ?5, ?4)")?;
+    put.execute(params![id, contact.0, creator.0, welcome, at.0])?;
     choose(scope, contact, Some(id))
 }
 
@@ -125,6 +128,29 @@ pub(crate) const ALL: &str = "1";
 pub(crate) fn bury(scope: &Scope<'_>, contact: Fingerprint, which: &'static str) -> Result<(), Stop> {
     scope.conn.prepare_cached(&format!("UPDATE mls_group SET dead = 1 WHERE contact = ?1 AND {which}"))?.execute([contact.0])?;
     choose(scope, contact, None)
+}
+
+/// Something was sealed in a group, or read in it.
+pub(crate) fn note_used(scope: &Scope<'_>, id: &[u8], at: Stamp) -> Result<(), Stop> {
+    scope.conn.prepare_cached("UPDATE mls_group SET used = max(used, ?2) WHERE id = ?1")?.execute(params![id, at.0])?;
+    Ok(())
+}
+
+/// Deletes groups that send no more and were not used for the window, with all that MLS kept of them: dead ones, and those that
+/// lost against another in which the contact was heard, and which they therefore send in too.
+pub(crate) fn tidy(scope: &Scope<'_>, now: Stamp) -> Result<(), Stop> {
+    let mut find = scope.conn.prepare_cached(
+        "SELECT id FROM mls_group AS past WHERE sending = 0 AND used + ?1 <= ?2 AND (dead = 1 OR EXISTS (
+             SELECT 1 FROM mls_group WHERE contact = past.contact AND sending = 1 AND welcome IS NULL
+         ))",
+    )?;
+    let old: Vec<Vec<u8>> = find.query_map(params![PAST_EPOCHS_FOR.0, now.0], |row| row.get(0)).and_then(Iterator::collect)?;
+    for id in old {
+        MlsStore::new(scope.conn).drop_group(&GroupId::from_slice(&id)).map_err(|_| BROKEN)?;
+        scope.conn.prepare_cached("DELETE FROM past_epoch WHERE group_id = ?1")?.execute([&id])?;
+        scope.conn.prepare_cached("DELETE FROM mls_group WHERE id = ?1")?.execute([&id])?;
+    }
+    Ok(())
 }
 
 /// The group that messages to a contact are encrypted in.

@@ -204,8 +204,8 @@ fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
         VaultOp::Stamp { request: _, relay, bits, hour } => stamp::make(&call.frame, *relay, *bits, *hour),
         VaultOp::PinContact { name, answer: _, at: _ } => contact::pin(scope, name, &call.frame),
         VaultOp::Unpin { contact } => contact::unpin(scope, *contact),
-        VaultOp::BeginConversation { contact, answer: _, at: _ } => groups::begin(scope, *contact, &call.frame),
-        VaultOp::BeginFromOffer { contact, at: _ } => groups::begin_from_offer(scope, *contact),
+        VaultOp::BeginConversation { contact, answer: _, at } => groups::begin(scope, *contact, &call.frame, *at),
+        VaultOp::BeginFromOffer { contact, at } => groups::begin_from_offer(scope, *contact, *at),
         VaultOp::SealMessage { contact, mailbox, message, body, at } => {
             sealing::message(scope, Recipient { contact: *contact, mailbox: *mailbox }, *message, *body, *at)
         }
@@ -215,7 +215,7 @@ fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
         VaultOp::SealReceipt { contact, mailbox, messages, at } => {
             sealing::receipt(scope, Recipient { contact: *contact, mailbox: *mailbox }, messages, *at)
         }
-        VaultOp::UpdateKeys { contact, mailbox, at: _ } => sealing::key_update(scope, Recipient { contact: *contact, mailbox: *mailbox }),
+        VaultOp::UpdateKeys { contact, mailbox, at } => sealing::key_update(scope, Recipient { contact: *contact, mailbox: *mailbox }, *at),
         VaultOp::SealOffer { contact, mailbox, anew, at } => {
             sealing::offer(scope, Recipient { contact: *contact, mailbox: *mailbox }, *anew, *at)
         }

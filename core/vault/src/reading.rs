@@ -69,7 +69,7 @@ fn read_opening(scope: &Scope<'_>, from: &Claimed<'_>, opening: &Opening, at: St
         let MlsMessageBodyIn::Welcome(welcome) = parsed.extract() else {
             return Err(MALFORMED);
         };
-        groups::join(scope, from.certificate, welcome)?;
+        groups::join(scope, from.certificate, welcome, at)?;
         contact::keep(scope, from.certificate, from.bytes, None)?;
         scope.conn.prepare_cached("INSERT INTO welcome (hash, at) VALUES (?1, ?2)")?.execute(params![hash, at.0])?;
     }
@@ -119,7 +119,7 @@ fn read_message(scope: &Scope<'_>, from: &Claimed<'_>, message: &[u8], at: Stamp
     } else {
         processed(from, &provider, &mut mls, message)?
     };
-    heard(scope, &id)?;
+    heard(scope, &id, at)?;
     let ProcessedMessageContent::ApplicationMessage(plain) = processed.into_content() else {
         return Err(Stop::Refused(Code::Undecryptable));
     };
@@ -138,7 +138,8 @@ fn processed(from: &Claimed<'_>, provider: &Provider<'_>, mls: &mut MlsGroup, me
 }
 
 /// The contact was heard in a group: its Welcome need not travel any more.
-fn heard(scope: &Scope<'_>, id: &[u8]) -> Result<(), Stop> {
+fn heard(scope: &Scope<'_>, id: &[u8], at: Stamp) -> Result<(), Stop> {
+    groups::note_used(scope, id, at)?;
     scope.conn.prepare_cached("UPDATE mls_group SET welcome = NULL WHERE id = ?1 AND welcome IS NOT NULL")?.execute([id])?;
     Ok(())
 }
@@ -178,7 +179,7 @@ fn follow(
     if index == mls.own_leaf_index() || !is_key_update(mls, index, &staged) {
         return Err(Stop::Refused(Code::BadCommit));
     }
-    heard(scope, mls.group_id().as_slice())?;
+    heard(scope, mls.group_id().as_slice(), at)?;
     epochs::copy(scope, mls, at)?;
     mls.merge_staged_commit(provider, *staged).map_err(|_| BROKEN)?;
     Ok(Followed { owed: true, moved: true })

@@ -51,6 +51,7 @@ CREATE TABLE mls_group (
     creator BLOB NOT NULL,
     sending INTEGER NOT NULL,
     dead INTEGER NOT NULL,
+    used INTEGER NOT NULL,
     welcome BLOB,
     pending BLOB
 ) WITHOUT ROWID;

@@ -91,12 +91,14 @@ fn content(scope: &Scope<'_>, to: Recipient, message: Vec<u8>, at: Stamp, what: 
     let provider = scope.provider();
     let mut mls = groups::load(&provider, &group.id)?.ok_or(Stop::Refused(Code::NoConversation))?;
     let encrypted = mls.create_message(&provider, &scope.account.signer, &plain).map_err(|_| BROKEN)?;
+    groups::note_used(scope, &group.id, at)?;
     put(scope, to, group, encrypted.to_bytes().map_err(|_| BROKEN)?)
 }
 
 /// Renews our keys: an MLS self-update, pending until the contact is past it. One that is pending goes again.
-pub(crate) fn key_update(scope: &Scope<'_>, to: Recipient) -> Result<Outcome, Stop> {
+pub(crate) fn key_update(scope: &Scope<'_>, to: Recipient, at: Stamp) -> Result<Outcome, Stop> {
     let group = groups::sending(scope, to.contact)?.ok_or(Stop::Refused(Code::NoConversation))?;
+    groups::note_used(scope, &group.id, at)?;
     let commit = match epochs::pending(scope, &group.id)? {
         Some(commit) => commit,
         None => {

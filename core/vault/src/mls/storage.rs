@@ -184,6 +184,9 @@ const OF_AN_EPOCH: [Kind; 10] = [
     Kind::EpochSecrets,
 ];
 
+/// What else stands under a group: proposals and keys of commits.
+const OF_A_GROUP: [Kind; 4] = [Kind::OwnLeafNodes, Kind::ProposalQueue, Kind::Proposal, Kind::EpochKeyPairs];
+
 /// OpenMLS's storage over the vault's connection.
 pub(crate) struct MlsStore<'c> {
     conn: &'c Connection,
@@ -215,6 +218,17 @@ impl<'c> MlsStore<'c> {
         let (group, epoch) = (address(group)?, i64::try_from(epoch).unwrap_or(i64::MAX));
         for kind in OF_AN_EPOCH {
             self.statement(DROP)?.execute(params![epoch, kind.number(), group])?;
+        }
+        Ok(())
+    }
+
+    /// Deletes all that is kept of a group: what is live, its copies of past epochs, and its keys of commits.
+    pub(crate) fn drop_group(&self, group: &impl Serialize) -> Stored<()> {
+        let group = address(group)?;
+        // No address begins with another, so what begins with this one is of this group.
+        let mut drop = self.statement("DELETE FROM mls WHERE kind = ?1 AND substr(key, 1, length(?2)) = ?2")?;
+        for kind in OF_AN_EPOCH.into_iter().chain(OF_A_GROUP) {
+            drop.execute(params![kind.number(), group])?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What is renewed and what it replaces: mailbox keys, last-resort packages, capabilities, generations; and rows that change.
 
 use super::*;
-use thicket_types::limits::{GENERATIONS_MAX, REPLACED_KEYS_FOR, STAMP_BITS_MAX, UNREADABLE_ROWS_MAX};
+use thicket_types::limits::{GENERATIONS_MAX, PAST_EPOCHS_FOR, REPLACED_KEYS_FOR, STAMP_BITS_MAX, UNREADABLE_ROWS_MAX};
 use thicket_types::time::Duration;
 use thicket_types::vault_op::Published;
 
@@ -315,4 +315,104 @@ fn junk_under_a_contacts_name_makes_so_many_rows_and_no_more_until_they_are_hear
     let sealed = junk(&bob, &alice, 1_000);
     read(&mut bob, &sealed);
     assert_eq!(unreadable(&bob), usize::try_from(UNREADABLE_ROWS_MAX).expect("small") + 1);
+}
+
+/// Rows of MLS that are of groups.
+fn of_groups(person: &Person) -> u64 {
+    let count = "SELECT count(*) FROM mls WHERE kind NOT IN (14, 17)";
+    person.vault.conn.query_row(count, [], |row| row.get(0)).expect("a table")
+}
+
+/// Both begin at once and hear each other. The first of those returned is the creator of the group that sends.
+fn crossed() -> (Person, Person) {
+    let (mut alice, mut bob) = two();
+    begin(&mut alice, &mut bob);
+    begin(&mut bob, &mut alice);
+    if alice.own() < bob.own() { (alice, bob) } else { (bob, alice) }
+}
+
+const WINDOW: Duration = PAST_EPOCHS_FOR;
+
+fn just_before(at: Stamp) -> Stamp {
+    Stamp(at.0 - 1)
+}
+
+#[test]
+fn a_group_that_lost_goes_with_all_its_rows_when_it_was_not_used_for_45_days() {
+    let (mut first, mut second) = crossed();
+    let alone = of_groups(&first);
+    let lost = [say(&mut second, &first, "one"), say(&mut second, &first, "two"), say(&mut second, &first, "three")];
+    hears(&mut first, &second, &lost[0], "one");
+    let won = say(&mut first, &second, "hello");
+    assert_eq!(first.groups(&second), 2);
+    // As long as the contact was not heard in the group that sends, they may send in the other.
+    tidy(&mut first, LATER.after(WINDOW).after(WINDOW));
+    assert_eq!(first.groups(&second), 2);
+    hears(&mut second, &first, &won, "hello");
+    let answer = say(&mut second, &first, "hello back");
+    hears(&mut first, &second, &answer, "hello back");
+    // From then on it is read for the window, counted from what was read in it last.
+    let days = |count: u64| Duration(count * 86_400_000);
+    tidy(&mut first, just_before(LATER.after(WINDOW)));
+    assert_eq!(first.groups(&second), 2);
+    let opened = first.ask(VaultOp::OpenEnvelope { envelope: Seq(3), at: LATER.after(days(10)), last: false }, &lost[1]);
+    assert!(matches!(opened, Outcome::Opened(Opened::Message { .. })), "{opened:?}");
+    tidy(&mut first, just_before(LATER.after(days(10)).after(WINDOW)));
+    assert_eq!(first.groups(&second), 2);
+    tidy(&mut first, LATER.after(days(10)).after(WINDOW));
+    assert_eq!((first.groups(&second), of_groups(&first)), (1, alone));
+    // What comes after all is early, and unreadable at last; the conversation goes on.
+    assert!(matches!(read(&mut first, &lost[2]), Opened::Early { .. }));
+    assert_eq!(deliver(&mut first, &lost[2], true), Outcome::Opened(unreadable(&second, Code::NoConversation)));
+    tidy(&mut second, LATER.after(days(10)).after(WINDOW));
+    assert_eq!(second.groups(&first), 1);
+    for (text, back) in [("and on", "and back"), ("and so on", "and so back")] {
+        let sealed = say(&mut first, &second, text);
+        hears(&mut second, &first, &sealed, text);
+        let sealed = say(&mut second, &first, back);
+        hears(&mut first, &second, &sealed, back);
+    }
+}
+
+#[test]
+fn a_dead_group_goes_with_its_past_epochs_and_what_it_carried_is_named_all_the_same() {
+    let (mut alice, mut bob) = talking();
+    let update = VaultOp::UpdateKeys { contact: bob.own(), mailbox: bob.mailbox(), at: NOW };
+    let commit = put(&alice.ask(update, &[])).envelope;
+    assert!(matches!(read(&mut bob, &commit), Opened::Committed { .. }));
+    let pending = VaultOp::UpdateKeys { contact: alice.own(), mailbox: alice.mailbox(), at: LATER };
+    put(&bob.ask(pending, &[]));
+    let lost = say(&mut bob, &alice, "not told of");
+    assert!(bob.count("past_epoch") == 1 && of_groups(&bob) > 0);
+    // Alice's device takes over, and has Bob begin anew.
+    let offer = VaultOp::SealOffer { contact: bob.own(), mailbox: bob.mailbox(), anew: true, at: NOW };
+    let offer = put(&alice.ask(offer, &[])).envelope;
+    assert_eq!(read(&mut bob, &offer), Opened::Offer { contact: alice.own(), name: name("alice"), anew: true });
+    tidy(&mut bob, just_before(LATER.after(WINDOW)));
+    assert_eq!(bob.groups(&alice), 1);
+    tidy(&mut bob, LATER.after(WINDOW));
+    assert_eq!((bob.groups(&alice), bob.count("past_epoch"), of_groups(&bob)), (0, 0, 0));
+    // Bob begins when he comes to it: what Alice has not told of goes again.
+    let begun = bob.ask(VaultOp::BeginFromOffer { contact: alice.own(), at: LATER.after(WINDOW) }, &[]);
+    let Outcome::Begun { again } = begun else {
+        panic!("not begun: {begun:?}");
+    };
+    assert!(again.contains(&message_of("not told of")), "{again:?}");
+    let again = VaultOp::SealAgain { contact: alice.own(), mailbox: alice.mailbox(), message: message_of("not told of") };
+    let sealed = put(&bob.ask(again, &[])).envelope;
+    hears(&mut alice, &bob, &sealed, "not told of");
+    let known = Opened::Known { contact: bob.own(), message: message_of("not told of"), moved: true };
+    assert_eq!(read(&mut alice, &lost), known, "her own group is not past its window, and Bob was in its next epoch");
+}
+
+#[test]
+fn a_group_that_sends_stays_however_long_nobody_writes() {
+    let (mut alice, mut bob) = talking();
+    for person in [&mut alice, &mut bob] {
+        tidy(person, LATER.after(WINDOW).after(WINDOW).after(WINDOW));
+    }
+    let sealed = say(&mut alice, &bob, "after all this time");
+    hears(&mut bob, &alice, &sealed, "after all this time");
+    let sealed = say(&mut bob, &alice, "indeed");
+    hears(&mut alice, &bob, &sealed, "indeed");
 }

@@ -26,6 +26,8 @@ pub(super) struct Group {
     number: u64,
     /// Set when it sends no more; it is still read.
     pub(super) dead: bool,
+    /// When something was last sealed or read in it.
+    pub(super) used: Stamp,
     /// The key package that the Welcome uses up, until the contact was heard.
     pub(super) welcome: Option<u64>,
     pub(super) epoch: u64,
@@ -189,7 +191,7 @@ impl Data {
         live.min_by_key(|(_, group)| (group.creator, Reverse(group.number))).map(|(id, _)| *id)
     }
 
-    pub(super) fn begin(&mut self, contact: Fingerprint, answer: &[u8]) -> Result<Outcome, Code> {
+    pub(super) fn begin(&mut self, contact: Fingerprint, answer: &[u8], at: Stamp) -> Result<Outcome, Code> {
         if self.sending(contact).is_some() {
             return Ok(Outcome::Begun { again: Vec::new() });
         }
@@ -201,21 +203,34 @@ impl Data {
         }
         let package = u64::from_be_bytes(answer.key_package.as_slice().try_into().map_err(|_| Code::BadKeyPackage)?);
         // Groups there were are all dead, or one would send.
-        let again = if self.with(contact).next().is_some() { self.untold(contact) } else { Vec::new() };
-        self.create(contact, package);
-        Ok(Outcome::Begun { again })
+        self.create(contact, package, at);
+        Ok(Outcome::Begun { again: self.untold(contact) })
     }
 
     /// Begins from the key package that the contact offered, unless a group that they were heard in still sends.
-    pub(super) fn begin_from_offer(&mut self, contact: Fingerprint) -> Result<Outcome, Code> {
+    pub(super) fn begin_from_offer(&mut self, contact: Fingerprint, at: Stamp) -> Result<Outcome, Code> {
         let package = self.offers.get_mut(&contact).and_then(|offered| offered.package.take()).ok_or(Code::BadOffer)?;
         if self.sending_to(contact).is_some_and(|sending| !sending.unheard) {
             return Ok(Outcome::Begun { again: Vec::new() });
         }
         let unheard = self.groups.values_mut().filter(|group| group.contact == contact && group.welcome.is_some());
         unheard.for_each(|group| group.dead = true);
-        self.create(contact, package);
+        self.create(contact, package, at);
         Ok(Outcome::Begun { again: self.untold(contact) })
+    }
+
+    /// Deletes groups that send no more and were not used for the window: dead ones, and those that lost against another in which
+    /// the contact was heard.
+    pub(super) fn drop_groups(&mut self, at: Stamp) {
+        let old = self.groups.iter().filter(|(_, group)| at.since(group.used) >= PAST_EPOCHS_FOR);
+        let goes = |id: u64, group: &Group| {
+            let sending = self.sending_to(group.contact);
+            group.dead || sending.is_some_and(|sending| sending.group != id && !sending.unheard)
+        };
+        let old: Vec<u64> = old.filter(|(id, group)| goes(**id, group)).map(|(id, _)| *id).collect();
+        for id in old {
+            self.groups.remove(&id);
+        }
     }
 
     /// Messages of ours that a contact has not told of, oldest first.
@@ -225,15 +240,24 @@ impl Data {
         ours.filter(|row| !told(row.state)).map(|row| row.message).collect()
     }
 
-    fn create(&mut self, contact: Fingerprint, package: u64) {
+    fn create(&mut self, contact: Fingerprint, package: u64, at: Stamp) {
         let (group, secret) = (self.draw(), self.draw());
-        self.keep_group(group, contact, self.own(), Some(package), secret);
+        self.keep_group(group, (contact, self.own()), Some(package), secret, at);
     }
 
-    pub(super) fn keep_group(&mut self, id: u64, contact: Fingerprint, creator: Fingerprint, welcome: Option<u64>, secret: u64) {
+    /// Keeps a group with a contact, that one of the two created.
+    pub(super) fn keep_group(
+        &mut self,
+        id: u64,
+        (contact, creator): (Fingerprint, Fingerprint),
+        welcome: Option<u64>,
+        secret: u64,
+        used: Stamp,
+    ) {
         let number = self.groups.values().map(|group| group.number).max().unwrap_or(0) + 1;
         let (current, past) = (Epoch::new(secret), BTreeMap::new());
-        self.groups.insert(id, Group { contact, creator, number, dead: false, welcome, epoch: 0, current, pending: None, past });
+        let group = Group { contact, creator, number, dead: false, used, welcome, epoch: 0, current, pending: None, past };
+        self.groups.insert(id, group);
     }
 
     /// No group that there is with a contact sends from now on.
@@ -242,10 +266,11 @@ impl Data {
     }
 
     /// Commits to new keys of ours; a commit that is pending is sealed once more.
-    pub(super) fn update_keys(&mut self, contact: Fingerprint, mailbox: MailboxId) -> Result<Outcome, Code> {
+    pub(super) fn update_keys(&mut self, contact: Fingerprint, mailbox: MailboxId, at: Stamp) -> Result<Outcome, Code> {
         let drawn = self.draw();
         let id = self.sending(contact).ok_or(Code::NoConversation)?;
         let group = self.groups.get_mut(&id).ok_or(Code::NoConversation)?;
+        group.used = group.used.max(at);
         let secret = *group.pending.get_or_insert(drawn);
         self.seal_in(id, contact, mailbox, Encrypted::Commit(secret))
     }
@@ -254,6 +279,7 @@ impl Data {
     pub(super) fn seal(&mut self, contact: Fingerprint, mailbox: MailboxId, at: Stamp, content: Content) -> Result<Outcome, Code> {
         let id = self.sending(contact).ok_or(Code::NoConversation)?;
         let group = self.groups.get_mut(&id).ok_or(Code::NoConversation)?;
+        group.used = group.used.max(at);
         group.current.sent += 1;
         let generation = group.current.sent;
         let capability = self.contacts.get(&contact).and_then(|known| known.granted).map(|(now, _)| now);

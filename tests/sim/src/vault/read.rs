@@ -61,7 +61,7 @@ impl Data {
         let name = Name::parse(&from).map_err(|_| Code::MalformedEnvelope)?;
         match inside {
             Inside::Opening(welcome, message) => {
-                self.join(contact, &name, &welcome)?;
+                self.join(contact, &name, &welcome, at)?;
                 self.read_message(contact, name, message, true, at)
             }
             Inside::Message(message) => self.read_message(contact, name, message, false, at),
@@ -70,7 +70,7 @@ impl Data {
     }
 
     /// Joins a group, once.
-    fn join(&mut self, contact: Fingerprint, name: &Name, welcome: &Welcome) -> Result<(), Code> {
+    fn join(&mut self, contact: Fingerprint, name: &Name, welcome: &Welcome, at: Stamp) -> Result<(), Code> {
         let Welcome { group, package, secret } = *welcome;
         if !self.welcomes.insert(group) {
             return Ok(());
@@ -79,7 +79,7 @@ impl Data {
         if !last_resort {
             self.packages.remove(&package);
         }
-        self.keep_group(group, contact, contact, None, secret);
+        self.keep_group(group, (contact, contact), None, secret, at);
         self.contacts.entry(contact).or_default().name = name.text().to_owned();
         Ok(())
     }
@@ -107,11 +107,14 @@ impl Data {
         match what {
             Encrypted::Commit(next) => {
                 let (owed, moved) = commit(group, own, epoch, secret, next, at)?;
+                // One that was followed, or passed by: this is a fake, and does not tell them apart.
+                group.used = group.used.max(at);
                 Ok(Opened::Committed { contact, owed, moved: moved || (begins && !group.dead) })
             }
             Encrypted::Application { generation, claimed, capability, content } => {
                 let moved = group.take(epoch, secret, generation, at)?;
                 group.welcome = None;
+                group.used = group.used.max(at);
                 // Whoever writes in it after they asked to begin anew did not mean this one.
                 group.dead &= offered.is_none_or(|offered| claimed <= offered);
                 let moved = moved || (begins && !group.dead);

@@ -144,6 +144,7 @@ impl Data {
     pub(super) fn tidy(&mut self, at: Stamp) -> Outcome {
         self.mailbox_keys.retain(|(_, replaced)| replaced.is_none_or(|replaced| at.since(replaced) <= REPLACED_KEYS_FOR));
         self.groups.values_mut().for_each(|group| group.tidy(at));
+        self.drop_groups(at);
         Outcome::Done
     }
 

@@ -682,6 +682,38 @@ fn folder_bytes(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .collect()
 }
 
+#[test]
+fn a_look_changes_no_byte_of_the_journal_and_starts_nothing() {
+    let mut world = friends(29, Conditions::default());
+    // Given a process that died with an envelope to send and in the middle of a block.
+    world.meeting.set_paused(true);
+    world.say("alice", "bob", "under way");
+    world.run(1_000);
+    world.kill("alice");
+    let folder = world.people["alice"].folder.clone();
+    let is_journal = |path: &Path| !path.to_string_lossy().contains("vault.db");
+    let journal = || folder_bytes(&folder).into_iter().filter(|(path, _)| is_journal(path)).collect::<Vec<_>>();
+    let newest = journal().into_iter().map(|(path, _)| path).filter(|path| path.parent().is_some_and(|at| at.ends_with("journal"))).max();
+    let mut segment = std::fs::OpenOptions::new().append(true).open(newest.expect("a segment")).expect("a file");
+    std::io::Write::write_all(&mut segment, &[7; 9]).expect("room");
+    drop(segment);
+    let before = journal();
+    // When it is looked at, alone and beside a process that has it open.
+    let (view, reader) = Profile::look_at(&folder, &passphrase()).expect("intact");
+    let beside = Profile::unlock(&folder, &passphrase(), share(Box::new(SeededEntropy::new(0)))).expect("intact");
+    Profile::look_at(&folder, &passphrase()).expect("intact");
+    drop(beside);
+    // Then what was written is seen, and not even the torn end is cut: that is for who opens it.
+    assert!(reader.messages(None, 0, 100).expect("intact").iter().any(|row| row.text.as_deref() == Some("under way")));
+    assert!(!view.contacts.is_empty());
+    drop(reader);
+    assert!(journal() == before);
+    world.meeting.set_paused(false);
+    world.open("alice");
+    world.run(60_000);
+    assert!(journal() != before);
+}
+
 /// The lock too: who can read it can hold it, and keep the owner out.
 #[cfg(unix)]
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -175,4 +175,66 @@ fn a_full_disk_is_said_by_its_name_and_costs_nothing_that_was_there() {
     hears(&mut bob, &alice, &put(&done[0]).envelope, &long);
     assert_eq!((alice.run(slice::from_ref(&call)), alice.count("ledger")), (done, rows[0] + 1));
     assert_eq!(texts(&alice), ["before", &long]);
+}
+
+#[test]
+fn no_reply_holds_a_text_a_private_key_or_a_secret_of_an_epoch() {
+    // What the journal and the state have of the vault they have from its replies, and the ledger has each of these.
+    let (mut alice, mut bob) = talking();
+    let mut secrets = Vec::new();
+    for round in 0..2 {
+        for of_alice in [true, false] {
+            let (by, to) = if of_alice { (&mut alice, &mut bob) } else { (&mut bob, &mut alice) };
+            registered(by);
+            packages(by, 3, true);
+            by.ask(VaultOp::RotateMailboxKey { at: NOW }, &[]);
+            let (contact, mailbox) = (to.own(), to.mailbox());
+            by.ask(VaultOp::SealOffer { contact, mailbox, anew: false, at: NOW }, &[]);
+            let commit = put(&by.ask(VaultOp::UpdateKeys { contact, mailbox, at: NOW }, &[])).envelope;
+            assert!(matches!(read(to, &commit), Opened::Committed { .. }));
+            let text = format!("unmistakable {round} of {}", by.who);
+            let sealed = say(to, by, &text);
+            hears(by, to, &sealed, &text);
+        }
+        // Those of an epoch are gone in the next.
+        for person in [&alice, &bob] {
+            let all = "SELECT secret FROM mailbox_key UNION SELECT value FROM meta WHERE key IN ('identity', 'leaf')
+                UNION SELECT value FROM mls WHERE kind IN (10, 13, 16) UNION SELECT bytes FROM body";
+            let mut find = person.vault.conn.prepare(all).expect("tables");
+            let rows = find.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("rows");
+            secrets.extend(rows.map(|row| row.expect("a row")));
+        }
+    }
+    // Any 16 bytes of a secret are as good as it; texts are short. What stands in them of public things is what both sides' replies
+    // may hold: a group's context, its tree's keys, and the certificates and credentials in them.
+    let public: BTreeSet<Vec<u8>> = [&alice, &bob]
+        .iter()
+        .flat_map(|person| {
+            let all = "SELECT public FROM mailbox_key UNION SELECT value FROM meta WHERE key IN ('certificate', 'credential')
+                UNION SELECT value FROM mls WHERE kind IN (4, 5)";
+            let mut find = person.vault.conn.prepare(all).expect("tables");
+            let rows = find.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("rows");
+            rows.flat_map(|row| parts(&row.expect("a row"))).collect::<Vec<_>>()
+        })
+        .collect();
+    let secrets: BTreeSet<Vec<u8>> = secrets.iter().flat_map(|secret| parts(secret)).filter(|part| !public.contains(part)).collect();
+    let mut seen_public = false;
+    for person in [&alice, &bob] {
+        let mut find = person.vault.conn.prepare("SELECT reply FROM ledger").expect("a table");
+        for reply in find.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("rows") {
+            let reply = reply.expect("a row");
+            assert!(!contains(&reply, b"unmistakable"));
+            for part in parts(&reply) {
+                assert!(!secrets.contains(&part), "{part:02x?}");
+                seen_public |= public.contains(&part);
+            }
+        }
+    }
+    assert!(seen_public, "replies are looked through");
+}
+
+/// All runs of 16 bytes, but for those of few values, which say nothing.
+fn parts(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let telling = |part: &&[u8]| part.iter().collect::<BTreeSet<_>>().len() > 8;
+    bytes.windows(16).filter(telling).map(<[u8]>::to_vec).collect()
 }

@@ -104,6 +104,7 @@ fn every_variant() -> Vec<Record> {
         requested(Intent::ForgetMessage { contact, message, sent: true }),
         requested(Intent::ChangeRelay { relay: RelayAddress::parse("y").expect("an address"), key: None, token: None }),
         requested(Intent::TakeOver),
+        requested(Intent::Rejoin),
         arrived(Arrived::Answer { answer: Bytes(vec![1, 2, 3]) }),
         arrived(Arrived::Envelope { cursor: u64::MAX, sender: contact, sealed: Bytes(vec![4; 300]) }),
         arrived(Arrived::Repeat { cursor: 0 }),
@@ -871,5 +872,5 @@ const GOLDEN: &[(&str, &str)] = &[
         "snapshot",
         "544849434b534e5001000100010000000800000000000000006c50c4a001000004040404040404040404040404040404040404040404040404040404040404042121212121212121212121212121212108080808080808080808080817000000f179563e4647e872cfbad21423cf5efbaee759194818188dc10cd27012bc8a955d602dea964f83a34f8f799cc07377bf8487ac7c44f9c0",
     ),
-    ("SHA-256 of every variant", "cb2e4690706a529801b8ca77735ec71668be42c7a39b11996d6e9359152e1d15"),
+    ("SHA-256 of every variant", "341d25316b9b76aca0335f9aa8a9d681b7c828243182f817dd5ef8a24400e8e7"),
 ];

@@ -18,11 +18,14 @@ use thicket_types::ids::{BodyRef, Fingerprint, IntentId, MessageId};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{BODY_LEN_MAX, CHANGES_MAX, SLEEP_LOOK_EVERY};
 use thicket_types::name::Name;
-use thicket_types::ports::{Entropy as _, Transport, Unreachable};
+use thicket_types::ports::{Clock, Entropy as _, Transport, Unreachable};
 use thicket_vault::{Direction, MessageRow, Reader, SqlVault};
 
 /// Makes the transport once the profile's thread can be woken: the argument wakes it.
 pub type TransportFactory = Box<dyn FnOnce(Arc<dyn Fn() + Send + Sync>) -> Box<dyn Transport + Send>>;
+
+/// How a profile is opened.
+type Open = fn(Profile, Box<dyn Transport + Send>, Box<dyn Clock + Send>) -> Result<Pump<SqlVault>, Fault>;
 
 /// The wait after a fault before the profile's thread goes on by itself.
 const FAULT_WAIT: Duration = Duration::from_secs(1);
@@ -92,6 +95,15 @@ impl Client {
 
     /// Opens as [`Client::open`], with an observer that every point is told to: what it holds up, the profile waits for.
     pub fn open_observed(profile: Profile, transport: TransportFactory, observer: Option<Observer>) -> Result<Client, Fault> {
+        Client::start(profile, transport, observer, Profile::open)
+    }
+
+    /// Opens a profile that is refused as `RolledBack`, to go on with it: as [`Profile::open_to_take_over`].
+    pub fn open_to_take_over(profile: Profile, transport: TransportFactory) -> Result<Client, Fault> {
+        Client::start(profile, transport, None, Profile::open_to_take_over)
+    }
+
+    fn start(profile: Profile, transport: TransportFactory, observer: Option<Observer>, open: Open) -> Result<Client, Fault> {
         let (inbox, errands) = channel();
         let wake = inbox.clone();
         let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
@@ -100,7 +112,8 @@ impl Client {
         });
         let own = profile.own();
         let reader = Mutex::new(profile.reader()?);
-        let mut pump = profile.open(transport(waker), Box::new(SystemClock::new()))?;
+        let clock = SystemClock::new();
+        let mut pump = open(profile, transport(waker), Box::new(clock))?;
         if let Some(observer) = observer {
             pump.observe(observer);
         }

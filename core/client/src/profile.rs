@@ -4,12 +4,14 @@ use crate::pump::Pump;
 use crate::system::{SharedEntropyHandle, SystemEntropy, share};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use thicket_engine::{Engine, Fault, OsDisk, ProfileKeys};
+use thicket_engine::{Engine, Fault, Input, Opened, OsDisk, ProfileKeys};
 use thicket_journal_format::keys::Cost;
 use thicket_reducer::{ClientRules, View, view};
 use thicket_types::error::Code;
+use thicket_types::ids::IntentId;
+use thicket_types::intent::Intent;
 use thicket_types::limits::PROFILE_LOOKS_MAX;
-use thicket_types::ports::{Clock, Transport, Vault as _};
+use thicket_types::ports::{Clock, Entropy as _, Transport, Vault as _};
 use thicket_types::secret::Secret;
 use thicket_vault::{NewAccount, Origin, Reader, SharedEntropy, SqlVault};
 
@@ -144,6 +146,37 @@ impl Profile {
         let remembered = vault.remembered()?;
         let disk = Box::new(OsDisk::new(&folder));
         let (engine, opened) = Engine::<ClientRules>::open(disk, clock, Box::new(SharedEntropyHandle(entropy)), keys, remembered)?;
+        Profile::wire(engine, opened, vault, transport, lock)
+    }
+
+    /// Opens a profile that [`Profile::open`] refuses as `RolledBack`, to go on with it: that is the first thing in its journal,
+    /// and the relay is told so at the login. No group there is sends again; contacts are asked to begin anew. What only the
+    /// missing part of journal or vault held is lost.
+    ///
+    /// **Errors:** `NotCopied` if journal and vault are of the same time; otherwise as [`Profile::open`]. After an error the
+    /// profile is refused as before. **Repeat:** does it once more.
+    pub fn open_to_take_over(self, transport: Box<dyn Transport + Send>, clock: Box<dyn Clock + Send>) -> Result<Pump<SqlVault>, Fault> {
+        let Profile { folder, keys, mut vault, entropy, lock } = self;
+        let remembered = vault.remembered()?;
+        let disk = Box::new(OsDisk::new(&folder));
+        let mut entropy = SharedEntropyHandle(entropy);
+        let mut id = [0; IntentId::LEN];
+        entropy.fill(&mut id);
+        let rejoin = Input::Intent(IntentId(id), Intent::Rejoin);
+        let (mut engine, opened) = Engine::<ClientRules>::open_apart(disk, clock, Box::new(entropy), keys, remembered, rejoin)?;
+        // In this order: dying in between leaves a profile that is refused, and can be taken over once more.
+        vault.rejoin(engine.durable(), engine.state().vault_count())?;
+        engine.drop_passed_over()?;
+        Profile::wire(engine, opened, vault, transport, lock)
+    }
+
+    fn wire(
+        engine: Engine<ClientRules>,
+        opened: Opened,
+        mut vault: SqlVault,
+        transport: Box<dyn Transport + Send>,
+        lock: File,
+    ) -> Result<Pump<SqlVault>, Fault> {
         let named = crate::pump::named_bodies(engine.state());
         vault.sweep(&named)?;
         Ok(Pump::new(engine, opened, vault, transport, Some(lock)))

@@ -7,6 +7,7 @@ mod lanes;
 mod monitor;
 mod moving;
 mod pump;
+mod rejoin;
 mod strangers;
 
 use crate::pump::Pump;
@@ -177,21 +178,29 @@ impl World {
     }
 
     fn wire(&mut self, who: &'static str, profile: Profile) {
-        self.seed += 1;
-        let mut entropy = SeededEntropy::new(self.seed);
-        let meetings = [Some(&self.meeting), self.other.as_ref().map(|(meeting, _)| meeting)];
-        let ways = meetings.into_iter().flatten().map(|meeting| (meeting.address().to_owned(), meeting.client(&mut entropy, None)));
-        let ways = Ways(ways.collect(), self.people[who].stray.clone());
+        let ways = self.ways(who);
         let pump = profile.open(Box::new(ways), Box::new(self.clock_of(who))).expect("an intact profile");
         self.people.get_mut(who).expect("a person").pump = Some(pump);
     }
 
-    /// Opens a profile that was dropped or closed, and connects.
-    fn open(&mut self, who: &'static str) {
+    fn ways(&mut self, who: &'static str) -> Ways {
+        self.seed += 1;
+        let mut entropy = SeededEntropy::new(self.seed);
+        let meetings = [Some(&self.meeting), self.other.as_ref().map(|(meeting, _)| meeting)];
+        let ways = meetings.into_iter().flatten().map(|meeting| (meeting.address().to_owned(), meeting.client(&mut entropy, None)));
+        Ways(ways.collect(), self.people[who].stray.clone())
+    }
+
+    fn unlock(&mut self, who: &'static str) -> Profile {
         self.seed += 1;
         let folder = self.people[who].folder.clone();
         let entropy = share(Box::new(SeededEntropy::new(self.seed)));
-        let profile = Profile::unlock(&folder, &passphrase(), entropy).expect("an intact profile");
+        Profile::unlock(&folder, &passphrase(), entropy).expect("an intact profile")
+    }
+
+    /// Opens a profile that was dropped or closed, and connects.
+    fn open(&mut self, who: &'static str) {
+        let profile = self.unlock(who);
         self.wire(who, profile);
         self.ask(who, Intent::Connect);
     }

@@ -1,9 +1,10 @@
 //! The engine: one profile's journal and state, turned one group commit at a time.
 
+use crate::Fault;
 use crate::frames::{Frames, frame_of};
 use crate::journal::{self, BlockAt, NextBlock, Unwritten, Writer};
 use crate::keys::ProfileKeys;
-use crate::{Fault, snapshots};
+use crate::snapshots::{self, Newest};
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thicket_journal_format::event::Record;
@@ -74,6 +75,8 @@ pub struct Engine<R: Reducer> {
     seen: Stamp,
     /// Set when the state could not be rebuilt after a failure: only a new open helps.
     broken: bool,
+    /// Records folded by the open.
+    folded: u64,
 }
 
 impl<R: Reducer> Engine<R> {
@@ -84,16 +87,62 @@ impl<R: Reducer> Engine<R> {
     pub fn open(
         mut disk: Box<dyn Disk + Send>,
         clock: Box<dyn Clock + Send>,
-        mut entropy: Box<dyn Entropy + Send>,
+        entropy: Box<dyn Entropy + Send>,
         keys: ProfileKeys,
         remembered: Remembered,
     ) -> Result<(Engine<R>, Opened), Fault> {
-        let loaded = load::<R>(disk.as_mut(), &keys, remembered.durable, None)?;
-        if R::vault_count(&loaded.state) > remembered.count {
-            return Err(Fault::from(Code::RolledBack));
+        let loaded = load_whole::<R>(disk.as_mut(), &keys, remembered)?;
+        let engine = Engine::new(disk, clock, entropy, keys, loaded);
+        let opened = engine.opened();
+        Ok((engine, opened))
+    }
+
+    /// Opens a profile whose journal and vault are not of the same time, to go on with what there is: the journal as far as it
+    /// goes, from the newest snapshot that is of it. `first` says so in the journal; it is folded and durable when this returns.
+    /// Until the vault was told, and then [`Engine::drop_passed_over`] was called, [`Engine::open`] refuses the profile as
+    /// before.
+    ///
+    /// **Errors:** `NotCopied` if they are of the same time; otherwise as [`Engine::open`], and as [`Engine::turn`].
+    pub fn open_apart(
+        mut disk: Box<dyn Disk + Send>,
+        clock: Box<dyn Clock + Send>,
+        entropy: Box<dyn Entropy + Send>,
+        keys: ProfileKeys,
+        remembered: Remembered,
+        first: Input,
+    ) -> Result<(Engine<R>, Opened), Fault> {
+        match load_whole::<R>(disk.as_mut(), &keys, remembered) {
+            Ok(_) => return Err(Fault::from(Code::NotCopied)),
+            Err(fault) if fault.code == Code::RolledBack => {}
+            Err(fault) => return Err(fault),
         }
+        let loaded = load_apart::<R>(disk.as_mut(), &keys, remembered)?;
+        let mut engine = Engine::new(disk, clock, entropy, keys, loaded);
+        engine.push(first);
+        let turn = engine.turn()?;
+        if let Some((_, code)) = turn.failed.first() {
+            return Err(Fault::from(*code));
+        }
+        // What was just asked for is outstanding as well.
+        let opened = engine.opened();
+        Ok((engine, opened))
+    }
+
+    /// Removes the snapshots that [`Engine::open_apart`] passed over: they are of another history than the journal.
+    pub fn drop_passed_over(&mut self) -> Result<(), Fault> {
+        let used = self.covered.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
+        snapshots::remove_after(self.disk.as_mut(), used)
+    }
+
+    fn new(
+        disk: Box<dyn Disk + Send>,
+        clock: Box<dyn Clock + Send>,
+        mut entropy: Box<dyn Entropy + Send>,
+        keys: ProfileKeys,
+        loaded: Loaded<R::State>,
+    ) -> Engine<R> {
         let writer = Writer::new(R::RULES, entropy.as_mut());
-        let engine = Engine {
+        Engine {
             disk,
             clock,
             entropy,
@@ -110,9 +159,12 @@ impl<R: Reducer> Engine<R> {
             ahead: 0,
             seen: Stamp(0),
             broken: false,
-        };
-        let opened = Opened { outstanding: R::outstanding(&engine.state), timers: R::timers(&engine.state), folded: loaded.folded };
-        Ok((engine, opened))
+            folded: loaded.folded,
+        }
+    }
+
+    fn opened(&self) -> Opened {
+        Opened { outstanding: R::outstanding(&self.state), timers: R::timers(&self.state), folded: self.folded }
     }
 
     /// The state: always one that is durable, between turns.
@@ -361,6 +413,37 @@ fn load<R: Reducer>(
     upto: Option<Seq>,
 ) -> Result<Loaded<R::State>, Fault> {
     let newest = snapshots::newest::<R>(disk, keys)?;
+    load_from::<R>(disk, keys, newest, remembered, upto, false)
+}
+
+/// Folds what is on disk, which must be of the vault's time.
+fn load_whole<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Remembered) -> Result<Loaded<R::State>, Fault> {
+    let loaded = load::<R>(disk, keys, remembered.durable, None)?;
+    if R::vault_count(&loaded.state) > remembered.count { Err(Fault::from(Code::RolledBack)) } else { Ok(loaded) }
+}
+
+/// Folds what is on disk, whatever the vault knows: from the newest snapshot that is of this journal. Damage is damage all the
+/// same.
+fn load_apart<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Remembered) -> Result<Loaded<R::State>, Fault> {
+    let mut newest = snapshots::newest::<R>(disk, keys)?;
+    loop {
+        let at = newest.as_ref().map(|newest| newest.durable.seq);
+        match (load_from::<R>(disk, keys, newest, remembered.durable, None, true), at) {
+            (Err(fault), Some(at)) if fault.code == Code::RolledBack => newest = snapshots::before::<R>(disk, keys, at)?,
+            (loaded, _) => return loaded,
+        }
+    }
+}
+
+/// `apart`: the journal need not hold the block that the vault remembers; it shows only which tail can't be torn.
+fn load_from<R: Reducer>(
+    disk: &mut dyn Disk,
+    keys: &ProfileKeys,
+    newest: Option<Newest<R::State>>,
+    remembered: Option<Durable>,
+    upto: Option<Seq>,
+    apart: bool,
+) -> Result<Loaded<R::State>, Fault> {
     let (from, mut state, stamp) = match newest {
         Some(newest) => (Some(newest.durable), newest.state, newest.stamp),
         None => (None, R::fresh(), Stamp(0)),
@@ -379,6 +462,10 @@ fn load<R: Reducer>(
         }
         met |= remembered.is_some_and(|durable| walked.place.seq == durable.seq && walked.chain == Some(durable.chain));
     })?;
+    let short = remembered.is_some_and(|durable| end.durable.seq < durable.seq);
+    if short && !apart {
+        return Err(Fault::from(Code::RolledBack));
+    }
     if newer {
         return Err(Fault::from(Code::ProfileNewer));
     }
@@ -391,9 +478,9 @@ fn load<R: Reducer>(
     }
     // The vault's remembered block must be one of this journal's: where the tail holds its place, its hash must be there.
     let in_tail = remembered.is_some_and(|durable| durable.seq > end.from);
-    if in_tail && !met
-        || from.is_some() && remembered.is_some_and(|durable| Some(durable.seq) == from.map(|from| from.seq) && Some(durable) != from)
-    {
+    let at_snapshot =
+        from.is_some() && remembered.is_some_and(|durable| Some(durable.seq) == from.map(|from| from.seq) && Some(durable) != from);
+    if !apart && (in_tail && !met || at_snapshot) {
         return Err(Fault::from(Code::RolledBack));
     }
     Ok(Loaded { state, durable: end.durable, stamp: stamp.max(end.stamp), blocks: end.blocks, covered, folded })

@@ -148,7 +148,7 @@ pub(crate) fn read(
         let bytes = disk.read(&file)?;
         walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, cut }, &bytes, known, visit)?;
     }
-    if end.durable.seq < beyond || !end.met {
+    if !end.met {
         return Err(Fault::from(Code::RolledBack));
     }
     Ok(end)

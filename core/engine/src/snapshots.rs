@@ -7,7 +7,7 @@ use thicket_journal_format::codec;
 use thicket_journal_format::keys::Kind;
 use thicket_journal_format::snapshot::{self, SnapshotHead};
 use thicket_types::error::Code;
-use thicket_types::ids::RulesVersion;
+use thicket_types::ids::{RulesVersion, Seq};
 use thicket_types::limits::{SNAPSHOT_LEN_MAX, SNAPSHOTS_KEPT};
 use thicket_types::ports::{Disk, Durable, Entropy, Reducer};
 use thicket_types::time::Stamp;
@@ -30,6 +30,25 @@ pub struct Newest<S> {
 pub fn newest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
     let names = disk.list(FOLDER)?;
     first_readable::<R>(disk, keys, names.iter().rev())
+}
+
+/// Reads the newest snapshot of those before a place.
+pub(crate) fn before<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, place: Seq) -> Result<Option<Newest<R::State>>, Fault> {
+    let names = disk.list(FOLDER)?;
+    first_readable::<R>(disk, keys, names.iter().rev().filter(|other| **other < name(place)))
+}
+
+/// Removes the snapshots of places after one. Their keys go with the next snapshot that is written.
+pub(crate) fn remove_after(disk: &mut dyn Disk, place: Seq) -> Result<(), Fault> {
+    for other in disk.list(FOLDER)?.into_iter().filter(|other| *other > name(place)) {
+        disk.remove(&format!("{FOLDER}/{other}"))?;
+    }
+    Ok(())
+}
+
+/// Names sort by place.
+fn name(place: Seq) -> String {
+    format!("{:016x}.snap", place.0)
 }
 
 /// Reads the oldest snapshot that can be read: where a fold begins whose first records are retired.
@@ -83,7 +102,7 @@ pub(crate) fn write<R: Reducer>(
     let key = keys.make(disk, entropy, Kind::Snapshot, id)?;
     let head = SnapshotHead { rules: R::RULES, seq: durable.seq, stamp, chain: durable.chain, id };
     let bytes = snapshot::seal(&key, nonce(entropy), &head, state)?;
-    if let Err(error) = disk.replace(&format!("{FOLDER}/{:016x}.snap", durable.seq.0), &bytes) {
+    if let Err(error) = disk.replace(&format!("{FOLDER}/{}", name(durable.seq)), &bytes) {
         // A disk that takes nothing keeps the key until the next snapshot that it takes.
         let _ = keys.destroy(disk, Kind::Snapshot, &[id]);
         return Err(error.into());

@@ -413,6 +413,11 @@ impl World {
         Engine::open(Box::new(self.disk.clone()), Box::new(self.clock.clone()), Box::new(self.entropy.clone()), self.keys(), remembered)
     }
 
+    fn open_apart_with(&self, remembered: Remembered) -> Result<(Engine<Counting>, Opened), Fault> {
+        let (disk, clock, entropy) = (Box::new(self.disk.clone()), Box::new(self.clock.clone()), Box::new(self.entropy.clone()));
+        Engine::open_apart(disk, clock, entropy, self.keys(), remembered, intent(100))
+    }
+
     fn open(&self) -> Engine<Counting> {
         self.open_with(FORGETFUL).expect("an intact profile").0
     }

@@ -149,6 +149,7 @@ fn requested(state: &mut State, step: &mut Step, id: IntentId, intent: &Intent) 
         Intent::ForgetMessage { contact, message, sent } => outbox::forget(state, step, *contact, *message, *sent),
         Intent::ChangeRelay { relay, key, token } => moving::change_relay(state, step, relay, *key, token.as_ref()),
         Intent::TakeOver => moving::take_over(state, step),
+        Intent::Rejoin => moving::rejoin(state, step),
     };
     // A connect is asked for once an open, by the client itself: nobody repeats it, so it is not remembered.
     if !matches!(intent, Intent::Connect) {

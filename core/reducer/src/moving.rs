@@ -9,6 +9,7 @@ use thicket_types::ids::{Fingerprint, FrameId, MessageId, RelayKey, Seq};
 use thicket_types::intent::Answer;
 use thicket_types::name::{Name, RegistrationToken, RelayAddress};
 use thicket_types::time::Stamp;
+use thicket_types::vault_op::VaultOp;
 
 /// Turns to another relay, or to the same one under another address: which of the two, its key tells.
 pub(crate) fn change_relay(
@@ -108,8 +109,38 @@ pub(crate) fn take_over(state: &mut State, step: &mut Step) -> Answer {
     if !state.session.copied {
         return Answer::Refused(Code::NotCopied);
     }
+    go_on(state, step);
+    Answer::Accepted
+}
+
+/// This device goes on with a journal and a vault of two times: what the one says of the other is not believed.
+pub(crate) fn rejoin(state: &mut State, step: &mut Step) -> Answer {
+    // The last process died in between, as far as this journal knows.
+    delivery::drop_handing(state);
+    for outstanding in state.outstanding.values_mut() {
+        let begins = match &outstanding.why {
+            Why::Stamp(why, ..) => matches!(**why, Why::KeyPackage(_)),
+            why => matches!(why, Why::KeyPackage(_) | Why::Begin(_)),
+        };
+        if begins {
+            // The ledger may answer with a group that is dead now.
+            outstanding.why = Why::Abandoned;
+        }
+    }
+    for known in state.contacts.values_mut() {
+        // The vault may know nothing of them, or an older key: it pins them anew.
+        known.looked = None;
+        known.offered = false;
+    }
+    step.vault(state, Why::File, VaultOp::ShowRead { on: state.settings.read_marks });
+    go_on(state, step);
+    Answer::Accepted
+}
+
+fn go_on(state: &mut State, step: &mut Step) {
+    let has_relay = state.session.relay.is_some() && state.session.phase != Phase::Unregistered;
     state.session.copied = false;
-    state.session.takes_over = true;
+    state.session.takes_over = has_relay;
     state.session.failures = 0;
     // The other copy may have published keys that are not here: mail is sealed to one of ours from now on.
     state.session.mailbox_key_at = Stamp(0);
@@ -117,8 +148,9 @@ pub(crate) fn take_over(state: &mut State, step: &mut Step) -> Answer {
     state.session.refill_from = Stamp(0);
     state.contacts.values_mut().for_each(|known| known.granted = None);
     carry_on(state, step, true);
-    session::begin(state, step);
-    Answer::Accepted
+    if has_relay {
+        session::begin(state, step);
+    }
 }
 
 /// Takes what was sealed out of the way and has it sealed again; what need not be is dropped.

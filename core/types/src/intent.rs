@@ -119,6 +119,10 @@ pub enum Intent {
     },
     /// Go on with this device after the relay met another copy of the profile: all conversations begin anew.
     TakeOver,
+    /// Go on with a journal and a vault that are not of the same time: as [`Intent::TakeOver`], though the relay met no other
+    /// copy. Asked for by the client alone, as the first thing after an open that accepts such a profile. **Repeat:** under
+    /// another id it begins all conversations anew once more.
+    Rejoin,
 }
 
 /// What an Intent came to at once. What follows from it is told by [`crate::effect::Change`]s.

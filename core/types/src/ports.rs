@@ -204,6 +204,10 @@ pub trait Vault {
     fn empty_log(&mut self) -> Result<bool, Code> {
         Ok(true)
     }
+    /// Goes on with a journal that is not of the vault's time: no group there is sends again, messages that were under way
+    /// have failed, by `RolledBack`, the block is remembered in place of the one before, and transactions are counted on from
+    /// the larger of the two counts. **Repeat:** does it once more.
+    fn rejoin(&mut self, durable: Durable, count: u64) -> Result<(), Code>;
     /// What the vault remembers of the journal.
     fn remembered(&mut self) -> Result<Remembered, Code>;
     /// Looks at a frame from the relay without moving a ratchet: checks an answer's signature under the pinned key (under

@@ -8,12 +8,13 @@ use crate::contact::{self, Known};
 use crate::mls::provider::Provider;
 use crate::mls::storage::MlsStore;
 use crate::mls::{credential, group};
+use crate::schema::fault;
 use crate::{BROKEN, Scope, Stop, rows};
 use openmls::group::{GroupId, MlsGroup, StagedWelcome, WelcomeError};
 use openmls::prelude::Welcome;
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use thicket_journal_format::digest;
 use thicket_openpgp::Certificate;
 use thicket_types::error::Code;
@@ -151,6 +152,11 @@ pub(crate) fn tidy(scope: &Scope<'_>, now: Stamp) -> Result<(), Stop> {
         scope.conn.prepare_cached("DELETE FROM mls_group WHERE id = ?1")?.execute([&id])?;
     }
     Ok(())
+}
+
+/// Gives all groups up, also those with people who are no contacts any more: another vault may have used their keys.
+pub(crate) fn bury_all(conn: &Connection) -> Result<(), Code> {
+    conn.execute("UPDATE mls_group SET dead = 1, sending = 0", []).map(|_| ()).map_err(fault)
 }
 
 /// The group that messages to a contact are encrypted in.

@@ -51,6 +51,16 @@ pub(crate) fn prune(conn: &Connection, covered: Seq, open: &[EffectId]) -> Resul
     Ok(pruned)
 }
 
+/// Remembers a block of a journal that is not of the vault's time, and counts on from the larger of the two counts: a vault of
+/// either time is behind from now on.
+pub(crate) fn rejoin(conn: &Connection, durable: Durable, count: u64) -> Result<(), Code> {
+    let mut put = conn
+        .prepare_cached("UPDATE tally SET count = max(count, ?1) + 1, durable_seq = ?2, durable_chain = ?3 WHERE id = 1")
+        .map_err(fault)?;
+    put.execute(params![count, durable.seq.0, durable.chain.0]).map_err(fault)?;
+    Ok(())
+}
+
 /// Counts this transaction, and remembers the last durable block if one is given.
 pub(crate) fn count(conn: &Connection, durable: Option<Durable>) -> Result<u64, Code> {
     let mut add = conn

@@ -304,6 +304,14 @@ impl Vault for SqlVault {
         Ok(!busy)
     }
 
+    fn rejoin(&mut self, durable: Durable, count: u64) -> Result<(), Code> {
+        self.transaction(|vault| {
+            groups::bury_all(&vault.conn)?;
+            rows::fail_under_way(&vault.conn)?;
+            ledger::rejoin(&vault.conn, durable, count)
+        })
+    }
+
     fn remembered(&mut self) -> Result<Remembered, Code> {
         let row = self.conn.query_row("SELECT count, durable_seq, durable_chain FROM tally WHERE id = 1", [], |row| {
             Ok((row.get::<_, u64>(0)?, row.get::<_, Option<u64>>(1)?, row.get::<_, Option<[u8; 32]>>(2)?))

@@ -1,7 +1,8 @@
 //! Messages' rows: what a message is here, and what became of it.
 
+use crate::schema::fault;
 use crate::{BROKEN, Scope, Stop, contact};
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use thicket_journal_format::digest;
 use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
@@ -44,6 +45,14 @@ pub(crate) fn requeue(scope: &Scope<'_>, contact: Fingerprint, message: MessageI
     let (queued, failed) = (state_number(MessageState::Queued), state_number(MessageState::Failed));
     put.execute(params![contact.0, message.0, queued, failed])?;
     Ok(())
+}
+
+/// Messages that were sealed and that no relay is known to have: the journal may know nothing of them, or more. Those that it
+/// knows are queued again when they are sealed again; a receipt still makes them delivered.
+pub(crate) fn fail_under_way(conn: &Connection) -> Result<(), Code> {
+    let mut fail = conn.prepare_cached("UPDATE message SET state = ?1, cause = ?2 WHERE outgoing = 1 AND state < ?3").map_err(fault)?;
+    let (failed, stored) = (state_number(MessageState::Failed), state_number(MessageState::Stored));
+    fail.execute(params![failed, Code::RolledBack.number(), stored]).map(|_| ()).map_err(fault)
 }
 
 /// Messages of ours that a contact has not told of, oldest first.

@@ -178,6 +178,14 @@ pub fn start(global: &Global, profile: Profile) -> Result<Client, Trouble> {
     Ok(client)
 }
 
+/// Starts an unlocked profile whose journal and vault are not of the same time, and takes over.
+pub fn start_to_take_over(global: &Global, profile: Profile) -> Result<Client, Trouble> {
+    let _opening = Progress::start(global, "opening the profile");
+    let client = Client::open_to_take_over(profile, Box::new(|waker| Box::new(DirectClient::new(Some(waker)))))?;
+    global.tell(|| opened(&client));
+    Ok(client)
+}
+
 /// Unlocks the profile and starts it without a way to the relay: for what this device does alone.
 pub fn open_offline(global: &Global) -> Result<Client, Trouble> {
     let profile = unlock(global)?;

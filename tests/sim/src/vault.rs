@@ -264,6 +264,14 @@ impl Vault for TransparentVault {
         Ok(u64::try_from(before - cell.data.ledger.len()).unwrap_or(u64::MAX))
     }
 
+    fn rejoin(&mut self, durable: Durable, count: u64) -> Result<(), Code> {
+        let mut cell = self.0.cell();
+        cell.data.groups.values_mut().for_each(|group| group.dead = true);
+        cell.data.count = cell.data.count.max(count) + 1;
+        cell.data.durable = Some(durable);
+        Ok(())
+    }
+
     fn remembered(&mut self) -> Result<Remembered, Code> {
         let cell = self.0.cell();
         Ok(Remembered { durable: cell.data.durable, count: cell.data.count })

@@ -71,6 +71,10 @@ impl Vault for Shared {
         Ok(0)
     }
 
+    fn rejoin(&mut self, _: Durable, _: u64) -> Result<(), Code> {
+        Ok(())
+    }
+
     fn remembered(&mut self) -> Result<Remembered, Code> {
         Ok(Remembered { durable: None, count: u64::MAX })
     }

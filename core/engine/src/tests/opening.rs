@@ -151,3 +151,60 @@ fn frames_leave_memory_oldest_first_past_its_bound_and_are_read_from_the_journal
     }
     assert_eq!(engine.frame(Seq(1)).map(|bytes| bytes.len()), Ok(LARGE));
 }
+
+#[test]
+fn a_profile_of_one_time_is_not_opened_apart() {
+    let (world, _, durable) = three_blocks();
+    let before = world.disk.files().files.clone();
+    for known in [None, Some(durable)] {
+        let fault = world.open_apart_with(Remembered { durable: known, count: u64::MAX }).err();
+        assert_eq!(fault.map(|fault| fault.code), Some(Code::NotCopied));
+    }
+    assert_eq!(world.disk.files().files, before);
+}
+
+#[test]
+fn a_profile_of_two_times_goes_on_with_the_snapshot_that_its_journal_holds() {
+    // Given a snapshot within the journal, and one beyond its end: the journal was put back.
+    let world = World::new();
+    let mut engine = world.open();
+    turn(&mut engine, [intent(1)]);
+    engine.snapshot().expect("room");
+    turn(&mut engine, [intent(2)]);
+    let (state, end) = (engine.state().clone(), engine.durable());
+    let journal: Vec<_> = world.disk.names("journal").into_iter().map(|path| (path.clone(), world.disk.bytes(&path))).collect();
+    turn(&mut engine, [intent(3)]);
+    engine.snapshot().expect("room");
+    let beyond = engine.durable();
+    drop(engine);
+    world.disk.names("journal").iter().for_each(|path| world.disk.delete(path));
+    journal.iter().for_each(|(path, bytes)| world.disk.put(path, bytes.clone()));
+    let remembered = Remembered { durable: Some(beyond), count: u64::MAX };
+    assert_eq!(world.refused(remembered).code, Code::RolledBack);
+    // When it is opened to go on all the same.
+    let (mut engine, opened) = world.open_apart_with(remembered).expect("a profile of two times");
+    // Then what was asked for first stands after all that there was, and is open with the rest.
+    assert_eq!(engine.durable().seq, end.seq.next());
+    assert_eq!(engine.state().intents.len(), state.intents.len() + 1);
+    assert_eq!(opened.outstanding, Counting::outstanding(engine.state()));
+    assert_eq!(world.refused(FORGETFUL).code, Code::RolledBack, "the snapshot beyond is still there");
+    engine.drop_passed_over().expect("room");
+    let (state, durable) = (engine.state().clone(), engine.durable());
+    drop(engine);
+    assert_eq!(world.disk.names("snapshots").len(), 1);
+    let (engine, _) = world.open_with(Remembered { durable: Some(durable), count: u64::MAX }).expect("a profile of one time");
+    assert_eq!(*engine.state(), state);
+    assert_eq!(world.replayed(), state);
+}
+
+#[test]
+fn a_fold_that_panics_on_what_comes_first_leaves_a_profile_of_two_times_as_it_was() {
+    let (world, _, durable) = three_blocks();
+    let before = world.disk.files().files.clone();
+    let remembered = Remembered { durable: Some(Durable { seq: durable.seq.next(), ..durable }), count: u64::MAX };
+    let keys = world.keys();
+    let (disk, clock, entropy) = (Box::new(world.disk.clone()), Box::new(world.clock.clone()), Box::new(world.entropy.clone()));
+    let fault = Engine::<Counting>::open_apart(disk, clock, entropy, keys, remembered, intent(MAGIC)).err();
+    assert_eq!(fault.map(|fault| fault.code), Some(Code::FoldPanicked));
+    assert_eq!(world.disk.files().files, before);
+}

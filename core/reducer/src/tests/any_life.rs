@@ -192,6 +192,7 @@ fn event(book: &mut Book, step: Move) -> Option<Event> {
                     13..=14 => {
                         Intent::ChangeRelay { relay: address(["loopback:other", RELAY][usize::from(who % 2)]), key: None, token: None }
                     }
+                    _ if who % 8 == 7 => Intent::Rejoin,
                     _ => Intent::TakeOver,
                 },
                 _ => Intent::Send { contact, body: BodyRef([who; 16]), len: [0, 1, 70_000, 9][usize::from(kind / 16) % 4] },
@@ -309,6 +310,7 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                 (Intent::ChangeRelay { .. }, _) => "relay change",
                 (Intent::TakeOver, Answer::Refused(_)) => "take-over refused",
                 (Intent::TakeOver, _) => "take-over",
+                (Intent::Rejoin, _) => "rejoin",
             }
         }
         Event::Arrived(Arrival { frame, lane: _, content }) => match content {
@@ -444,6 +446,7 @@ const ARMS: &[&str] = &[
     "relay change refused",
     "take-over",
     "take-over refused",
+    "rejoin",
     "envelope",
     "envelope repeated",
     "repeat",

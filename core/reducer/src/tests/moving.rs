@@ -497,3 +497,42 @@ fn a_take_over_asks_also_with_whom_this_copy_has_no_conversation() {
     let effects = book.ask(1, Intent::TakeOver);
     assert!(ops(&effects).iter().any(|op| matches!(op, VaultOp::SealOffer { contact: BOB, anew: true, .. })), "{effects:?}");
 }
+
+#[test]
+fn whoever_rejoins_begins_every_conversation_anew_and_believes_no_answer_about_groups() {
+    // Given a device that died while it began a conversation, with a message sealed in another.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    book.transmit(&Why::Message(message(1)));
+    book.befriend(2, CAROL, "carol");
+    book.ask(3, send_to(CAROL, 3));
+    book.settle(&Why::KeyPackage(CAROL), Said::KeyPackage(wire::KeyPackage::default()));
+    let begins = book.open(&Why::Begin(CAROL));
+    // When it goes on with a vault of another time.
+    let effects = book.ask(4, Intent::Rejoin);
+    // Then both are looked up, since the vault may not know them, and the relay is told.
+    let lookup = |text: &str| VaultOp::Compose(Ask::Lookup(name(text)));
+    let expected = [VaultOp::ShowRead { on: false }, lookup("bob"), lookup("carol"), VaultOp::Compose(Ask::Challenge)];
+    assert_eq!(ops(&effects), expected);
+    assert_eq!(book.state.outstanding[&begins].why, Why::Abandoned);
+    assert!(book.state.session.takes_over && book.state.session.restock);
+    // The ledger answers with the group that was begun once: nothing is sealed in it.
+    let effects = book.fold(&Event::Resolved { effect: begins, outcome: begun(), vault_count: 1 });
+    assert_eq!(ops(&effects), []);
+    assert!(book.state.contacts.values().all(|known| known.anew && known.conversation == Conversation::Beginning));
+    assert_eq!((book.bob().queue.clone(), book.state.contacts[&CAROL].queue.clone()), (vec![message(1)], vec![message(3)]));
+    // They are offered one when they are known again.
+    book.log_in();
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let effects = book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
+    assert!(ops(&effects).iter().any(|op| matches!(op, VaultOp::SealOffer { contact: BOB, anew: true, .. })), "{effects:?}");
+}
+
+#[test]
+fn whoever_rejoins_without_a_relay_asks_none() {
+    let mut book = Book::new();
+    let effects = book.ask(1, Intent::Rejoin);
+    assert_eq!(ops(&effects), [VaultOp::ShowRead { on: false }]);
+    assert!(!book.state.session.takes_over);
+    assert_eq!(book.state.session.link, Link::Offline);
+}

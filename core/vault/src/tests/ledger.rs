@@ -141,3 +141,28 @@ fn a_message_is_sealed_once_under_whatever_effect() {
     hears(&mut bob, &alice, &put(&outcomes[0]).envelope, "once");
     assert_eq!(alice.rows().len(), 1);
 }
+
+#[test]
+fn a_vault_that_rejoins_sends_in_no_group_and_counts_on_from_the_larger_count() {
+    // Given two who talk, and a message that no relay is known to have.
+    let (mut alice, mut bob) = talking();
+    let op = seal_op(&mut alice, &bob, "under way");
+    let VaultOp::SealMessage { message, .. } = op else { panic!("not what was made: {op:?}") };
+    alice.ask(op, &[]);
+    let before = alice.remembered();
+    let other = Durable { seq: Seq(3), chain: Digest([8; 32]) };
+    // When the journal is of another time, behind or ahead.
+    for journaled in [1, before.count + 100] {
+        let count = alice.remembered().count;
+        alice.vault.rejoin(other, journaled).expect("a vault that works");
+        assert_eq!(alice.remembered(), Remembered { durable: Some(other), count: count.max(journaled) + 1 });
+    }
+    // Then nothing is sealed in the group that there was, and what comes in it is still read.
+    let again = VaultOp::SealAgain { contact: bob.own(), mailbox: bob.mailbox(), message };
+    assert_eq!(alice.ask(again, &[]), Outcome::Refused(Code::NoConversation));
+    let sealed = say(&mut bob, &alice, "to a group that is given up");
+    hears(&mut alice, &bob, &sealed, "to a group that is given up");
+    // What was under way has failed, with the cause.
+    let row = alice.rows().into_iter().find(|row| row.message == message).expect("a row");
+    assert_eq!((row.state, row.cause), (MessageState::Failed, Some(Code::RolledBack)));
+}

@@ -53,6 +53,8 @@ pub enum Command {
     ///
     /// Every conversation begins anew from here. The other copy must not be used any more: delete it.
     ///
+    /// Also for a profile whose journal and vault are not of the same time (error 305): what only the missing part held is lost.
+    ///
     /// Example: thicket account take-over --yes
     TakeOver {
         /// Do not ask.
@@ -128,15 +130,34 @@ fn take_over(global: &Global, yes: bool) -> Result<(), Trouble> {
     if !yes && (global.json || !std::io::stdin().is_terminal()) {
         return Err(Trouble::Usage("nothing is taken over without --yes: the other copy of this profile is of no use after it".to_owned()));
     }
-    let client = home::open(global)?;
-    // The relay says so at the login, if it has not before.
-    let mut watch = Watch::new(global, &client, "waiting for the relay");
-    watch.until(|view, _| Ok((view.online || view.copied || !view.registered).then_some(())))?;
-    drop(watch);
-    if client.view().copied && !yes && !confirmed()? {
-        return Err(Trouble::Usage("nothing was changed".to_owned()));
+    let at = home::at(global)?;
+    let agreed = |met: &[&str]| match yes || confirmed(met)? {
+        true => Ok(()),
+        false => Err(Trouble::Usage("nothing was changed".to_owned())),
+    };
+    let client = match home::start(global, at.unlock(global)?) {
+        Ok(client) => {
+            // The relay says so at the login, if it has not before.
+            let mut watch = Watch::new(global, &client, "waiting for the relay");
+            watch.until(|view, _| Ok((view.online || view.copied || !view.registered).then_some(())))?;
+            drop(watch);
+            if client.view().copied {
+                agreed(MET_BY_RELAY)?;
+            }
+            home::ask(&client, Intent::TakeOver)?;
+            client
+        }
+        Err(Trouble::Numbered(Code::RolledBack, _)) => {
+            agreed(MET_BY_OPEN)?;
+            home::start_to_take_over(global, at.unlock(global)?)?
+        }
+        Err(trouble) => return Err(trouble),
+    };
+    if !client.view().registered {
+        // The journal is of a time before that: the account is the same, and can be registered once more.
+        client.close()?;
+        return Err(Code::NotRegistered.into());
     }
-    home::ask(&client, Intent::TakeOver)?;
     let mut watch = Watch::new(global, &client, "waiting for the relay");
     if watch.until(|view, _| Ok(view.online.then_some(())))?.is_none() {
         return Err(watch.silence());
@@ -152,9 +173,15 @@ fn take_over(global: &Global, yes: bool) -> Result<(), Trouble> {
     Ok(client.close()?)
 }
 
+const MET_BY_RELAY: &[&str] = &["The relay has met another copy of this profile: on another device, or from a backup."];
+const MET_BY_OPEN: &[&str] = &[
+    "Journal and vault of this profile are not of the same time: one of them was put back from a backup.",
+    "What was written since stands in one of them alone, and part of it is lost if you go on here.",
+];
+
 /// Explains, and asks on the terminal.
-fn confirmed() -> Result<bool, Trouble> {
-    note!("The relay has met another copy of this profile: on another device, or from a backup.");
+fn confirmed(met: &[&str]) -> Result<bool, Trouble> {
+    met.iter().for_each(|line| note!("{line}"));
     note!("If you go on here, every conversation begins anew from here, and the other copy must not be used any more.");
     note!("If the other copy is the newer one, use that one instead, and delete this.");
     note!("Type yes to go on here:");

@@ -169,6 +169,7 @@ fn words(event: &Event) -> (&'static str, String) {
                 Intent::ForgetMessage { .. } => "ForgetMessage",
                 Intent::ChangeRelay { .. } => "ChangeRelay",
                 Intent::TakeOver => "TakeOver",
+                Intent::Rejoin => "Rejoin",
             };
             ("Requested", what.to_owned())
         }

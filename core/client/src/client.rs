@@ -299,21 +299,24 @@ impl Drop for Client {
     }
 }
 
-/// Logs in anew where the relay's pushes do not arrive any more.
-fn keep_way(pump: &mut Pump<SqlVault>, watch: &mut Watch) {
+/// Logs in anew where the relay's pushes do not arrive any more. Returns whether that was asked for.
+fn keep_way(pump: &mut Pump<SqlVault>, watch: &mut Watch) -> bool {
+    let login = pump.state().session.since;
     if watch.slept() {
         // The relay has long given the connection up; here nothing says so.
         pump.drop_way();
-        watch.broke(Instant::now(), 0);
+        watch.broke(Instant::now(), login, 0);
     }
     if pump.way_broke() {
         let mut chance = [0; 8];
         SystemEntropy.fill(&mut chance);
-        watch.broke(Instant::now(), u64::from_be_bytes(chance));
+        watch.broke(Instant::now(), login, u64::from_be_bytes(chance));
     }
-    if watch.due(Instant::now()) && pump.state().session.link == Link::Online {
+    let due = watch.due(Instant::now(), login) && pump.state().session.link == Link::Online;
+    if due {
         pump.submit(Client::intent_id(), Intent::Connect);
     }
+    due
 }
 
 fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Shared>, Condvar)) -> Result<(), Fault> {
@@ -346,11 +349,15 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
             }
             next = errands.try_recv().ok();
         }
-        keep_way(&mut pump, &mut watch);
+        let connecting = keep_way(&mut pump, &mut watch);
         let (mut moved, fault) = match pump.pump() {
             Ok(pumped) => (pumped, None),
             Err(fault) => (Pumped::default(), Some(fault)),
         };
+        if connecting && fault.is_some() {
+            // What was asked in that turn is gone.
+            watch.broke(Instant::now(), pump.state().session.since, 0);
+        }
         wait = match (&fault, moved.deadline) {
             (Some(_), _) => FAULT_WAIT,
             (None, Some(deadline)) => Duration::from_millis(deadline.since(moved.now).0),
@@ -366,7 +373,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
         while guard.changes.len() > CHANGES_MAX {
             guard.changes.pop_front();
         }
-        guard.fault = fault.clone().or(moved.trouble.take());
+        guard.fault.clone_from(&fault);
         guard.moves = guard.moves.wrapping_add(1);
         shared.1.notify_all();
         drop(guard);

@@ -25,8 +25,6 @@ pub struct Pumped {
     pub answers: Vec<(IntentId, Result<Answer, Code>)>,
     /// Everything else that a frontend is told.
     pub changes: Vec<Change>,
-    /// What went wrong and is tried again; nothing else of this was lost by it.
-    pub trouble: Option<Fault>,
     /// Records made durable: without any, the view is as it was.
     pub records: usize,
     /// When to pump again at the latest.
@@ -345,7 +343,8 @@ impl<V: Vault> Pump<V> {
             Ok(()) => self.snapshot_again = None,
             Err(fault) => {
                 self.snapshot_again = Some(self.engine.now().after(SNAPSHOT_AGAIN_AFTER));
-                pumped.trouble = Some(fault);
+                // A hint, as of a vault that failed: nothing that was asked for fails by it.
+                pumped.changes.push(Change::Disconnected(fault.code));
             }
         }
     }

@@ -131,7 +131,12 @@ impl Disk for OsDisk {
         let full = self.path(path);
         self.make_folder(&full)?;
         let new = self.path(&format!("{path}.new"));
-        let mut file = private_file().write(true).create(true).truncate(true).open(&new).map_err(error)?;
+        // What a crash left of an earlier try keeps the mode that it was made with.
+        match fs::remove_file(&new) {
+            Err(other) if other.kind() != ErrorKind::NotFound => return Err(error(other)),
+            _ => {}
+        }
+        let mut file = private_file().write(true).create_new(true).open(&new).map_err(error)?;
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
         fs::rename(&new, &full).map_err(error)?;
         self.sync_folder(&full)

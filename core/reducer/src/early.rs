@@ -5,7 +5,7 @@ use crate::state::{Held, State, Why};
 use crate::step::Step;
 use alloc::vec::Vec;
 use thicket_types::ids::{Fingerprint, Seq};
-use thicket_types::limits::{HELD_FRAMES_MAX, HELD_LEN_ALL_MAX, HELD_LEN_MAX};
+use thicket_types::limits::{HELD_FOR, HELD_FRAMES_MAX, HELD_LEN_ALL_MAX, HELD_LEN_MAX};
 use thicket_types::vault_op::VaultOp;
 
 /// Keeps an early envelope by its record. Past a bound the contact's oldest are given up, with their cause shown.
@@ -35,6 +35,21 @@ fn len(held: &[Held]) -> u64 {
 pub(crate) fn read(state: &mut State, step: &mut Step, contact: Fingerprint) {
     for Held { envelope, .. } in state.early.remove(&contact).unwrap_or_default() {
         open(state, step, envelope, false);
+    }
+}
+
+/// What waited for as long as the relay keeps mail is given up: nothing that comes now could follow it, and its record would keep
+/// its segment for ever.
+pub(crate) fn tidy(state: &mut State, step: &mut Step) {
+    let now = step.now();
+    let mut given_up = Vec::new();
+    for held in state.early.values_mut() {
+        given_up.extend(held.iter().filter(|held| now.since(held.at) >= HELD_FOR).map(|held| held.envelope));
+        held.retain(|held| now.since(held.at) < HELD_FOR);
+    }
+    state.early.retain(|_, held| !held.is_empty());
+    for envelope in given_up {
+        open(state, step, envelope, true);
     }
 }
 

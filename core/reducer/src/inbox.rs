@@ -121,7 +121,7 @@ pub(crate) fn opened(state: &mut State, step: &mut Step, why: &Why, opened: &Ope
         Opened::Offer { contact, name, anew } => offers::made(state, step, *contact, name, *anew),
         Opened::Early { contact, len } => {
             if let Why::Open(envelope) = why {
-                early::hold(state, step, *contact, Held { envelope: *envelope, len: *len });
+                early::hold(state, step, *contact, Held { envelope: *envelope, len: *len, at: step.now() });
             }
         }
         Opened::Unreadable { contact, cause } => {

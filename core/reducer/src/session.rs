@@ -14,7 +14,7 @@ use thicket_types::limits::{
     TURN_AFTER,
 };
 use thicket_types::name::{RegistrationToken, RelayAddress};
-use thicket_types::time::Duration;
+use thicket_types::time::{Duration, Stamp};
 use thicket_types::vault_op::{Ask, Challenge, Published, VaultOp};
 use thicket_types::wire::VERSION;
 use thicket_types::wire::relay as wire;
@@ -98,6 +98,7 @@ pub(crate) fn registered(state: &mut State, step: &mut Step) {
     moving::settled(state, step);
     // An account that was imported may have a stock there that another device made.
     state.session.restock = true;
+    state.session.refill_from = Stamp(0);
     refill(state, step, 0, false);
     upkeep::begin(state, step);
     online(state, step);

@@ -52,6 +52,8 @@ pub struct Held {
     pub envelope: Seq,
     /// Its bytes.
     pub len: u32,
+    /// Since when it waits.
+    pub at: Stamp,
 }
 
 /// What the person set.

@@ -2,7 +2,7 @@
 
 use crate::state::{Contact, Conversation, Link, Phase, Standing, State, Why};
 use crate::step::Step;
-use crate::{contact, delivery, grants, offers};
+use crate::{contact, delivery, early, grants, offers};
 use alloc::vec::Vec;
 use thicket_types::error::Code;
 use thicket_types::event::TimerId;
@@ -23,6 +23,7 @@ pub(crate) fn begin(state: &mut State, step: &mut Step) {
 pub(crate) fn tidy(state: &mut State, step: &mut Step) {
     let now = step.now();
     step.vault(state, Why::Tidy, VaultOp::Tidy { at: now });
+    early::tidy(state, step);
     mailbox_key(state, step);
     grants::settle(state, step);
     let more = !state.session.copied && renew(state, step);

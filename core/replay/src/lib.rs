@@ -24,7 +24,7 @@ pub struct Verified {
     pub state: Digest,
     /// SHA-256 over all effects of that fold, in order.
     pub effects: Digest,
-    /// The view digest: equal for two runs in which the same was told, whatever their ids, keys and jitter.
+    /// The view digest: equal for two runs that a frontend saw end the same, whatever their ids, keys and jitter.
     pub view: Digest,
     /// Whether a second fold came to the same state and effects.
     pub repeats: bool,
@@ -104,7 +104,7 @@ fn fold(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Fold, Fault> {
             return;
         }
         let asked = ClientRules::reduce(walked.rules, &mut state, walked.place, &walked.record.event);
-        numbering.note(walked.place.stamp, &asked);
+        numbering.note(&asked);
         match codec::encode(&asked) {
             Ok(bytes) => effects = digest(&[&effects.0, &bytes]),
             Err(_) => unencodable = true,

@@ -1,30 +1,29 @@
 //! The view digest: by it two runs are compared whose ids, keys and jitter differ.
 //!
-//! It is taken of what a frontend sees at the end and of all that it was told on the way. People and messages are numbered in
-//! the order in which they were first told of, and times count from the first record. What a run's chance decides is left out:
-//! ids, addresses, the relay's clock, requests under way and repeated notices of one kind.
+//! It is taken of what a frontend sees at the end: contacts and how they stand, settings, and each message that it was told of
+//! with its last state. People and messages are numbered in the order in which they were first told of. What a run's chance
+//! decides is left out: ids, addresses, times, the relay's clock, requests under way.
 
 use std::collections::BTreeMap;
 use thicket_engine::Fault;
 use thicket_journal_format::{codec, digest};
 use thicket_reducer::View;
-use thicket_types::effect::{Change, Effect};
+use thicket_types::effect::{Change, Effect, MessageState};
 use thicket_types::ids::{Digest, Fingerprint, MessageId};
 use thicket_types::intent::Answer;
-use thicket_types::time::Stamp;
 
 /// Numbers what a frontend is told of, in order.
 #[derive(Default)]
 pub(crate) struct Numbering {
     people: BTreeMap<Fingerprint, u64>,
     messages: BTreeMap<MessageId, u64>,
-    first: Option<Stamp>,
+    /// What was told last of a message of ours.
+    states: BTreeMap<u64, MessageState>,
 }
 
 impl Numbering {
     /// Notes what one record led to.
-    pub(crate) fn note(&mut self, at: Stamp, effects: &[Effect]) {
-        self.first.get_or_insert(at);
+    pub(crate) fn note(&mut self, effects: &[Effect]) {
         for effect in effects {
             let Effect::Notify(change) = effect else {
                 continue;
@@ -34,12 +33,15 @@ impl Numbering {
                 number(&mut self.people, person);
             }
             if let Some(message) = message {
-                number(&mut self.messages, message);
+                let number = number(&mut self.messages, message);
+                if let Change::Message { state, .. } = change {
+                    self.states.insert(number, *state);
+                }
             }
         }
     }
 
-    /// SHA-256 of the view's canonical encoding, ids and times replaced.
+    /// SHA-256 of the canonical encoding of that.
     pub(crate) fn digest(mut self, view: &View) -> Result<Digest, Fault> {
         // Who was never told of comes last, by name.
         let mut untold: Vec<_> = view.contacts.iter().filter(|contact| !self.people.contains_key(&contact.fingerprint)).collect();
@@ -47,7 +49,6 @@ impl Numbering {
         for contact in untold {
             number(&mut self.people, contact.fingerprint);
         }
-        let first = self.first.unwrap_or_default();
         let mut contacts: Vec<_> = view
             .contacts
             .iter()
@@ -60,20 +61,18 @@ impl Numbering {
         let mut unsettled: Vec<_> = view
             .unsettled
             .iter()
-            .map(|(id, (contact, state, body, at))| {
-                (self.messages.get(id), self.people.get(contact), state, body.is_some(), at.since(first))
-            })
+            .map(|(id, (contact, state, body, _))| (self.messages.get(id), self.people.get(contact), state, body.is_some()))
             .collect();
         unsettled.sort();
         let of_session = (view.registered, view.copied, view.read_marks, view.early);
-        let told = (self.people.len(), self.messages.len());
+        let told = (self.people.len(), self.messages.len(), self.states);
         Ok(digest(&[&codec::encode(&(of_session, contacts, unsettled, told))?]))
     }
 }
 
-fn number<Id: Ord>(numbers: &mut BTreeMap<Id, u64>, id: Id) {
+fn number<Id: Ord>(numbers: &mut BTreeMap<Id, u64>, id: Id) -> u64 {
     let next = u64::try_from(numbers.len()).unwrap_or(u64::MAX);
-    numbers.entry(id).or_insert(next);
+    *numbers.entry(id).or_insert(next)
 }
 
 /// Whom and what a change names.

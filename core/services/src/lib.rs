@@ -124,7 +124,7 @@ pub fn handle(scope: &mut Scope<'_>, frame: &[u8]) -> Handled {
     let refused = matches!(said, Said::Refusal(_));
     let answer = Answer { version: VERSION, to: id.0.to_vec(), clock_ms: scope.now.0, said: Some(said) }.encode_to_vec();
     if once {
-        // A store that can't remember it costs a repeat its first answer, and nothing else.
+        // A store that can't remember it: a repeat is done again.
         let _ = scope.store.remember_answer(scope.tag, id, &answer, scope.now);
     }
     Handled { answer, items, stored, refused }

@@ -72,6 +72,8 @@ pub const HELD_FRAMES_MAX: usize = 256;
 pub const HELD_LEN_MAX: u64 = 1024 * 1024;
 /// Bytes of early frames that wait, in all.
 pub const HELD_LEN_ALL_MAX: u64 = 64 * 1024 * 1024;
+/// How long an early frame waits: the relay's retention, after which what it waits for cannot come.
+pub const HELD_FOR: Duration = Duration::days(45);
 /// Answers to Intents that are remembered for a repeat.
 pub const ANSWERS_MAX: usize = 65_536;
 /// How long an answer is remembered.
@@ -133,6 +135,10 @@ pub const FETCH_EVERY: Duration = Duration::seconds(300);
 pub const RECONNECT_AFTER: Duration = Duration::seconds(1);
 /// Over how long such new connections are spread: a relay that comes back meets all its clients.
 pub const RECONNECT_SPREAD: Duration = Duration::seconds(4);
+/// How long a new connection must hold, so that the next wait is the first again.
+pub const RECONNECT_CALM: Duration = Duration::seconds(60);
+/// How often the wait is doubled, for a connection that breaks again and again.
+pub const RECONNECT_DOUBLINGS_MAX: u32 = 5;
 /// How far the world's time may run ahead of the monotonic one before the machine counts as one that slept.
 pub const SLEPT_MIN: Duration = Duration::seconds(30);
 /// How long a client waits at most before it looks whether the machine slept.

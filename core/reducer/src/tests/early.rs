@@ -1,9 +1,10 @@
 use super::*;
 use crate::state::Held;
-use thicket_types::limits::{HELD_LEN_ALL_MAX, HELD_LEN_MAX};
+use thicket_types::limits::{HELD_FOR, HELD_LEN_ALL_MAX, HELD_LEN_MAX};
 
+/// What is held since the moment of the registration.
 fn held(envelope: Seq, len: u32) -> Held {
-    Held { envelope, len }
+    Held { envelope, len, at: Stamp(Book::registered().now) }
 }
 
 /// An envelope arrives that is early; gives its record, and what it leads to.
@@ -113,4 +114,22 @@ fn early_envelopes_are_bounded_in_bytes_in_all() {
     let (fourth, effects) = early(&mut book, BOB, 4, 1);
     assert_eq!(effects, [given_up(&book, first)], "of whose envelope came last");
     assert_eq!((&book.state.early[&BOB], &book.state.early[&CAROL]), (&vec![held(fourth, 1)], &vec![held(third, 1)]));
+}
+
+#[test]
+fn an_early_envelope_that_waited_for_the_retention_is_given_up() {
+    let mut book = Book::registered();
+    let (record, _) = early(&mut book, BOB, 1, 4);
+    let since = book.now;
+    let mut tidy_at = |now: u64| {
+        book.now = now;
+        book.state.timers.insert(TimerId::Tidy, Stamp(now));
+        ops(&book.elapse(TimerId::Tidy))
+    };
+    let last = |at: u64| VaultOp::OpenEnvelope { envelope: record, at: Stamp(at), last: true };
+    let (before, then) = (since + HELD_FOR.0 - 1, since + HELD_FOR.0);
+    assert!(!tidy_at(before).contains(&last(before)));
+    assert!(tidy_at(then).contains(&last(then)));
+    assert!(!tidy_at(then + 1).contains(&last(then + 1)), "once");
+    assert!(book.state.early.is_empty());
 }

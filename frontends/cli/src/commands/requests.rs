@@ -60,9 +60,9 @@ fn ask(client: &Client, asked: &Map<String, Value>) -> Result<Value, Trouble> {
             result(client.submit(id, Intent::Send { contact, body, len })?)
         }
         Wanted::Intents(first, more) => {
-            let answer = result(client.submit(id, first)?)?;
+            // Those without an id of the caller's first: a repeat after a death in between does them again.
             more.into_iter().try_for_each(|intent| home::ask(client, intent).map(|_| ()))?;
-            Ok(answer)
+            result(client.submit(id, first)?)
         }
     }
 }

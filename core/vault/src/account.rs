@@ -101,7 +101,7 @@ pub(crate) fn add_mailbox_key(conn: &Connection, entropy: &SharedEntropy, at: St
         let (secret, public) = seal::hpke_key_pair(entropy.as_mut());
         (Secret::new(secret), public)
     };
-    // A relay takes no key that is older than the one it has, and a clock may have been ahead when that was made.
+    // A clock may have been ahead when the last was made: each says that it is no older than the one before.
     let last: Option<u64> = conn.query_row("SELECT max(since) FROM mailbox_key", [], |row| row.get(0)).map_err(fault)?;
     let at = Stamp(last.map_or(at.0, |last| at.0.max(last)));
     conn.execute("INSERT INTO mailbox_key (secret, public, since) VALUES (?1, ?2, ?3)", params![secret.expose(), public, at.0])

@@ -1,6 +1,7 @@
 //! The bounds of both ends, reached over real sockets on this machine.
 
 use super::queue::{Next, Outbox};
+use super::tests::{PATIENCE, until, until_true};
 use super::{Address, AddressError, DirectClient, DirectRelay};
 use crate::Waker;
 use std::io::Read as _;
@@ -8,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use thicket_types::event::Lane;
 use thicket_types::limits::{
     DIRECT_BATCHES_MAX, DIRECT_CLIENT_INBOX_FRAMES_MAX, DIRECT_CLIENT_INBOX_LEN_MAX, DIRECT_OUTBOX_FRAMES_MAX, DIRECT_OUTBOX_LEN_MAX,
@@ -17,8 +18,6 @@ use thicket_types::limits::{
 use thicket_types::ports::{Entropy, Received, RelayTransport as _, Transport as _, Unreachable};
 
 const SECRET: [u8; 32] = [7; 32];
-/// After this long a condition counts as one that never comes true.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long something that must not come is waited for.
 const SILENCE: Duration = Duration::from_millis(100);
 
@@ -28,21 +27,6 @@ impl Entropy for Fixed {
     fn fill(&mut self, out: &mut [u8]) {
         out.fill(1);
     }
-}
-
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(Instant::now() < deadline, "waited in vain");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-fn until_true(mut look: impl FnMut() -> bool) {
-    until(|| look().then_some(()));
 }
 
 /// Counts the frames that came into an inbox.

@@ -18,7 +18,7 @@ use thicket_types::ports::{Entropy, RelayTransport as _, ReplyPath, Transport as
 
 const SECRET: [u8; 32] = [7; 32];
 /// After this long a condition counts as one that never comes true.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Counting(u8);
 
@@ -30,7 +30,7 @@ impl Entropy for Counting {
 }
 
 /// Looks until there is something to see.
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(super) fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(seen) = look() {
@@ -42,7 +42,7 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn until_true(mut look: impl FnMut() -> bool) {
+pub(super) fn until_true(mut look: impl FnMut() -> bool) {
     until(|| look().then_some(()));
 }
 

@@ -238,13 +238,17 @@ pub(crate) fn begun(state: &mut State, step: &mut Step, why: &Why, again: &[Mess
 /// Messages to this contact can be encrypted from now on.
 pub(crate) fn open(state: &mut State, step: &mut Step, contact: Fingerprint) {
     if let Some(known) = state.contacts.get_mut(&contact) {
-        if known.conversation != Conversation::Open {
-            known.conversation = Conversation::Open;
-            known.updated = step.now();
+        // They were not asked yet, so that this is not the beginning that is to come: what another copy of us took of theirs, they
+        // seal again when they are.
+        if known.offer != Some(true) {
+            if known.conversation != Conversation::Open {
+                known.conversation = Conversation::Open;
+                known.updated = step.now();
+            }
+            // They have begun: nobody needs to be asked to.
+            known.offer = None;
+            known.anew = false;
         }
-        // They have begun: nobody needs to be asked to.
-        known.offer = None;
-        known.anew = false;
         advance(state, step, contact);
     }
 }

@@ -117,16 +117,6 @@ pub(crate) fn take_over(state: &mut State, step: &mut Step) -> Answer {
 pub(crate) fn rejoin(state: &mut State, step: &mut Step) -> Answer {
     // The last process died in between, as far as this journal knows.
     delivery::drop_handing(state);
-    for outstanding in state.outstanding.values_mut() {
-        let begins = match &outstanding.why {
-            Why::Stamp(why, ..) => matches!(**why, Why::KeyPackage(_)),
-            why => matches!(why, Why::KeyPackage(_) | Why::Begin(_)),
-        };
-        if begins {
-            // The ledger may answer with a group that is dead now.
-            outstanding.why = Why::Abandoned;
-        }
-    }
     for known in state.contacts.values_mut() {
         // The vault may know nothing of them, or an older key: it pins them anew.
         known.looked = None;
@@ -138,6 +128,16 @@ pub(crate) fn rejoin(state: &mut State, step: &mut Step) -> Answer {
 }
 
 fn go_on(state: &mut State, step: &mut Step) {
+    for outstanding in state.outstanding.values_mut() {
+        let begins = match &outstanding.why {
+            Why::Stamp(why, ..) => matches!(**why, Why::KeyPackage(_)),
+            why => matches!(why, Why::KeyPackage(_) | Why::Begin(_)),
+        };
+        if begins {
+            // Its group is dead by then, or the ledger answers with one that is.
+            outstanding.why = Why::Abandoned;
+        }
+    }
     let has_relay = state.session.relay.is_some() && state.session.phase != Phase::Unregistered;
     state.session.copied = false;
     state.session.takes_over = has_relay;

@@ -16,6 +16,7 @@ const FOUND: &[(u64, &str)] = &[
     (539, "a group that began after it was asked to begin anew was dead on one side alone"),
     (75, "an offer went before the relay had the mailbox key that its answer is sealed to"),
     (491, "the same"),
+    (205_351, "who had asked and was not accepted was not asked to begin anew once they had written to the copy that took over"),
     (10912, "a copy sealed in a group of old before it had asked to begin anew"),
 ];
 

@@ -306,6 +306,35 @@ fn taking_over_begins_every_conversation_anew_before_anything_is_sealed() {
 }
 
 #[test]
+fn whoever_wrote_after_the_take_over_and_before_they_were_asked_is_asked_all_the_same() {
+    // Given someone who asks, and a copy that goes on.
+    let mut book = Book::talking();
+    let opened = |number, moved| match opened_message(CAROL, number, moved) {
+        Outcome::Opened(Opened::Message { contact, conversation, message, claimed, moved, .. }) => {
+            Outcome::Opened(Opened::Message { contact, name: name("carol"), conversation, message, claimed, moved })
+        }
+        other => other,
+    };
+    book.receive(1, opened(1, true));
+    book.copied();
+    book.ask(2, Intent::TakeOver);
+    book.log_in();
+    book.settle(&Why::MailboxKey, Said::MailboxKeyPublished(wire::MailboxKeyPublished {}));
+    // When a message of theirs comes with a Welcome, it is not the beginning that they are to be asked for.
+    book.receive(2, opened(2, true));
+    let carol = |book: &Book| book.state.contacts[&CAROL].clone();
+    assert!(carol(&book).anew && carol(&book).conversation == Conversation::Beginning);
+    // Then they are asked as soon as they are accepted, and what they begin then counts.
+    book.ask(3, Intent::AcceptContact { contact: CAROL });
+    book.settle(&Why::Lookup(name("carol")), Said::Entry(wire::Entry::default()));
+    let effects = book.resolve(&Why::Pin(name("carol")), pinned(CAROL, "carol", None));
+    let offer = VaultOp::SealOffer { contact: CAROL, mailbox: MAILBOX, anew: true, at: book.stamp() };
+    assert!(ops(&effects).contains(&offer), "{effects:?}");
+    book.receive(4, opened(3, true));
+    assert!(!carol(&book).anew && carol(&book).conversation == Conversation::Open);
+}
+
+#[test]
 fn nobody_is_asked_to_begin_anew_before_mail_is_sealed_to_this_device() {
     let mut book = Book::talking();
     book.copied();

@@ -146,7 +146,8 @@ impl<V: Vault> Pump<V> {
 
     /// The durable state, as a frontend sees it.
     pub fn view(&self) -> View {
-        View { left: u64::try_from(self.left.len()).unwrap_or(u64::MAX), ..view(self.engine.state()) }
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        View { left: count(self.left.len()), set_aside: count(self.engine.quarantined()), ..view(self.engine.state()) }
     }
 
     /// The durable state.
@@ -172,6 +173,7 @@ impl<V: Vault> Pump<V> {
             if folded {
                 self.at(Point::Appended { records: turn.records })?;
             }
+            pumped.changes.extend((0..turn.set_aside).map(|_| Change::Dropped(Code::FoldPanicked)));
             pumped.answers.extend(turn.failed.into_iter().map(|(id, code)| (id, Err(code))));
             for (id, effect) in turn.effects {
                 self.take(id, effect, &mut pumped);

@@ -38,6 +38,8 @@ pub struct Turn {
     pub effects: Vec<(EffectId, Effect)>,
     /// Intents that could not be folded: nothing about them is durable.
     pub failed: Vec<(IntentId, Code)>,
+    /// Frames that could not be folded: nothing about them is durable, and they are not taken again until the next open.
+    pub set_aside: usize,
     /// Records made durable.
     pub records: usize,
 }
@@ -198,6 +200,11 @@ impl<R: Reducer> Engine<R> {
         self.inputs.push_back(input);
     }
 
+    /// Frames that could not be folded since the open. At most `SEEN_FRAMES_MAX`.
+    pub fn quarantined(&self) -> usize {
+        self.quarantine.len()
+    }
+
     /// Whether inputs wait.
     pub fn has_inputs(&self) -> bool {
         !self.inputs.is_empty()
@@ -327,6 +334,7 @@ impl<R: Reducer> Engine<R> {
                 if self.quarantine.len() < SEEN_FRAMES_MAX {
                     self.quarantine.insert(arrival.frame);
                 }
+                turn.set_aside += 1;
             }
             Some(Input::Resolved(..) | Input::Elapsed(..)) | None => {}
         }

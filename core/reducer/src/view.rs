@@ -38,6 +38,8 @@ pub struct View {
     /// Envelopes of people who are not accepted that were left at the relay since the profile was opened: today's budget
     /// for them is used up.
     pub left: u64,
+    /// Frames that this build could not fold since the profile was opened: a fault of ours. They stay at the relay.
+    pub set_aside: u64,
 }
 
 impl View {
@@ -108,6 +110,7 @@ pub fn view(state: &State) -> View {
         skew_ms: state.session.skew_ms,
         relay: state.session.relay.as_ref().map(|relay| relay.address.clone()),
         left: 0,
+        set_aside: 0,
     }
 }
 

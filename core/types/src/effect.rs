@@ -114,7 +114,8 @@ pub enum Change {
         /// To what.
         state: MessageState,
     },
-    /// An item of the mailbox was not for us, or not to be read by this version; it was dropped.
+    /// An item of the mailbox was not for us, or not to be read by this version; it was dropped. With `FoldPanicked` a fault of
+    /// ours, and it stays at the relay.
     Dropped(Code),
     /// A contact has read up to a message of ours.
     Read {

@@ -138,7 +138,7 @@ errors! {
     413 BadCommit Peer "a commit does what nobody may do in a conversation of two", "it was not followed; tell your contact";
     414 BadOffer Peer "an offer to begin anew is not by the one it names, or not for this account", "nothing; it was dropped";
 
-    500 FoldPanicked Us "the program failed while folding an event; the event was set aside", "report it, with the place of the record that thicket journal ls shows";
+    500 FoldPanicked Us "the program failed while folding an event; the event was set aside", "report it, with what you did last; a newer version may take it";
     501 EffectMismatch Us "the vault was asked twice under one id for two things", "report it, with the place of the record that thicket journal ls shows";
     502 Inconsistent Us "the program met a state that it holds impossible", "report it, with the place of the record that thicket journal ls shows";
     503 DemoStopped Us "the demo did not come to its end", "run it again; if it stops again, report it with what it says";

@@ -46,10 +46,11 @@ fn a_frame_that_panics_the_fold_is_dropped_ever_after() {
     let mut engine = world.open();
     // When it arrives between others.
     let taken = turn(&mut engine, [arrival(1), arrival(MAGIC), arrival(2)]);
-    assert_eq!((taken.records, taken.failed.len()), (2, 0));
+    assert_eq!((taken.records, taken.failed.len(), taken.set_aside), (2, 0, 1));
     // And again.
     engine.push(arrival(MAGIC));
     assert!(!engine.has_inputs());
+    assert_eq!(engine.quarantined(), 1);
     assert_eq!(engine.state().arrivals, [FrameId([1; 32]), FrameId([2; 32])]);
     assert_eq!(world.open().state(), engine.state());
 }

@@ -8,7 +8,8 @@ use thicket_types::ids::{Digest, Fingerprint, FrameId, MailboxId};
 use thicket_types::limits::{RELAY_TURN_MAX, RETENTION};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
-    Account, CertificateFacts, NewItem, OpenChallenge, PutOutcome, Quota, Stock, StoredKeyPackage, Transport as _, VerifyError,
+    Account, CertificateFacts, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, StoredKeyPackage, Transport as _,
+    VerifyError,
 };
 use thicket_types::wire::VERSION;
 use thicket_types::wire::relay::answer::Said;
@@ -77,7 +78,8 @@ impl Store for Failing {
         take_challenge(nonce: [u8; 32]) -> Option<OpenChallenge>;
         bind_lane(tag: LaneTag, name: &NameKey, session: [u8; 32]) -> ();
         lane(tag: LaneTag) -> Option<NameKey>;
-        session(tag: LaneTag) -> Option<[u8; 32]>;
+        session(tag: LaneTag) -> Option<Session>;
+        set_done(tag: LaneTag, done: DoneNumbers) -> ();
         lane_of(mailbox: MailboxId) -> Option<LaneTag>;
         accounts() -> u64;
         set_mailbox_key(name: &NameKey, statement: &[u8], signature: &[u8]) -> ();

@@ -35,7 +35,7 @@ pub(crate) fn publish(scope: &mut Scope<'_>, Owned { key, .. }: &Owned, publish:
 }
 
 /// Takes a new mailbox key, whenever it says that it was made: after a take-over the clock may be another.
-pub(crate) fn publish_mailbox_key(scope: &mut Scope<'_>, Owned { key, account }: &Owned, publish: &PublishMailboxKey) -> Done {
+pub(crate) fn publish_mailbox_key(scope: &mut Scope<'_>, Owned { key, account, .. }: &Owned, publish: &PublishMailboxKey) -> Done {
     let mailbox_key = publish.mailbox_key.as_ref().ok_or(Code::MalformedRequest)?;
     mailbox_key_of(scope, &account.certificate, account.fingerprint, mailbox_key)?;
     scope.store.set_mailbox_key(key, &mailbox_key.statement, &mailbox_key.signature).map_err(failed)?;

@@ -4,6 +4,7 @@
 //!   session     challenge, registration, login: who a lane belongs to
 //!   directory   certificates, mailbox keys, key packages
 //!   mailbox     put, fetch, acknowledge, write capabilities
+//!   numbers     what a session does once
 //!   policy      what the operator decides        stamp   what a stranger pays
 //! ```
 //!
@@ -18,6 +19,7 @@ extern crate alloc;
 
 mod directory;
 mod mailbox;
+mod numbers;
 mod policy;
 mod session;
 pub mod stamp;
@@ -183,9 +185,16 @@ fn once(asked: &Asked) -> bool {
     match asked {
         Asked::Openly(Ask::Register(_) | Ask::Login(_) | Ask::KeyPackage(_)) => true,
         Asked::Openly(Ask::Challenge(_) | Ask::Lookup(_) | Ask::Put(_) | Ask::Owner(_)) => false,
-        // A late repeat would give back a capability that was taken since, add key packages twice, or put back an older key.
-        Asked::AsOwner(_, _, OwnerAsk::Capabilities(_) | OwnerAsk::Publish(_) | OwnerAsk::MailboxKey(_)) => true,
-        Asked::AsOwner(_, _, OwnerAsk::Fetch(_) | OwnerAsk::Acknowledge(_)) => false,
+        Asked::AsOwner(_, _, ask) => owned_once(ask),
+    }
+}
+
+/// Whether an owner's request is done once in a session: a late repeat would give back a capability that was taken since, add key
+/// packages twice, or put back an older key.
+fn owned_once(ask: &OwnerAsk) -> bool {
+    match ask {
+        OwnerAsk::Capabilities(_) | OwnerAsk::Publish(_) | OwnerAsk::MailboxKey(_) => true,
+        OwnerAsk::Fetch(_) | OwnerAsk::Acknowledge(_) => false,
     }
 }
 
@@ -194,7 +203,13 @@ fn serve(scope: &mut Scope<'_>, nonce: &[u8], asked: Asked) -> Done {
         Asked::Openly(ask) => serve_anybody(scope, nonce, ask),
         Asked::AsOwner(owner, statement, ask) => {
             let owned = session::owner(scope, nonce, &owner, &statement)?;
-            serve_owner(scope, &owned, &ask)
+            if !owned_once(&ask) {
+                return serve_owner(scope, &owned, &ask);
+            }
+            let done = numbers::with(owned.done, statement.number)?;
+            let reply = serve_owner(scope, &owned, &ask)?;
+            scope.store.set_done(scope.tag, done).map_err(failed)?;
+            Ok(reply)
         }
     }
 }

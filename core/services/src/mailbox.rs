@@ -77,7 +77,7 @@ fn paid(scope: &mut Scope<'_>, item: &NewItem<'_>, stamp: Option<&Stamp>) -> Res
     stamp::held(scope, stamp, purpose, stamp::put_bits(scope.policy, requests)).map(|_| ())
 }
 
-pub(crate) fn fetch(scope: &mut Scope<'_>, Owned { key, account }: &Owned, fetch: &Fetch) -> Done {
+pub(crate) fn fetch(scope: &mut Scope<'_>, Owned { key, account, .. }: &Owned, fetch: &Fetch) -> Done {
     let mailbox = account.mailbox;
     let items = scope.store.items(mailbox, fetch.items_max.min(FETCH_ITEMS_MAX)).map_err(failed)?;
     let waiting = u32::try_from(scope.store.count(mailbox).map_err(failed)?).unwrap_or(u32::MAX);

@@ -8,7 +8,7 @@ use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, MailboxId};
 use thicket_types::limits::{CERTIFICATE_LEN_MAX, CHALLENGE_FOR, GENERATIONS_MAX};
 use thicket_types::name::{Name, NameKey};
-use thicket_types::ports::{Account, OpenChallenge, Stock, VerifyError};
+use thicket_types::ports::{Account, DoneNumbers, OpenChallenge, Stock, VerifyError};
 use thicket_types::time::Stamp;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::{
@@ -155,13 +155,16 @@ fn next_generation(scope: &mut Scope<'_>, key: &NameKey, login: &LoginStatement)
 pub(crate) struct Owned {
     pub(crate) key: NameKey,
     pub(crate) account: Account,
+    /// What was done in the session before.
+    pub(crate) done: DoneNumbers,
 }
 
 /// Checks that the owner of the name under which this lane is logged in signed a request, for this relay, session and nonce.
 pub(crate) fn owner(scope: &mut Scope<'_>, nonce: &[u8], owner: &Owner, said: &OwnerStatement) -> Result<Owned, Code> {
     let key = scope.store.lane(scope.tag).map_err(failed)?.ok_or(Code::NotLoggedIn)?;
     // One that was signed before the last login came late; the owner asks again in this session.
-    if scope.store.session(scope.tag).map_err(failed)?.is_none_or(|session| said.session != session) {
+    let session = scope.store.session(scope.tag).map_err(failed)?.ok_or(Code::NotLoggedIn)?;
+    if said.session != session.nonce {
         return Err(Code::NotLoggedIn);
     }
     if said.relay_key != scope.relay.0 || said.nonce != nonce {
@@ -169,5 +172,5 @@ pub(crate) fn owner(scope: &mut Scope<'_>, nonce: &[u8], owner: &Owner, said: &O
     }
     let account = scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?;
     verified(scope, &account.certificate, context::OWNER, &owner.statement, &owner.signature)?;
-    Ok(Owned { key, account })
+    Ok(Owned { key, account, done: session.done })
 }

@@ -11,7 +11,9 @@ use crate::{MemoryStore, SqliteStore};
 use std::path::Path;
 use thicket_types::ids::{Digest, Fingerprint, FrameId, LaneTag, MailboxId};
 use thicket_types::name::{Name, NameKey};
-use thicket_types::ports::{Account, NewItem, OpenChallenge, PutOutcome, Quota, Stock, Store, StoreError, StoredKeyPackage};
+use thicket_types::ports::{
+    Account, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, Store, StoreError, StoredKeyPackage,
+};
 use thicket_types::time::Stamp;
 
 macro_rules! conformance {
@@ -57,6 +59,7 @@ conformance! {
         challenges_are_bounded_and_end,
         lane_has_one_name_and_name_has_one_lane,
         lane_has_the_session_of_its_last_login,
+        what_was_done_in_a_session_ends_with_it,
         least_recently_active_lane_goes_first,
         lane_activity_is_rolled_back,
         stamp_is_spent_once_until_its_time,
@@ -216,7 +219,7 @@ pub(crate) struct Seen {
     pub(crate) directory: Vec<SeenAccount>,
     pub(crate) mailboxes: Vec<SeenMailbox>,
     lanes: Vec<Option<NameKey>>,
-    sessions: Vec<Option<[u8; 32]>>,
+    sessions: Vec<Option<Session>>,
     lanes_of: Vec<Option<LaneTag>>,
     answers: Vec<Option<Vec<u8>>>,
 }

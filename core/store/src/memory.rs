@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
 use thicket_types::limits::LAST_RESORTS_MAX;
 use thicket_types::name::NameKey;
-use thicket_types::ports::{Account, NewItem, OpenChallenge, PutOutcome, Quota, Stock, Store, StoreError, StoredKeyPackage};
+use thicket_types::ports::{
+    Account, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, Store, StoreError, StoredKeyPackage,
+};
 use thicket_types::time::{Duration, Stamp};
 
 /// What [`SqliteStore`](crate::SqliteStore) keeps on disk, in ordered maps.
@@ -178,8 +180,13 @@ impl Store for MemoryStore {
         Ok(self.volatile.lane(tag))
     }
 
-    fn session(&mut self, tag: LaneTag) -> Result<Option<[u8; 32]>, StoreError> {
+    fn session(&mut self, tag: LaneTag) -> Result<Option<Session>, StoreError> {
         Ok(self.volatile.session(tag))
+    }
+
+    fn set_done(&mut self, tag: LaneTag, done: DoneNumbers) -> Result<(), StoreError> {
+        self.volatile.set_done(tag, done);
+        Ok(())
     }
 
     fn lane_of(&mut self, mailbox: MailboxId) -> Result<Option<LaneTag>, StoreError> {

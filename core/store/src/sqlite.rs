@@ -27,7 +27,9 @@ use std::path::{self, Path};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
 use thicket_types::limits::{CLEAN_FRAMES_MAX, LAST_RESORTS_MAX};
 use thicket_types::name::{Name, NameKey};
-use thicket_types::ports::{Account, NewItem, OpenChallenge, PutOutcome, Quota, Stock, Store, StoreError, StoredKeyPackage};
+use thicket_types::ports::{
+    Account, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, Store, StoreError, StoredKeyPackage,
+};
 use thicket_types::time::{Duration, Stamp};
 
 /// A store on disk. Challenges, lanes, spent stamps and remembered answers are in memory: a restart forgets them, as it does
@@ -167,8 +169,13 @@ impl Store for SqliteStore {
         Ok(self.volatile.lane(tag))
     }
 
-    fn session(&mut self, tag: LaneTag) -> Result<Option<[u8; 32]>, StoreError> {
+    fn session(&mut self, tag: LaneTag) -> Result<Option<Session>, StoreError> {
         Ok(self.volatile.session(tag))
+    }
+
+    fn set_done(&mut self, tag: LaneTag, done: DoneNumbers) -> Result<(), StoreError> {
+        self.volatile.set_done(tag, done);
+        Ok(())
     }
 
     fn lane_of(&mut self, mailbox: MailboxId) -> Result<Option<LaneTag>, StoreError> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use thicket_types::ids::{Digest, FrameId, LaneTag};
 use thicket_types::limits::{CHALLENGES_MAX, LANES_MAX, RELAY_ANSWERS_FOR, RELAY_ANSWERS_MAX, STAMPS_SPENT_MAX};
 use thicket_types::name::NameKey;
-use thicket_types::ports::{OpenChallenge, StoreError};
+use thicket_types::ports::{DoneNumbers, OpenChallenge, Session, StoreError};
 use thicket_types::time::Stamp;
 
 #[derive(Default)]
@@ -27,7 +27,7 @@ struct Data {
 #[derive(Clone)]
 struct Lane {
     name: NameKey,
-    session: [u8; 32],
+    session: Session,
     activity: u64,
 }
 
@@ -69,7 +69,7 @@ impl Volatile {
             self.leave(*idlest);
         }
         self.kept.insert(|data| &mut data.lane_of, name.clone(), tag);
-        self.enter(tag, name.clone(), session);
+        self.enter(tag, name.clone(), Session { nonce: session, done: DoneNumbers::default() });
     }
 
     /// The name of a lane, which is active by that: the relay asks for each request that comes.
@@ -82,8 +82,14 @@ impl Volatile {
         Some(name)
     }
 
-    pub(crate) fn session(&self, tag: LaneTag) -> Option<[u8; 32]> {
+    pub(crate) fn session(&self, tag: LaneTag) -> Option<Session> {
         self.kept.data.lanes.get(&tag).map(|lane| lane.session)
+    }
+
+    pub(crate) fn set_done(&mut self, tag: LaneTag, done: DoneNumbers) {
+        if let Some(Lane { name, session, activity }) = self.kept.data.lanes.get(&tag).cloned() {
+            self.kept.insert(|data| &mut data.lanes, tag, Lane { name, session: Session { done, ..session }, activity });
+        }
     }
 
     pub(crate) fn lane_of(&self, name: &NameKey) -> Option<LaneTag> {
@@ -91,7 +97,7 @@ impl Volatile {
     }
 
     /// Notes a lane as the most recently active.
-    fn enter(&mut self, tag: LaneTag, name: NameKey, session: [u8; 32]) {
+    fn enter(&mut self, tag: LaneTag, name: NameKey, session: Session) {
         self.activity_last += 1;
         let activity = self.activity_last;
         self.kept.insert(|data| &mut data.by_activity, activity, tag);

@@ -343,6 +343,25 @@ pub enum StoreError {
     Failed,
 }
 
+/// A lane's login, and what was done in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Session {
+    /// The nonce of the challenge that it answered.
+    pub nonce: [u8; 32],
+    /// The numbers of what was done once in it.
+    pub done: DoneNumbers,
+}
+
+/// Which of the numbers 1, 2, … were done: the largest, and which of the 64 below it. Lower ones count as done (after the
+/// anti-replay window of RFC 4303 §3.4.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DoneNumbers {
+    /// The largest. 0 if none was.
+    pub last: u64,
+    /// Bit n is set if `last - 1 - n` was.
+    pub below: u64,
+}
+
 /// The relay's store. What is done between two calls of [`Store::commit`] is durable together, or not at all.
 pub trait Store {
     /// The account of a name.
@@ -359,8 +378,10 @@ pub trait Store {
     fn bind_lane(&mut self, tag: LaneTag, name: &NameKey, session: [u8; 32]) -> Result<(), StoreError>;
     /// The name that a lane is logged in under.
     fn lane(&mut self, tag: LaneTag) -> Result<Option<NameKey>, StoreError>;
-    /// The nonce of the challenge by which a lane was logged in.
-    fn session(&mut self, tag: LaneTag) -> Result<Option<[u8; 32]>, StoreError>;
+    /// The login of a lane.
+    fn session(&mut self, tag: LaneTag) -> Result<Option<Session>, StoreError>;
+    /// Keeps what was done in a lane's login; nothing if it is not logged in.
+    fn set_done(&mut self, tag: LaneTag, done: DoneNumbers) -> Result<(), StoreError>;
     /// The lane that is logged in under the name of this mailbox.
     fn lane_of(&mut self, mailbox: MailboxId) -> Result<Option<LaneTag>, StoreError>;
 

@@ -46,9 +46,21 @@ pub(crate) fn framed_as_owner(scope: &Scope<'_>, ask: OwnerAsk) -> Result<Outcom
         None => return Err(Stop::Refused(Code::NotLoggedIn)),
     };
     let nonce = scope.random::<16>()?.to_vec();
-    let statement = wire::OwnerStatement { relay_key, session, nonce: nonce.clone(), ask: Some(ask) }.encode_to_vec();
+    let number = match ask {
+        OwnerAsk::Publish(_) | OwnerAsk::MailboxKey(_) | OwnerAsk::Capabilities(_) => next_number(scope)?,
+        OwnerAsk::Fetch(_) | OwnerAsk::Acknowledge(_) => 0,
+    };
+    let statement = wire::OwnerStatement { relay_key, session, nonce: nonce.clone(), ask: Some(ask), number }.encode_to_vec();
     let owner = wire::Owner { signature: sign(scope, context::OWNER, &statement)?, statement };
     framed_as(VERSION, nonce, request::Ask::Owner(owner))
+}
+
+/// The number of the next request that the session does once.
+fn next_number(scope: &Scope<'_>) -> Result<u64, Stop> {
+    let mut next = scope.conn.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES ('number', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1 RETURNING value",
+    )?;
+    Ok(next.query_row([], |row| row.get(0))?)
 }
 
 pub(crate) fn compose(scope: &Scope<'_>, ask: &Ask) -> Result<Outcome, Stop> {
@@ -68,6 +80,7 @@ pub(crate) fn compose(scope: &Scope<'_>, ask: &Ask) -> Result<Outcome, Stop> {
 fn proof(scope: &Scope<'_>, challenge: &Challenge) -> Result<wire::Proof, Stop> {
     let session = [challenge.relay.0, challenge.nonce].concat();
     scope.conn.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('session', ?1)")?.execute([session])?;
+    scope.conn.prepare_cached("DELETE FROM meta WHERE key = 'number'")?.execute([])?;
     Ok(wire::Proof {
         relay_key: challenge.relay.0.to_vec(),
         nonce: challenge.nonce.to_vec(),

@@ -57,6 +57,8 @@ pub struct Data {
     generations: Vec<[u8; 16]>,
     /// The relay and the challenge that the last registration or login answered.
     session: Option<(RelayKey, [u8; 32])>,
+    /// Of the last request that the session does once.
+    number: u64,
     marks: BTreeMap<Fingerprint, MessageId>,
     show_read: bool,
     /// Rows, oldest first: incoming and outgoing messages.

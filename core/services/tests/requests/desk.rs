@@ -109,8 +109,9 @@ impl Desk {
 
     /// The statement of who is logged in on a lane; of alice in a session that never was, if nobody is.
     pub fn statement(&mut self, tag: LaneTag, nonce: &[u8], ask: Own) -> OwnerStatement {
-        let session = self.store.session(tag).expect("a store in memory").unwrap_or_default();
-        OwnerStatement { relay_key: RELAY.0.to_vec(), session: session.to_vec(), nonce: nonce.to_vec(), ask: Some(ask) }
+        let session = self.store.session(tag).expect("a store in memory").map_or([0; 32], |session| session.nonce);
+        let number = self.nonces;
+        OwnerStatement { relay_key: RELAY.0.to_vec(), session: session.to_vec(), nonce: nonce.to_vec(), ask: Some(ask), number }
     }
 
     /// The certificate of who is logged in on a lane.

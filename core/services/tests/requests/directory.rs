@@ -58,6 +58,11 @@ fn a_late_repeat_puts_back_no_older_mailbox_key_and_a_slow_clock_keeps_out_no_ne
     // The same bytes, doubled on the way: the first answer, and nothing else.
     assert!(matches!(desk.answer_to(LANE, &late), Said::MailboxKeyPublished(_)));
     assert_eq!(shown(&mut desk), newer);
+    // Later in the session, when the answer is forgotten, they are told that they are not of it any more, and do nothing.
+    desk.now = desk.now.after(RELAY_ANSWERS_FOR).after(Duration(1));
+    desk.store.clean(desk.now, RETENTION).expect("a store in memory");
+    assert_eq!(code(desk.answer_to(LANE, &late)), Code::NotLoggedIn);
+    assert_eq!(shown(&mut desk), newer);
     // From a session before they count for nothing.
     assert!(matches!(desk.log_in(LANE, "alice"), Said::LoggedIn(_)));
     desk.now = desk.now.after(RELAY_ANSWERS_FOR).after(Duration(1));

@@ -95,6 +95,24 @@ fn what_an_owner_asks_is_bound_to_relay_session_and_request() {
 }
 
 #[test]
+fn a_request_that_was_refused_takes_no_number_and_one_without_a_number_is_refused() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "alice");
+    let mut hand = |mailbox_key, number| {
+        let nonce = desk.nonce();
+        let statement = desk.statement(LANE, &nonce, Own::MailboxKey(PublishMailboxKey { mailbox_key }));
+        let statement = OwnerStatement { number, ..statement };
+        desk.answer_to(LANE, &frame_of(&nonce, Ask::Owner(owner(&statement, "alice"))))
+    };
+    assert_eq!(code(hand(None, 5)), Code::MalformedRequest);
+    assert!(matches!(hand(Some(mailbox_key("alice", 4, 1)), 5), Said::MailboxKeyPublished(_)));
+    assert_eq!(code(hand(Some(mailbox_key("alice", 5, 1)), 5)), Code::NotLoggedIn, "the number is taken");
+    assert_eq!(code(hand(Some(mailbox_key("alice", 5, 1)), 0)), Code::MalformedRequest);
+    // One that was overtaken on the way is done.
+    assert!(matches!(hand(Some(mailbox_key("alice", 6, 1)), 4), Said::MailboxKeyPublished(_)));
+}
+
+#[test]
 fn a_device_that_knows_the_generation_there_is_swaps_it() {
     let mut desk = Desk::new();
     desk.account(LANE, "alice");

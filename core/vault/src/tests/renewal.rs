@@ -116,7 +116,27 @@ fn what_only_an_owner_may_ask_needs_a_login_and_is_signed_for_the_last_one() {
         let statement = wire::OwnerStatement::decode(owner.statement.as_slice()).expect("a statement");
         assert_eq!((statement.relay_key, statement.session), (challenge.relay.0.to_vec(), nonce.to_vec()));
         assert_eq!(statement.nonce, request.nonce, "for this request alone");
+        assert_eq!(statement.number, 0, "a fetch may be done twice");
     }
+}
+
+#[test]
+fn what_a_session_does_once_is_numbered_from_its_login_on() {
+    let mut alice = Person::new("alice", 1);
+    let number = |outcome: &Outcome| {
+        let Asked::Owner(owner) = asked(outcome) else {
+            panic!("nothing that an owner asks");
+        };
+        wire::OwnerStatement::decode(owner.statement.as_slice()).expect("a statement").number
+    };
+    let packages = || VaultOp::MakeKeyPackages { count: 1, last_resort: false, replaces: false, at: NOW };
+    let set = || VaultOp::SetCapabilities { grant: Vec::new(), renew: Vec::new(), revoke: Vec::new() };
+    log_in(&mut alice);
+    assert_eq!([number(&alice.ask(packages(), &[])), number(&alice.ask(set(), &[]))], [1, 2]);
+    alice = alice.reopened();
+    assert_eq!(number(&alice.ask(VaultOp::RotateMailboxKey { at: NOW }, &[])), 3);
+    log_in(&mut alice);
+    assert_eq!(number(&alice.ask(packages(), &[])), 1);
 }
 
 fn set(person: &mut Person, grant: &[Fingerprint], renew: &[Fingerprint], revoke: &[Fingerprint]) -> wire::SetCapabilities {

@@ -31,8 +31,15 @@ impl Data {
     pub(super) fn framed_as_owner(&mut self, ask: OwnerAsk) -> Result<Outcome, Code> {
         let (relay, session) = self.session.ok_or(Code::NotLoggedIn)?;
         let nonce: [u8; 16] = self.draw_bytes();
-        let statement =
-            wire::OwnerStatement { relay_key: relay.0.to_vec(), session: session.to_vec(), nonce: nonce.to_vec(), ask: Some(ask) };
+        let number = match ask {
+            OwnerAsk::Publish(_) | OwnerAsk::MailboxKey(_) | OwnerAsk::Capabilities(_) => {
+                self.number += 1;
+                self.number
+            }
+            OwnerAsk::Fetch(_) | OwnerAsk::Acknowledge(_) => 0,
+        };
+        let (relay_key, session) = (relay.0.to_vec(), session.to_vec());
+        let statement = wire::OwnerStatement { relay_key, session, nonce: nonce.to_vec(), ask: Some(ask), number };
         let statement = statement.encode_to_vec();
         let owner = wire::Owner { signature: self.sign(context::OWNER, &statement), statement };
         Ok(frame(&wire::Request { version: VERSION, nonce: nonce.to_vec(), ask: Some(request::Ask::Owner(owner)) }))
@@ -57,6 +64,7 @@ impl Data {
     /// Answers a challenge, whose nonce names the session from now on.
     fn proof(&mut self, challenge: &Challenge) -> wire::Proof {
         self.session = Some((challenge.relay, challenge.nonce));
+        self.number = 0;
         wire::Proof {
             relay_key: challenge.relay.0.to_vec(),
             nonce: challenge.nonce.to_vec(),

@@ -3,7 +3,7 @@
 use crate::session::backoff;
 use crate::state::{Contact, Conversation, Phase, Standing, State, Why};
 use crate::step::Step;
-use crate::{early, grants, marks, offers, outbox, upkeep};
+use crate::{delivery, early, grants, marks, offers, outbox, upkeep};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use thicket_types::effect::Change;
@@ -39,6 +39,7 @@ impl Contact {
             offered: false,
             offer: None,
             offer_at: None,
+            asked: false,
             anew: false,
             update: false,
         }
@@ -64,6 +65,7 @@ pub(crate) fn accept(state: &mut State, step: &mut Step, contact: Fingerprint) -
         return Answer::Refused(Code::UnknownContact);
     };
     known.standing = Standing::Accepted;
+    known.asked = false;
     known.receipts_due = !known.receipts.is_empty() || known.acknowledge;
     step.notify(Change::Contact(contact));
     grants::soon(state, step);
@@ -84,14 +86,25 @@ pub(crate) fn block(state: &mut State, step: &mut Step, contact: Fingerprint, bl
     let Some(known) = state.contacts.get_mut(&contact) else {
         return Answer::Refused(Code::UnknownContact);
     };
-    known.standing = if blocked { Standing::Blocked } else { Standing::Accepted };
+    if blocked == (known.standing == Standing::Blocked) {
+        return Answer::Accepted;
+    }
     if blocked {
         // They learn nothing more of us, not even what arrived.
+        known.asked = known.standing == Standing::Asking;
+        known.standing = Standing::Blocked;
         known.receipts.clear();
         known.receipts_due = false;
         known.mark = None;
-        grants::revoke(state, step, contact);
+        let asked = known.asked;
+        delivery::call_back(state, step, contact);
+        outbox::cancel_unsent(state, step, contact);
+        if !asked {
+            grants::revoke(state, step, contact);
+        }
     } else {
+        known.standing = if known.asked { Standing::Asking } else { Standing::Accepted };
+        known.asked = false;
         grants::soon(state, step);
     }
     step.notify(Change::Contact(contact));
@@ -107,9 +120,16 @@ pub(crate) fn remove(state: &mut State, step: &mut Step, contact: Fingerprint) -
     if state.outbox.values().any(|outgoing| outgoing.contact == contact) {
         return Answer::Refused(Code::ContactBusy);
     }
-    // Whoever only asked was never given anything to write with.
-    if state.contacts.remove(&contact).is_some_and(|known| known.standing != Standing::Asking) {
-        grants::revoke(state, step, contact);
+    delivery::call_back(state, step, contact);
+    if let Some(known) = state.contacts.remove(&contact) {
+        // What is looked up for them would bring them back.
+        if !state.contacts.values().any(|other| other.name.key() == known.name.key()) {
+            delivery::forget_lookups(state, step, &known.name);
+        }
+        // Whoever only asked was never given anything to write with.
+        if known.standing != Standing::Asking && !known.asked {
+            grants::revoke(state, step, contact);
+        }
     }
     state.early.remove(&contact);
     step.disarm(state, TimerId::Advance(contact));
@@ -168,7 +188,9 @@ pub(crate) fn pinned(
         known.looking = false;
     }
     if let Some(before) = contradicts {
-        if let Some(known) = state.contacts.get_mut(&before) {
+        // One who was removed stands in the list again: the pin outlived them, and the person decides.
+        if state.contacts.len() < CONTACTS_MAX || state.contacts.contains_key(&before) {
+            let known = state.contacts.entry(before).or_insert_with(|| Contact::new(name.clone(), Standing::Accepted));
             known.held = true;
         }
         step.notify(Change::IdentityChanged(before));
@@ -326,7 +348,8 @@ pub(crate) fn advance(state: &mut State, step: &mut Step, contact: Fingerprint) 
         Conversation::Beginning => {}
         Conversation::None if known.offered => offers::begin(state, step, contact),
         Conversation::None => {
-            if known.queue.is_empty() {
+            // Whoever was removed and wrote again did so in a conversation that the vault knows: it begins none then.
+            if known.queue.is_empty() && !receipts {
                 return;
             }
             known.conversation = Conversation::Beginning;

@@ -11,8 +11,9 @@ use thicket_types::bytes::Bytes;
 use thicket_types::effect::{Effect, MessageState};
 use thicket_types::error::Code;
 use thicket_types::event::{Lane, TimerId};
-use thicket_types::ids::{FrameId, Seq};
+use thicket_types::ids::{Fingerprint, FrameId, Seq};
 use thicket_types::limits::{LOOKUP_EVERY, RESEND_AFTER, SESSION_TRIES_MAX, STAMP_BITS_AHEAD, STAMP_BITS_MAX, STAMPS_IN_A_ROW_MAX};
+use thicket_types::name::Name;
 use thicket_types::vault_op::VaultOp;
 use thicket_types::wire::relay as wire;
 use wire::answer::Said;
@@ -289,7 +290,7 @@ pub(crate) fn refused(state: &mut State, step: &mut Step, why: Why, code: Code) 
             }
         }
         Why::Receipt(..)
-        | Why::Open(_)
+        | Why::Open(..)
         | Why::File
         | Why::Handing(_)
         | Why::Abandoned
@@ -297,6 +298,55 @@ pub(crate) fn refused(state: &mut State, step: &mut Step, why: Why, code: Code) 
         | Why::ReadMark(_)
         | Why::Offer(_)
         | Why::Tidy => {}
+    }
+}
+
+/// Nothing but messages that was sealed for a contact goes out any more.
+pub(crate) fn call_back(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    let open: Vec<FrameId> = state.requests.iter().filter(|(_, request)| tells(&request.why) == Some(contact)).map(|(id, _)| *id).collect();
+    let mut whys = Vec::new();
+    for id in open {
+        whys.extend(state.requests.remove(&id).map(|request| request.why));
+        step.disarm(state, TimerId::Retry(id));
+    }
+    for outstanding in state.outstanding.values_mut().filter(|outstanding| tells(&outstanding.why) == Some(contact)) {
+        whys.push(core::mem::replace(&mut outstanding.why, Why::Abandoned));
+    }
+    if let Some(known) = state.contacts.get_mut(&contact) {
+        for why in whys {
+            match plain(why) {
+                Why::Update(_) => known.update = true,
+                Why::Offer(_) => known.offer = Some(known.anew),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whom something sealed that is no message is for.
+fn tells(why: &Why) -> Option<Fingerprint> {
+    match why {
+        Why::Stamp(why, ..) => tells(why),
+        Why::Receipt(contact, _) | Why::Update(contact) | Why::ReadMark(contact) | Why::Offer(contact) => Some(*contact),
+        _ => None,
+    }
+}
+
+/// What is being looked up under a name is not waited for any more.
+pub(crate) fn forget_lookups(state: &mut State, step: &mut Step, name: &Name) {
+    fn is_of(why: &Why, name: &Name) -> bool {
+        match why {
+            Why::Stamp(why, ..) => is_of(why, name),
+            Why::Lookup(other) | Why::Pin(other) => other.key() == name.key(),
+            _ => false,
+        }
+    }
+    let open: Vec<FrameId> = state.requests.iter().filter(|(_, request)| is_of(&request.why, name)).map(|(id, _)| *id).collect();
+    for id in open {
+        drop_request(state, step, id);
+    }
+    for outstanding in state.outstanding.values_mut().filter(|outstanding| is_of(&outstanding.why, name)) {
+        outstanding.why = Why::Abandoned;
     }
 }
 

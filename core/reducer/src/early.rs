@@ -4,7 +4,7 @@
 use crate::state::{Held, State, Why};
 use crate::step::Step;
 use alloc::vec::Vec;
-use thicket_types::ids::{Fingerprint, Seq};
+use thicket_types::ids::Fingerprint;
 use thicket_types::limits::{HELD_FOR, HELD_FRAMES_MAX, HELD_LEN_ALL_MAX, HELD_LEN_MAX};
 use thicket_types::vault_op::VaultOp;
 
@@ -17,13 +17,13 @@ pub(crate) fn hold(state: &mut State, step: &mut Step, contact: Fingerprint, ear
     held.push(early);
     let mut given_up = Vec::new();
     while !held.is_empty() && (held.len() > HELD_FRAMES_MAX || len(held) > room) {
-        given_up.push(held.remove(0).envelope);
+        given_up.push(held.remove(0));
     }
     if held.is_empty() {
         state.early.remove(&contact);
     }
-    for envelope in given_up {
-        open(state, step, envelope, true);
+    for early in given_up {
+        open(state, step, early, true);
     }
 }
 
@@ -33,8 +33,8 @@ fn len(held: &[Held]) -> u64 {
 
 /// What came early can perhaps be read now.
 pub(crate) fn read(state: &mut State, step: &mut Step, contact: Fingerprint) {
-    for Held { envelope, .. } in state.early.remove(&contact).unwrap_or_default() {
-        open(state, step, envelope, false);
+    for early in state.early.remove(&contact).unwrap_or_default() {
+        open(state, step, early, false);
     }
 }
 
@@ -44,15 +44,17 @@ pub(crate) fn tidy(state: &mut State, step: &mut Step) {
     let now = step.now();
     let mut given_up = Vec::new();
     for held in state.early.values_mut() {
-        given_up.extend(held.iter().filter(|held| now.since(held.at) >= HELD_FOR).map(|held| held.envelope));
+        given_up.extend(held.iter().filter(|held| now.since(held.at) >= HELD_FOR).copied());
         held.retain(|held| now.since(held.at) < HELD_FOR);
     }
     state.early.retain(|_, held| !held.is_empty());
-    for envelope in given_up {
-        open(state, step, envelope, true);
+    for early in given_up {
+        open(state, step, early, true);
     }
 }
 
-fn open(state: &mut State, step: &mut Step, envelope: Seq, last: bool) {
-    step.vault(state, Why::Open(envelope), VaultOp::OpenEnvelope { envelope, at: step.now(), last });
+/// Held again, it has waited since it came.
+fn open(state: &mut State, step: &mut Step, early: Held, last: bool) {
+    let Held { envelope, at, .. } = early;
+    step.vault(state, Why::Open(envelope, at), VaultOp::OpenEnvelope { envelope, at: step.now(), last });
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use prost::Message as _;
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
-use thicket_types::event::{Arrival, Arrived, Opened, TimerId};
+use thicket_types::event::{Arrival, Arrived, Lane, Opened, TimerId};
 use thicket_types::ids::{Fingerprint, FrameId, MessageId};
 use thicket_types::limits::{ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, CONTACTS_MAX, RECEIPTS_AFTER, RECEIPTS_HELD_MAX};
 use thicket_types::name::Name;
@@ -16,18 +16,21 @@ use thicket_types::time::Stamp;
 use thicket_types::vault_op::{Ask, VaultOp};
 use thicket_types::wire::relay as wire;
 
-/// Judges a frame before it is journaled: an answer must be to a request that waits, a repeat shrinks to its place, and
-/// people who are not accepted have a budget for each day.
+/// Judges a frame before it is journaled: an answer must be to a request that waits, on its lane; items come on the named lane; a
+/// repeat shrinks to its place, and people who are not accepted have a budget for each day.
 pub(crate) fn admit(state: &State, now: Stamp, arrival: Arrival) -> Admission {
     let Arrival { frame, lane, content } = arrival;
     let content = match content {
         Arrived::Answer { answer } => {
             let to = wire::Answer::decode(answer.0.as_slice()).ok().and_then(|decoded| FrameId::parse(&decoded.to));
-            if !to.is_some_and(|to| state.requests.contains_key(&to)) {
+            // On the other lane it would show the relay whose that lane is: who stops asking.
+            if !to.is_some_and(|to| state.requests.get(&to).is_some_and(|request| request.lane == lane)) {
                 return Admission::Dropped;
             }
             Arrived::Answer { answer }
         }
+        // Acknowledged on the named lane, it would show the relay whose the anonymous one is.
+        _ if lane != Lane::Named => return Admission::Dropped,
         Arrived::Envelope { cursor, sender, sealed } => {
             let standing = state.contacts.get(&sender).map(|known| known.standing);
             if state.seen.holds(frame) {
@@ -61,7 +64,7 @@ pub(crate) fn envelope(state: &mut State, step: &mut Step, frame: FrameId, curso
         state.strangers.count(step.now(), len(sealed));
     }
     let op = VaultOp::OpenEnvelope { envelope: step.seq(), at: step.now(), last: false };
-    step.vault(state, Why::Open(step.seq()), op);
+    step.vault(state, Why::Open(step.seq(), step.now()), op);
 }
 
 /// The item is on our disk: the relay may forget it. Gathered, so that one request names many.
@@ -120,8 +123,8 @@ pub(crate) fn opened(state: &mut State, step: &mut Step, why: &Why, opened: &Ope
         Opened::Committed { contact, owed, moved } => committed(state, step, *contact, *owed, *moved),
         Opened::Offer { contact, name, anew } => offers::made(state, step, *contact, name, *anew),
         Opened::Early { contact, len } => {
-            if let Why::Open(envelope) = why {
-                early::hold(state, step, *contact, Held { envelope: *envelope, len: *len, at: step.now() });
+            if let Why::Open(envelope, at) = why {
+                early::hold(state, step, *contact, Held { envelope: *envelope, len: *len, at: *at });
             }
         }
         Opened::Unreadable { contact, cause } => {

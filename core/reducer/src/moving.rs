@@ -144,6 +144,7 @@ fn go_on(state: &mut State, step: &mut Step) {
     state.session.failures = 0;
     // The other copy may have published keys that are not here: mail is sealed to one of ours from now on.
     state.session.mailbox_key_at = Stamp(0);
+    state.session.mailbox_key_made = None;
     state.session.restock = true;
     state.session.refill_from = Stamp(0);
     state.contacts.values_mut().for_each(|known| known.granted = None);

@@ -156,6 +156,16 @@ pub(crate) fn cancel(state: &mut State, step: &mut Step, message: MessageId) -> 
     Answer::Accepted
 }
 
+/// Takes all messages to a contact back that no transport was handed yet.
+pub(crate) fn cancel_unsent(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    let unsent: Vec<MessageId> =
+        state.outbox.iter().filter(|(_, outgoing)| outgoing.contact == contact).map(|(message, _)| *message).collect();
+    for message in unsent {
+        // Refused where it is under way: that one goes.
+        let _ = cancel(state, step, message);
+    }
+}
+
 /// Deletes one message here.
 pub(crate) fn forget(state: &mut State, step: &mut Step, contact: Fingerprint, message: MessageId, sent: bool) -> Answer {
     if sent && state.outbox.contains_key(&message) {

@@ -94,6 +94,7 @@ pub(crate) fn registered(state: &mut State, step: &mut Step) {
     // The relay has the token's account; nothing needs it any more.
     state.session.token = None;
     state.session.mailbox_key_at = step.now();
+    state.session.mailbox_key_made = None;
     step.notify(Change::Registered);
     moving::settled(state, step);
     // An account that was imported may have a stock there that another device made.

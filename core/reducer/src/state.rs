@@ -123,6 +123,8 @@ pub struct Session {
     pub skew_ms: Option<i64>,
     /// When the mailbox key was published that holds; 0 while that may be another copy's.
     pub mailbox_key_at: Stamp,
+    /// When the mailbox key was made that the relay has not taken yet: asked for again, it is the same.
+    pub mailbox_key_made: Option<Stamp>,
     /// The relay before, while a change is not settled.
     pub before: Option<Relay>,
     /// Until when no key packages are published: the relay refused the last ones.
@@ -212,6 +214,8 @@ pub struct Contact {
     pub offer: Option<bool>,
     /// When they were offered one last.
     pub offer_at: Option<Stamp>,
+    /// Set while they are blocked and had not been accepted before.
+    pub asked: bool,
     /// Set while they are to begin anew, and have not: nothing is sealed to them.
     pub anew: bool,
     /// Set while our keys in the conversation are to be renewed.
@@ -313,8 +317,8 @@ pub enum Why {
     Message(MessageId),
     /// To say that these messages are here.
     Receipt(Fingerprint, Vec<MessageId>),
-    /// To read an envelope.
-    Open(Seq),
+    /// To read an envelope, by its record and when it came.
+    Open(Seq, Stamp),
     /// To keep a message's state.
     File,
     /// Nothing any more: it belonged to a login that was begun anew.

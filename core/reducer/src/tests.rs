@@ -229,7 +229,7 @@ impl Book {
     /// An item of the mailbox that the vault opens.
     fn receive(&mut self, number: u8, outcome: Outcome) -> Vec<Effect> {
         self.envelope(number);
-        let why = Why::Open(Seq(self.seq));
+        let why = Why::Open(Seq(self.seq), self.stamp());
         self.resolve(&why, outcome)
     }
 

@@ -61,7 +61,8 @@ fn renew(state: &mut State, step: &mut Step) -> bool {
 pub(crate) fn mailbox_key(state: &mut State, step: &mut Step) {
     let due = step.now().since(state.session.mailbox_key_at) >= MAILBOX_KEY_EVERY;
     if due && state.session.link == Link::Online && !state.under_way(|why| *why == Why::MailboxKey) {
-        step.vault(state, Why::MailboxKey, VaultOp::RotateMailboxKey { at: step.now() });
+        let at = *state.session.mailbox_key_made.get_or_insert(step.now());
+        step.vault(state, Why::MailboxKey, VaultOp::RotateMailboxKey { at });
     }
 }
 
@@ -71,6 +72,7 @@ pub(crate) fn mailbox_key_taken(state: &mut State, step: &mut Step) {
         delivery::resume_soon(state, step);
     }
     state.session.mailbox_key_at = step.now();
+    state.session.mailbox_key_made = None;
     step.vault(state, Why::Tidy, VaultOp::Published { what: Published::MailboxKey, at: step.now() });
 }
 

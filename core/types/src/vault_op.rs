@@ -181,10 +181,10 @@ pub enum VaultOp {
         /// Now.
         at: Stamp,
     },
-    /// Make a new mailbox key and the request that publishes it; the one before opens mail for the retention and a week.
-    /// → `Framed`
+    /// Make a new mailbox key and the request that publishes it; the one before opens mail for the retention and a week. One that
+    /// was made then and is not published yet is published instead. → `Framed`
     RotateMailboxKey {
-        /// Now.
+        /// When it was made, or now.
         at: Stamp,
     },
     /// Make write capabilities for some contacts, take those of others back, and make the request that says so. → `Framed`

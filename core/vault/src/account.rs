@@ -94,6 +94,13 @@ pub(crate) fn load(conn: &Connection) -> Result<Account, Code> {
     })
 }
 
+/// Whether a mailbox key was made at that time, or later by a clock that is behind now, and is not published yet.
+pub(crate) fn has_unpublished_mailbox_key(conn: &Connection, at: Stamp) -> Result<bool, Code> {
+    // The published one is not replaced either.
+    let waits = "SELECT count(*) > 1 AND max(since) >= ?1 FROM mailbox_key WHERE replaced IS NULL";
+    conn.query_row(waits, [at.0], |row| row.get::<_, Option<bool>>(0)).map(|waits| waits == Some(true)).map_err(fault)
+}
+
 /// Makes a new mailbox key. The one before is replaced when the relay has taken this one. Returns the public half.
 pub(crate) fn add_mailbox_key(conn: &Connection, entropy: &SharedEntropy, at: Stamp) -> Result<[u8; 32], Code> {
     let (secret, public) = {

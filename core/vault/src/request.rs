@@ -101,9 +101,11 @@ fn mailbox_key(scope: &Scope<'_>) -> Result<wire::MailboxKey, Stop> {
     Ok(wire::MailboxKey { signature: sign(scope, context::MAILBOX_KEY, &statement)?, statement })
 }
 
-/// Makes a new mailbox key and the request that publishes it.
+/// Makes a new mailbox key, unless one waits, and the request that publishes it.
 pub(crate) fn rotate_mailbox_key(scope: &Scope<'_>, at: Stamp) -> Result<Outcome, Stop> {
-    account::add_mailbox_key(scope.conn, scope.entropy, at).map_err(Stop::Broken)?;
+    if !account::has_unpublished_mailbox_key(scope.conn, at).map_err(Stop::Broken)? {
+        account::add_mailbox_key(scope.conn, scope.entropy, at).map_err(Stop::Broken)?;
+    }
     let mailbox_key = Some(mailbox_key(scope)?);
     framed_as_owner(scope, OwnerAsk::MailboxKey(wire::PublishMailboxKey { mailbox_key }))
 }

@@ -53,6 +53,8 @@ pub struct Data {
     offers: BTreeMap<Fingerprint, Offered>,
     /// Keys that mail is sealed to, oldest first, and when each was replaced: the last one never was.
     mailbox_keys: Vec<([u8; 32], Option<Stamp>)>,
+    /// When the newest was made, until it is published.
+    key_made: Option<Stamp>,
     /// Device generations that were given, oldest first.
     generations: Vec<[u8; 16]>,
     /// The relay and the challenge that the last registration or login answered.

@@ -148,7 +148,7 @@ fn said(why: &Why, what: u8) -> Said {
         | Why::Offer(_)
         | Why::Pin(_)
         | Why::Begin(_)
-        | Why::Open(_)
+        | Why::Open(..)
         | Why::File
         | Why::Tidy
         | Why::Stamp(..)

@@ -16,7 +16,7 @@ fn bring(book: &mut Book, arrival: Arrival) -> bool {
                 panic!("{arrival:?}");
             };
             book.fold(&Event::Arrived(arrival));
-            let why = Why::Open(Seq(book.seq));
+            let why = Why::Open(Seq(book.seq), book.stamp());
             book.resolve(&why, Outcome::Opened(Opened::Unreadable { contact: CAROL, cause: Code::Undecryptable }));
             true
         }

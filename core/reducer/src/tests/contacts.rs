@@ -78,3 +78,115 @@ fn the_last_place_for_a_contact_goes_to_who_is_found_first() {
     assert!(book.state.contacts.contains_key(&CAROL));
     assert_eq!(book.state.contacts.len(), CONTACTS_MAX);
 }
+
+#[test]
+fn a_pin_that_outlived_its_contact_shows_them_again_so_that_the_person_can_decide() {
+    // Given someone who was removed, and whose name the directory gives to somebody else now.
+    let mut book = Book::talking();
+    book.ask(1, Intent::RemoveContact { contact: BOB });
+    book.ask(2, Intent::AddContact { name: name("bob") });
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let effects = book.resolve(&Why::Pin(name("bob")), pinned(CAROL, "bob", Some(BOB)));
+    // Then they are back, with the warning, and nothing is sent to them.
+    assert_eq!(effects, [Effect::Notify(Change::IdentityChanged(BOB))]);
+    assert!(book.bob().held);
+    // And the person can go on with the new one.
+    let effects = book.ask(3, Intent::AcceptIdentity { contact: BOB });
+    assert_eq!(ops(&effects), [VaultOp::Unpin { contact: BOB }, VaultOp::Compose(Ask::Lookup(name("bob")))]);
+}
+
+#[test]
+fn whoever_was_removed_is_not_brought_back_by_a_lookup_that_was_under_way() {
+    for found in [false, true] {
+        let mut book = Book::talking();
+        book.ask(1, Intent::AddContact { name: name("bob") });
+        let frame = book.transmit(&Why::Lookup(name("bob")));
+        if found {
+            book.answer(frame, Said::Entry(wire::Entry::default()));
+        }
+        // When they are removed meanwhile.
+        book.ask(2, Intent::RemoveContact { contact: BOB });
+        // Then what was looked up says nothing any more.
+        if found {
+            book.resolve(&Why::Abandoned, pinned(BOB, "bob", None));
+        } else {
+            assert_eq!(book.answer(frame, Said::Entry(wire::Entry::default())), []);
+        }
+        assert!(book.state.contacts.is_empty());
+    }
+}
+
+#[test]
+fn whoever_was_removed_writes_again_and_is_accepted_hears_that_it_arrived() {
+    // Given a conversation that the vault still has, and a message in it after the contact was removed.
+    let mut book = Book::talking();
+    book.ask(1, Intent::RemoveContact { contact: BOB });
+    book.receive(1, opened_message(BOB, 7, false));
+    assert_eq!(book.bob().conversation, Conversation::None);
+    // When they are accepted.
+    book.ask(2, Intent::AcceptContact { contact: BOB });
+    book.elapse(TimerId::Receipts(BOB));
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
+    book.settle(&Why::KeyPackage(BOB), Said::KeyPackage(wire::KeyPackage::default()));
+    let effects = book.resolve(&Why::Begin(BOB), begun());
+    // Then they are told.
+    let receipt = VaultOp::SealReceipt { contact: BOB, mailbox: MAILBOX, messages: vec![message(7)], at: book.stamp() };
+    assert!(ops(&effects).contains(&receipt), "{effects:?}");
+}
+
+fn block(blocked: bool) -> Intent {
+    Intent::BlockContact { contact: BOB, blocked }
+}
+
+#[test]
+fn nothing_that_was_sealed_goes_to_whom_we_block_and_unsent_messages_are_taken_back() {
+    // Given, offline, a message that was sealed, one that waits, and a receipt.
+    let mut book = Book::talking();
+    book.receive(1, opened_message(BOB, 9, false));
+    book.fall_offline();
+    book.elapse(TimerId::Receipts(BOB));
+    book.frame(&Why::Receipt(BOB, vec![message(9)]));
+    book.ask(1, send_to(BOB, 1));
+    book.frame(&Why::Message(message(1)));
+    // When they are blocked.
+    let effects = book.ask(2, block(true));
+    let cancelled = Effect::Notify(Change::Message { message: message(1), state: MessageState::Failed });
+    assert!(effects.contains(&cancelled), "{effects:?}");
+    assert!(book.state.outbox.is_empty());
+    // Then the next login sends them nothing.
+    book.ask(3, Intent::Connect);
+    book.log_in();
+    let anonymous = book.go_on(30).into_iter().filter(|effect| matches!(effect, Effect::Send(send) if send.lane == Lane::Anonymous));
+    assert_eq!(anonymous.collect::<Vec<_>>(), []);
+}
+
+#[test]
+fn a_receipt_under_way_is_called_back_when_the_contact_is_removed() {
+    let mut book = Book::talking();
+    book.receive(1, opened_message(BOB, 9, false));
+    book.elapse(TimerId::Receipts(BOB));
+    let sealing = book.open(&Why::Receipt(BOB, vec![message(9)]));
+    book.ask(1, Intent::RemoveContact { contact: BOB });
+    assert_eq!(book.state.outstanding[&sealing].why, Why::Abandoned);
+}
+
+#[test]
+fn unblocking_makes_a_contact_what_they_were() {
+    let mut book = Book::registered();
+    book.receive(1, opened_message(BOB, 1, true));
+    for standing in [Standing::Asking, Standing::Accepted] {
+        assert_eq!(book.bob().standing, standing);
+        // Unblocking who is not blocked changes nothing.
+        book.ask(10, block(false));
+        assert_eq!(book.bob().standing, standing);
+        book.ask(11, block(true));
+        book.ask(12, block(true));
+        assert_eq!(book.bob().standing, Standing::Blocked);
+        book.ask(13, block(false));
+        assert_eq!(book.bob().standing, standing);
+        book.state.answers = Default::default();
+        book.ask(14, Intent::AcceptContact { contact: BOB });
+        book.state.answers = Default::default();
+    }
+}

@@ -12,7 +12,7 @@ fn early(book: &mut Book, contact: Fingerprint, number: u64, len: u32) -> (Seq, 
     let content = Arrived::Envelope { cursor: number, sender: contact, sealed: Bytes(vec![0; 4]) };
     book.arrive(frame_id(7_000 + number), content);
     let record = Seq(book.seq);
-    (record, book.resolve(&Why::Open(record), Outcome::Opened(Opened::Early { contact, len })))
+    (record, book.resolve(&Why::Open(record, book.stamp()), Outcome::Opened(Opened::Early { contact, len })))
 }
 
 fn given_up(book: &Book, envelope: Seq) -> Effect {
@@ -50,7 +50,7 @@ fn early_envelopes_are_held_and_opened_again_when_the_conversation_begins() {
     assert!(book.state.early.is_empty());
     assert_eq!(book.bob().conversation, Conversation::Open);
     // And what they hold is received.
-    let effects = book.resolve(&Why::Open(first), opened_message(BOB, 1, false));
+    let effects = book.resolve(&Why::Open(first, Stamp(Book::registered().now)), opened_message(BOB, 1, false));
     assert_eq!(effects, [Effect::Notify(Change::Received { contact: BOB, message: message(1) })]);
 }
 
@@ -132,4 +132,16 @@ fn an_early_envelope_that_waited_for_the_retention_is_given_up() {
     assert!(tidy_at(then).contains(&last(then)));
     assert!(!tidy_at(then + 1).contains(&last(then + 1)), "once");
     assert!(book.state.early.is_empty());
+}
+
+#[test]
+fn an_early_envelope_that_is_held_again_has_waited_since_it_came() {
+    let mut book = Book::registered();
+    let came = book.stamp();
+    let (record, _) = early(&mut book, BOB, 1, 4);
+    // Weeks later the conversation moves, and it is still early.
+    book.now += HELD_FOR.0 / 2;
+    book.receive(2, opened_message(BOB, 2, true));
+    book.resolve(&Why::Open(record, came), Outcome::Opened(Opened::Early { contact: BOB, len: 4 }));
+    assert_eq!(book.state.early[&BOB], [Held { envelope: record, len: 4, at: came }]);
 }

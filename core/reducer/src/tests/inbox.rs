@@ -120,7 +120,7 @@ fn receipts_are_gathered_and_bounded() {
     for number in 0..=RECEIPTS_MAX as u64 {
         let content = Arrived::Envelope { cursor: number, sender: BOB, sealed: Bytes(vec![0; 4]) };
         book.arrive(frame_id(8_000 + number), content);
-        let why = Why::Open(Seq(book.seq));
+        let why = Why::Open(Seq(book.seq), book.stamp());
         let id = MessageId(u128::from(number).to_be_bytes());
         let Outcome::Opened(Opened::Message { contact, name, conversation, claimed, moved, .. }) = opened_message(BOB, 0, false) else {
             panic!("a message");

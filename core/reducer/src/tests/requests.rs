@@ -88,6 +88,33 @@ fn an_answer_to_a_request_that_does_not_wait_is_not_admitted_and_changes_nothing
 }
 
 #[test]
+fn what_comes_on_the_wrong_lane_is_not_admitted() {
+    // Given a request on either lane.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    let anonymous = book.transmit(&Why::Message(message(1)));
+    book.elapse(TimerId::Fetch);
+    let named = book.transmit(&Why::Fetch);
+    let judged = |lane, content| ClientRules::admit(&book.state, book.stamp(), Arrival { frame: frame_id(900), lane, content });
+    let answer = |to| Arrived::Answer { answer: answer_bytes(to, stored()) };
+    // Then its answer counts on its own lane alone: on the other one it would tell the relay whose both are.
+    assert!(matches!(judged(Lane::Anonymous, answer(anonymous)), Admission::Taken(_)));
+    assert!(matches!(judged(Lane::Named, answer(named)), Admission::Taken(_)));
+    assert_eq!(judged(Lane::Named, answer(anonymous)), Admission::Dropped);
+    assert_eq!(judged(Lane::Anonymous, answer(named)), Admission::Dropped);
+    // So do items: they would be acknowledged on the named one.
+    let sealed = Bytes(vec![1; 8]);
+    for item in [
+        Arrived::Envelope { cursor: 1, sender: BOB, sealed },
+        Arrived::Repeat { cursor: 1 },
+        Arrived::Unsealable { cursor: 1, cause: Code::Unsealable },
+    ] {
+        assert!(matches!(judged(Lane::Named, item.clone()), Admission::Taken(_)));
+        assert_eq!(judged(Lane::Anonymous, item), Admission::Dropped);
+    }
+}
+
+#[test]
 fn an_answer_to_another_question_is_a_refusal() {
     let mut book = Book::talking();
     book.ask(1, send_to(BOB, 1));

@@ -47,6 +47,28 @@ fn mail_sealed_to_a_replaced_key_is_read_for_52_days_and_no_longer() {
 }
 
 #[test]
+fn a_mailbox_key_that_was_not_published_is_published_the_next_time_and_makes_no_other() {
+    let mut bob = Person::new("bob", 2);
+    log_in(&mut bob);
+    let published = |bob: &mut Person, at| {
+        let made = bob.ask(VaultOp::RotateMailboxKey { at }, &[]);
+        let Owned::MailboxKey(published) = asked_as_owner(bob, &made) else {
+            panic!("nothing published");
+        };
+        published.mailbox_key.expect("a key").statement
+    };
+    let first = published(&mut bob, LATER);
+    assert_eq!(published(&mut bob, LATER), first);
+    bob = bob.reopened();
+    assert_eq!(published(&mut bob, LATER), first);
+    // Another device's may be there: a later time asks for another one.
+    let second = published(&mut bob, LATER.after(Duration(1)));
+    assert_ne!(second, first);
+    taken(&mut bob, Published::MailboxKey, LATER.after(Duration(2)));
+    assert_ne!(published(&mut bob, LATER.after(Duration(1))), second);
+}
+
+#[test]
 fn a_replaced_last_resort_package_lets_people_in_for_52_days() {
     for (after, lets_in) in [(REPLACED_KEYS_FOR, true), (Duration(REPLACED_KEYS_FOR.0 + 1), false)] {
         let (mut alice, mut bob) = two();

@@ -134,7 +134,10 @@ impl Data {
     }
 
     pub(super) fn rotate_mailbox_key(&mut self, at: Stamp) -> Result<Outcome, Code> {
-        self.renew_mailbox_key();
+        if self.key_made != Some(at) {
+            self.renew_mailbox_key();
+            self.key_made = Some(at);
+        }
         let mailbox_key = Some(self.mailbox_key(at)?);
         self.framed_as_owner(OwnerAsk::MailboxKey(wire::PublishMailboxKey { mailbox_key }))
     }
@@ -142,6 +145,7 @@ impl Data {
     /// The relay took what was published last. Key packages are never destroyed here.
     pub(super) fn published(&mut self, what: Published, at: Stamp) -> Outcome {
         if what == Published::MailboxKey {
+            self.key_made = None;
             let before = self.mailbox_keys.len().saturating_sub(1);
             self.mailbox_keys.iter_mut().take(before).for_each(|(_, replaced)| *replaced = Some(replaced.unwrap_or(at)));
         }

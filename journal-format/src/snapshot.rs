@@ -54,7 +54,7 @@ pub fn seal(key: &Key, nonce: Nonce, head: &SnapshotHead, state: Vec<u8>) -> Res
     Ok(bytes)
 }
 
-/// Reads a snapshot's header, which needs no key. **Errors:** `Short`, `Magic`, `Newer`, `Check`.
+/// Reads a snapshot's header, which needs no key. **Errors:** `Short`, `Magic`, `Check`, `Newer`.
 pub fn head(bytes: &[u8]) -> Result<SnapshotHead, FormatError> {
     parse(bytes).map(|(head, _, _)| head)
 }
@@ -71,6 +71,14 @@ pub fn open(key: &Key, bytes: &[u8]) -> Result<(SnapshotHead, Vec<u8>), FormatEr
 
 fn parse(bytes: &[u8]) -> Result<(SnapshotHead, Nonce, usize), FormatError> {
     let bytes = bytes.get(..HEAD_LEN).ok_or(FormatError::Short)?;
+    if !bytes.starts_with(MAGIC) {
+        return Err(FormatError::Magic);
+    }
+    // Before the version: a damaged snapshot is passed over, and is not to look like one of a newer version, which stops the open.
+    let (checked, check) = bytes.split_at_checked(96).ok_or(FormatError::Short)?;
+    if digest(&[checked]).0.as_slice() != check {
+        return Err(FormatError::Check);
+    }
     let mut fields = Fields(bytes);
     fields.preamble(MAGIC)?;
     let rules = RulesVersion(fields.u32()?);
@@ -80,9 +88,5 @@ fn parse(bytes: &[u8]) -> Result<(SnapshotHead, Nonce, usize), FormatError> {
     let id = fields.array()?;
     let nonce = Nonce(fields.array()?);
     let len = usize::try_from(fields.u32()?).map_err(|_| FormatError::Limit)?;
-    let (checked, check) = bytes.split_at_checked(96).ok_or(FormatError::Short)?;
-    if digest(&[checked]).0.as_slice() != check {
-        return Err(FormatError::Check);
-    }
     Ok((SnapshotHead { rules, seq, stamp, chain, id }, nonce, len))
 }

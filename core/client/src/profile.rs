@@ -1,6 +1,6 @@
 //! A profile's folder: its lock, and how it is made and opened.
 
-use crate::pump::Pump;
+use crate::pump::{Pump, named_bodies};
 use crate::system::{SharedEntropyHandle, SystemEntropy, share};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -177,7 +177,7 @@ impl Profile {
         transport: Box<dyn Transport + Send>,
         lock: File,
     ) -> Result<Pump<SqlVault>, Fault> {
-        let named = crate::pump::named_bodies(engine.state());
+        let named = named_bodies(engine.state());
         vault.sweep(&named)?;
         Ok(Pump::new(engine, opened, vault, transport, Some(lock)))
     }

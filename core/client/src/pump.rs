@@ -11,8 +11,8 @@ use thicket_types::event::{Lane, Outcome, TimerId};
 use thicket_types::ids::{BodyRef, EffectId, FrameId, IntentId};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{
-    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, LEFT_MAX, SNAPSHOT_AGAIN_AFTER, VAULT_BATCH_MAX, VAULT_LOG_AGAIN_AFTER,
-    VAULT_LOG_FOR, VAULT_RETRY_AFTER,
+    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, LEFT_MAX, SNAPSHOT_AGAIN_AFTER, TAKES_PUMP_MAX, VAULT_BATCH_MAX,
+    VAULT_LOG_AGAIN_AFTER, VAULT_LOG_FOR, VAULT_RETRY_AFTER,
 };
 use thicket_types::ports::{Admission, Reducer as _, Transport, Vault, VaultCall};
 use thicket_types::time::{Deadline, Stamp};
@@ -81,9 +81,16 @@ pub struct Pump<V> {
     _lock: Option<File>,
 }
 
-/// Bodies that the state names: staged, and not yet in a message's row.
-pub(crate) fn named_bodies(state: &State) -> Vec<BodyRef> {
-    state.outbox.values().filter_map(|outgoing| outgoing.body).collect()
+/// Bodies that the state names: staged, and perhaps not yet in a message's row.
+pub fn named_bodies(state: &State) -> Vec<BodyRef> {
+    let waiting = state.outbox.values().filter_map(|outgoing| outgoing.body);
+    // A message that was taken back waits for its row.
+    let filed = state.outstanding.values().filter_map(|outstanding| match &outstanding.effect {
+        Effect::Vault(VaultOp::File { body, .. }) => *body,
+        Effect::Vault(VaultOp::SealMessage { body, .. }) => Some(*body),
+        _ => None,
+    });
+    waiting.chain(filed).collect()
 }
 
 impl<V: Vault> Pump<V> {
@@ -155,7 +162,8 @@ impl<V: Vault> Pump<V> {
         self.engine.state()
     }
 
-    /// Does all there is to do now: takes frames and passed deadlines, folds, makes durable, dispatches; until nothing is left.
+    /// Does all there is to do now: takes frames and passed deadlines, folds, makes durable, dispatches; until nothing is left, or
+    /// so many frames were taken that others have their turn: then the deadline is now.
     ///
     /// **Errors:** the journal could not be written; nothing of that turn was dispatched, and what was asked in it got no
     /// answer. A later pump goes on from what is durable.
@@ -163,9 +171,12 @@ impl<V: Vault> Pump<V> {
         let mut pumped = Pumped::default();
         self.renew_lane();
         self.empty_log();
+        let mut takes = 0;
         loop {
-            // What was taken and is not folded yet counts for no budget: the next frames wait for it.
-            let taken = !self.engine.has_inputs() && self.take_frames()?;
+            // What was taken and is not folded yet counts for no budget: the next frames wait for it. A relay that never stops sending
+            // does not keep what is asked here from its turn.
+            let taken = takes < TAKES_PUMP_MAX && !self.engine.has_inputs() && self.take_frames()?;
+            takes += usize::from(taken);
             self.take_deadlines();
             let turn = self.engine.turn()?;
             let folded = turn.records > 0;
@@ -186,6 +197,9 @@ impl<V: Vault> Pump<V> {
         }
         pumped.deadline = self.timers.values().copied().chain(self.vault_again).chain(self.log_until).chain([self.renew_at]).min();
         pumped.now = self.engine.now();
+        if takes == TAKES_PUMP_MAX {
+            pumped.deadline = Some(pumped.now);
+        }
         Ok(pumped)
     }
 

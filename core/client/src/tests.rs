@@ -565,6 +565,28 @@ fn a_process_may_die_at_every_point_of_a_message_with_the_real_vault() {
 }
 
 #[test]
+fn a_text_that_was_taken_back_is_there_after_a_crash_before_its_row_was_written() {
+    // Given a message that no key package was found for, taken back, and a process that dies with that on disk and nothing done.
+    let mut world = two(27, Conditions::default());
+    world.meeting.set_up(false);
+    let message = world.say("alice", "bob", "on second thoughts");
+    world.run(1_000);
+    world.pump("alice").observe(Box::new(|point| match point {
+        crate::Point::Appended { .. } => ControlFlow::Break(()),
+        crate::Point::Committed { .. } | crate::Point::Sent { .. } => ControlFlow::Continue(()),
+    }));
+    world.ask("alice", Intent::CancelMessage { message });
+    world.run(1_000);
+    assert!(world.people["alice"].pump.is_none(), "the process is dead");
+    // When it is opened again.
+    world.open("alice");
+    world.run(1_000);
+    world.kill("alice");
+    // Then the text is there, and can be sent after all.
+    assert_eq!(world.texts("alice"), [(Direction::Sent, MessageState::Failed, "on second thoughts".to_owned())]);
+}
+
+#[test]
 fn words_are_found_on_both_sides_until_the_messages_are_deleted() {
     let mut world = two(26, Conditions::default());
     for text in ["Meet me at the café tomorrow", "the cafeteria is closed", "nothing to find \" OR *"] {

@@ -4,17 +4,18 @@ use crate::Fault;
 use crate::frames::{Frames, frame_of};
 use crate::journal::{self, BlockAt, NextBlock, Unwritten, Writer};
 use crate::keys::ProfileKeys;
-use crate::snapshots::{self, Newest};
+use crate::snapshots::{self, Carried, Newest};
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thicket_journal_format::event::Record;
 use thicket_journal_format::keys::Kind;
+use thicket_types::bytes::Bytes;
 use thicket_types::effect::Effect;
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Event, Outcome, TimerId};
 use thicket_types::ids::{EffectId, FrameId, IntentId, Seq};
 use thicket_types::intent::Intent;
-use thicket_types::limits::{BLOCK_LEN_MAX, BLOCK_RECORDS_MAX, SEEN_FRAMES_MAX, SNAPSHOT_EVERY};
+use thicket_types::limits::{BLOCK_LEN_MAX, BLOCK_RECORDS_MAX, CARRIED_LEN_MAX, SEEN_FRAMES_MAX, SNAPSHOT_EVERY};
 use thicket_types::ports::{Clock, Disk, Durable, Entropy, Place, Reducer, Remembered};
 use thicket_types::time::{Deadline, Stamp};
 
@@ -55,6 +56,13 @@ pub struct Opened {
     pub folded: u64,
 }
 
+/// The newest snapshot: its place, what was open there, and the records whose bytes it carries.
+struct Covered {
+    seq: Seq,
+    open: Vec<EffectId>,
+    carries: BTreeSet<Seq>,
+}
+
 /// One profile's journal and state.
 pub struct Engine<R: Reducer> {
     disk: Box<dyn Disk + Send>,
@@ -69,8 +77,9 @@ pub struct Engine<R: Reducer> {
     frames: Frames,
     inputs: VecDeque<Input>,
     quarantine: BTreeSet<FrameId>,
-    /// The newest snapshot: its place, and what was open there.
-    covered: Option<(Seq, Vec<EffectId>)>,
+    covered: Option<Covered>,
+    /// What the newest snapshot carries.
+    carried: Carried,
     /// Milliseconds by which the journal is ahead of the clock.
     ahead: u64,
     /// The latest time that anybody was told.
@@ -132,7 +141,7 @@ impl<R: Reducer> Engine<R> {
 
     /// Removes the snapshots that [`Engine::open_apart`] passed over: they are of another history than the journal.
     pub fn drop_passed_over(&mut self) -> Result<(), Fault> {
-        let used = self.covered.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
+        let used = self.covered.as_ref().map_or(Seq::ZERO, |covered| covered.seq);
         snapshots::remove_after(self.disk.as_mut(), used)
     }
 
@@ -158,6 +167,7 @@ impl<R: Reducer> Engine<R> {
             inputs: VecDeque::new(),
             quarantine: BTreeSet::new(),
             covered: loaded.covered,
+            carried: loaded.carried,
             ahead: 0,
             seen: Stamp(0),
             broken: false,
@@ -346,6 +356,9 @@ impl<R: Reducer> Engine<R> {
         if let Some(bytes) = self.frames.find(seq) {
             return Ok(bytes);
         }
+        if let Some(bytes) = self.carried.get(&seq) {
+            return Ok(bytes.0.clone());
+        }
         if self.blocks.first().is_none_or(|block| seq < block.first()) {
             // Before what this process has walked: walk it all once.
             self.blocks = journal::read(self.disk.as_mut(), &self.keys, None, Seq::ZERO, false, &mut |_| {})?.blocks;
@@ -356,7 +369,7 @@ impl<R: Reducer> Engine<R> {
 
     /// Whether enough was journaled since the newest snapshot for another.
     pub fn snapshot_due(&self) -> bool {
-        let since = self.covered.as_ref().map_or(0, |(seq, _)| seq.0);
+        let since = self.covered.as_ref().map_or(0, |covered| covered.seq.0);
         self.durable.seq.0.saturating_sub(since) >= SNAPSHOT_EVERY
     }
 
@@ -366,20 +379,50 @@ impl<R: Reducer> Engine<R> {
         if self.broken {
             return Err(Fault::from(Code::DiskFailed));
         }
-        if self.covered.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq) == self.durable.seq {
+        if self.covered.as_ref().map_or(Seq::ZERO, |covered| covered.seq) == self.durable.seq {
             return Ok(None);
         }
-        snapshots::write::<R>(self.disk.as_mut(), &mut self.keys, self.entropy.as_mut(), self.durable, self.stamp, &self.state)?;
+        let now = self.now();
+        let named = R::named(&self.state);
+        let carried = self.carry(&named, now)?;
+        let (disk, keys, entropy) = (self.disk.as_mut(), &mut self.keys, self.entropy.as_mut());
+        snapshots::write::<R>(disk, keys, entropy, self.durable, self.stamp, &self.state, &carried)?;
         let open = R::outstanding(&self.state).into_iter().map(|(id, _)| id).collect();
-        let before = self.covered.replace((self.durable.seq, open));
-        if let Some((covered, _)) = &before {
-            let needed = R::oldest_named(&self.state).map_or(*covered, |named| named.min(*covered));
-            let now = self.now();
+        let carries: BTreeSet<Seq> = carried.keys().copied().collect();
+        self.carried = carried;
+        let before = self.covered.replace(Covered { seq: self.durable.seq, open, carries: carries.clone() });
+        if let Some(before) = &before {
+            // Should this snapshot be damaged, the one before gives the state: what both carry needs no segment.
+            let in_segments = named.iter().find(|seq| !(carries.contains(seq) && before.carries.contains(seq)));
+            let needed = in_segments.map_or(before.seq, |named| before.seq.min(*named));
             journal::retire(self.disk.as_mut(), &mut self.keys, needed, now)?;
+            // The places of what retired, or is read no more, are of no use.
+            let old = self.blocks.partition_point(|block| block.first() <= needed).saturating_sub(1);
+            self.blocks.drain(..old);
         }
         let segments = journal::segment_ids(self.disk.as_mut())?;
         self.keys.keep_only(self.disk.as_mut(), Kind::Segment, &segments)?;
-        Ok(before)
+        Ok(before.map(|before| (before.seq, before.open)))
+    }
+
+    /// The bytes that a snapshot is to carry, so that segments can retire though work under way names a record in them: else a
+    /// frame that waits for weeks would keep every segment since, until there is no place for another.
+    fn carry(&mut self, named: &BTreeSet<Seq>, now: Stamp) -> Result<Carried, Fault> {
+        let due = journal::due_before(self.disk.as_mut(), now)?;
+        let mut carried = Carried::new();
+        let mut len = 0_usize;
+        for seq in named {
+            if *seq >= due && !self.carried.contains_key(seq) {
+                break;
+            }
+            let bytes = self.frame(*seq)?;
+            len = len.saturating_add(bytes.len());
+            if len > CARRIED_LEN_MAX {
+                break;
+            }
+            carried.insert(*seq, Bytes(bytes));
+        }
+        Ok(carried)
     }
 }
 
@@ -409,7 +452,8 @@ struct Loaded<S> {
     durable: Durable,
     stamp: Stamp,
     blocks: Vec<BlockAt>,
-    covered: Option<(Seq, Vec<EffectId>)>,
+    covered: Option<Covered>,
+    carried: Carried,
     folded: u64,
 }
 
@@ -452,11 +496,15 @@ fn load_from<R: Reducer>(
     upto: Option<Seq>,
     apart: bool,
 ) -> Result<Loaded<R::State>, Fault> {
-    let (from, mut state, stamp) = match newest {
-        Some(newest) => (Some(newest.durable), newest.state, newest.stamp),
-        None => (None, R::fresh(), Stamp(0)),
+    let (from, mut state, stamp, carried) = match newest {
+        Some(newest) => (Some(newest.durable), newest.state, newest.stamp, newest.carried),
+        None => (None, R::fresh(), Stamp(0), Carried::new()),
     };
-    let covered = from.map(|from| (from.seq, R::outstanding(&state).into_iter().map(|(id, _)| id).collect()));
+    let covered = from.map(|from| Covered {
+        seq: from.seq,
+        open: R::outstanding(&state).into_iter().map(|(id, _)| id).collect(),
+        carries: carried.keys().copied().collect(),
+    });
     let beyond = from.map_or(Seq::ZERO, |from| from.seq).max(remembered.map_or(Seq::ZERO, |durable| durable.seq));
     let (mut folded, mut newer, mut met) = (0, false, false);
     let mut end = journal::read(disk, keys, from, beyond, upto.is_none(), &mut |walked| {
@@ -491,5 +539,5 @@ fn load_from<R: Reducer>(
     if !apart && (in_tail && !met || at_snapshot) {
         return Err(Fault::from(Code::RolledBack));
     }
-    Ok(Loaded { state, durable: end.durable, stamp: stamp.max(end.stamp), blocks: end.blocks, covered, folded })
+    Ok(Loaded { state, durable: end.durable, stamp: stamp.max(end.stamp), blocks: end.blocks, covered, carried, folded })
 }

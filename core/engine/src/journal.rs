@@ -240,9 +240,11 @@ fn torn(bytes: &[u8], offset: usize, at: Seq) -> bool {
     bytes.get(offset.saturating_add(1)..).is_none_or(|rest| block::next_head(rest, at).is_none())
 }
 
-/// Destroys the keys of the oldest segments and removes their files: those that lie wholly before `needed` and are past their
-/// time, or over the bounds of size and number. Returns how many went.
-pub(crate) fn retire(disk: &mut dyn Disk, keys: &mut ProfileKeys, needed: Seq, now: Stamp) -> Result<usize, Fault> {
+/// A segment's file, header and bytes.
+type SegmentFile = (String, Header, u64);
+
+/// The segments, oldest first, and how many of the oldest are past their time, or over the bounds of size and number.
+fn aged(disk: &mut dyn Disk, now: Stamp) -> Result<(Vec<SegmentFile>, usize), Fault> {
     let mut segments = Vec::new();
     let mut kept = 0_u64;
     for name in disk.list(FOLDER)? {
@@ -254,23 +256,38 @@ pub(crate) fn retire(disk: &mut dyn Disk, keys: &mut ProfileKeys, needed: Seq, n
     }
     segments.sort_by_key(|(_, header, _)| header.first);
     let mut left = segments.len();
-    let mut retired = Vec::new();
+    let mut due = 0;
     for pair in segments.windows(2) {
-        let [(file, header, len), (_, next, _)] = pair else {
+        let [(_, _, len), (_, next, _)] = pair else {
             break;
         };
-        let due = now.since(next.created) > JOURNAL_KEPT_FOR || kept > JOURNAL_KEPT_LEN || left > SEGMENTS_KEPT_MAX;
-        if next.first > needed || !due {
+        if now.since(next.created) <= JOURNAL_KEPT_FOR && kept <= JOURNAL_KEPT_LEN && left <= SEGMENTS_KEPT_MAX {
             break;
         }
-        retired.push((file, header.segment.0));
         kept = kept.saturating_sub(*len);
         left = left.saturating_sub(1);
+        due += 1;
     }
+    Ok((segments, due))
+}
+
+/// The place before which segments are past their time, or over the bounds: they retire if nothing needs them.
+pub(crate) fn due_before(disk: &mut dyn Disk, now: Stamp) -> Result<Seq, Fault> {
+    let (segments, due) = aged(disk, now)?;
+    Ok(if due == 0 { Seq::ZERO } else { segments.get(due).map_or(Seq::ZERO, |(_, header, _)| header.first) })
+}
+
+/// Destroys the keys of the oldest segments and removes their files: those that lie wholly before `needed` and are past their
+/// time, or over the bounds of size and number. Returns how many went.
+pub(crate) fn retire(disk: &mut dyn Disk, keys: &mut ProfileKeys, needed: Seq, now: Stamp) -> Result<usize, Fault> {
+    let (segments, due) = aged(disk, now)?;
+    let behind = segments.iter().skip(1).map(|(_, next, _)| next.first);
+    let retired: Vec<&SegmentFile> =
+        segments.iter().take(due).zip(behind).take_while(|(_, next)| *next <= needed).map(|(segment, _)| segment).collect();
     // Keys first: without them the files are noise, whatever becomes of their removal.
-    let ids: Vec<[u8; 16]> = retired.iter().map(|(_, id)| *id).collect();
+    let ids: Vec<[u8; 16]> = retired.iter().map(|(_, header, _)| header.segment.0).collect();
     keys.destroy(disk, Kind::Segment, &ids)?;
-    for (file, _) in &retired {
+    for (file, _, _) in &retired {
         disk.remove(file)?;
     }
     Ok(retired.len())

@@ -2,10 +2,11 @@
 
 use crate::Fault;
 use crate::keys::{ProfileKeys, nonce, random};
-use std::collections::BTreeSet;
-use thicket_journal_format::codec;
+use std::collections::{BTreeMap, BTreeSet};
 use thicket_journal_format::keys::Kind;
 use thicket_journal_format::snapshot::{self, SnapshotHead};
+use thicket_journal_format::{FormatError, codec};
+use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
 use thicket_types::ids::{RulesVersion, Seq};
 use thicket_types::limits::{SNAPSHOT_LEN_MAX, SNAPSHOTS_KEPT};
@@ -24,7 +25,12 @@ pub struct Newest<S> {
     pub rules: RulesVersion,
     /// The state.
     pub state: S,
+    /// Bytes that the state names, by their record: of records whose segment may be gone.
+    pub carried: Carried,
 }
+
+/// Bytes that a snapshot carries, by their record.
+pub type Carried = BTreeMap<Seq, Bytes>;
 
 /// Reads the newest snapshot; one that is torn or damaged is passed over for the one before it.
 pub fn newest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
@@ -64,8 +70,10 @@ fn first_readable<'n, R: Reducer>(
 ) -> Result<Option<Newest<R::State>>, Fault> {
     for name in names.filter(|name| name.ends_with(".snap")) {
         let bytes = disk.read(&format!("{FOLDER}/{name}"))?;
-        let Ok(head) = snapshot::head(&bytes) else {
-            continue;
+        let head = match snapshot::head(&bytes) {
+            Ok(head) => head,
+            Err(FormatError::Newer) => return Err(Fault::from(Code::ProfileNewer)),
+            Err(_) => continue,
         };
         if head.rules > R::RULES {
             return Err(Fault::from(Code::ProfileNewer));
@@ -76,11 +84,11 @@ fn first_readable<'n, R: Reducer>(
         let Ok((head, state)) = snapshot::open(&key, &bytes) else {
             continue;
         };
-        let Ok(state) = codec::decode_large::<R::State>(&state) else {
+        let Ok((carried, state)) = codec::decode_large::<(Carried, R::State)>(&state) else {
             continue;
         };
         let durable = Durable { seq: head.seq, chain: head.chain };
-        return Ok(Some(Newest { durable, stamp: head.stamp, rules: head.rules, state }));
+        return Ok(Some(Newest { durable, stamp: head.stamp, rules: head.rules, state, carried }));
     }
     Ok(None)
 }
@@ -93,8 +101,9 @@ pub(crate) fn write<R: Reducer>(
     durable: Durable,
     stamp: Stamp,
     state: &R::State,
+    carried: &Carried,
 ) -> Result<(), Fault> {
-    let state = codec::encode(state)?;
+    let state = codec::encode(&(carried, state))?;
     if state.len() > SNAPSHOT_LEN_MAX {
         return Err(Fault::from(Code::Inconsistent));
     }
@@ -117,9 +126,11 @@ pub(crate) fn write<R: Reducer>(
     }
     let mut kept = BTreeSet::new();
     for name in disk.list(FOLDER)? {
-        if let Ok(head) = snapshot::head(&disk.read(&format!("{FOLDER}/{name}"))?) {
-            kept.insert(head.id);
-        }
+        match snapshot::head(&disk.read(&format!("{FOLDER}/{name}"))?) {
+            Ok(head) => kept.insert(head.id),
+            // Nobody knows which key is its own: all stay until it goes.
+            Err(_) => return Ok(()),
+        };
     }
     keys.keep_only(disk, Kind::Snapshot, &kept)
 }

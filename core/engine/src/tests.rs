@@ -139,8 +139,14 @@ impl Reducer for Counting {
         Admission::Taken(arrival)
     }
 
-    fn oldest_named(_state: &Count) -> Option<Seq> {
-        None
+    /// What effects under way read.
+    fn named(state: &Count) -> BTreeSet<Seq> {
+        let frame = |effect: &Effect| match effect {
+            Effect::Vault(op) => op.frame(),
+            Effect::Send(send) => Some(send.frame),
+            Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => None,
+        };
+        state.outstanding.values().filter_map(frame).collect()
     }
 
     fn vault_count(state: &Count) -> u64 {
@@ -272,7 +278,8 @@ impl Disk for FakeDisk {
     }
 
     fn len(&mut self, path: &str) -> Result<u64, DiskError> {
-        Ok(u64::try_from(self.read(path)?.len()).expect("a small file"))
+        let len = self.files().files.get(path).ok_or(DiskError::Missing)?.len();
+        Ok(u64::try_from(len).expect("a small file"))
     }
 
     fn read(&mut self, path: &str) -> Result<Vec<u8>, DiskError> {
@@ -281,7 +288,9 @@ impl Disk for FakeDisk {
 
     fn read_at(&mut self, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
         let offset = usize::try_from(offset).expect("a small file");
-        Ok(self.read(path)?.into_iter().skip(offset).take(len).collect())
+        let files = self.files();
+        let bytes = files.files.get(path).ok_or(DiskError::Missing)?;
+        Ok(bytes.iter().skip(offset).take(len).copied().collect())
     }
 
     fn create(&mut self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {

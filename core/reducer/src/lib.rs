@@ -46,6 +46,7 @@ pub use state::{
 };
 pub use view::{ContactView, View, view};
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use step::Step;
 use thicket_types::effect::{Change, Effect};
@@ -88,7 +89,7 @@ impl Reducer for ClientRules {
         state.session.relay.as_ref().and_then(|relay| relay.key)
     }
 
-    fn oldest_named(state: &State) -> Option<Seq> {
+    fn named(state: &State) -> BTreeSet<Seq> {
         let resent = state.requests.values().map(|request| request.frame);
         let early = state.early.values().flatten().map(|held| held.envelope);
         let asked = state.outstanding.values().filter_map(|outstanding| match &outstanding.effect {
@@ -96,7 +97,7 @@ impl Reducer for ClientRules {
             Effect::Send(send) => Some(send.frame),
             Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => None,
         });
-        resent.chain(early).chain(asked).min()
+        resent.chain(early).chain(asked).collect()
     }
 
     fn admit(state: &State, now: Stamp, arrival: Arrival) -> Admission {

@@ -41,6 +41,8 @@ pub const JOURNAL_KEPT_FOR: Duration = Duration::days(30);
 pub const JOURNAL_KEPT_LEN: u64 = 256 * 1024 * 1024;
 /// Segments after which those that a kept snapshot covers go before their time: each has a key in the keys file.
 pub const SEGMENTS_KEPT_MAX: usize = 4_096;
+/// Bytes of frames that a snapshot carries, so that the segments that hold them can retire.
+pub const CARRIED_LEN_MAX: usize = 64 * 1024 * 1024;
 /// Segments and snapshots that one profile keeps keys for.
 pub const PROFILE_KEYS_MAX: usize = 16_384;
 /// Looks at a profile that another process writes, before what is found counts as damage.
@@ -90,6 +92,8 @@ pub const SESSION_TRIES_MAX: u32 = 4;
 pub const STAMPS_IN_A_ROW_MAX: u32 = 3;
 /// Frames that are judged by one state, before what they come to is folded.
 pub const FRAMES_TURN_MAX: usize = 64;
+/// How often a pump takes frames before what was asked meanwhile has its turn.
+pub const TAKES_PUMP_MAX: usize = 16;
 /// Bytes of one line that `listen` is given.
 pub const LISTEN_LINE_LEN_MAX: usize = 8 * BODY_LEN_MAX;
 /// Lines that `listen` and `chat` read ahead.

@@ -7,6 +7,7 @@ use crate::ids::{BodyRef, Digest, EffectId, Fingerprint, FrameId, LaneTag, Mailb
 use crate::name::NameKey;
 use crate::time::{Deadline, Duration, Stamp};
 use crate::vault_op::VaultOp;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Serialize;
@@ -109,8 +110,8 @@ pub trait Reducer {
     fn relay(state: &Self::State) -> Option<RelayKey>;
     /// Judges what the vault admitted, by sender, kind, size and budget. A stranger can't fill the disk.
     fn admit(state: &Self::State, now: Stamp, arrival: Arrival) -> Admission;
-    /// The oldest record whose bytes an effect under way names: its segment is kept.
-    fn oldest_named(state: &Self::State) -> Option<Seq>;
+    /// The records whose bytes work under way names: kept in their segments, or carried by snapshots when those retire.
+    fn named(state: &Self::State) -> BTreeSet<Seq>;
     /// The vault's largest transaction count that the journal has seen.
     fn vault_count(state: &Self::State) -> u64;
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use thicket_client::{Observer, Point, Pump, SeededEntropy, View};
+use thicket_client::{Observer, Point, Pump, SeededEntropy, View, named_bodies};
 use thicket_engine::{Engine, Fault, ProfileKeys, Walked, oldest, walk};
 use thicket_journal_format::keys::Cost;
 use thicket_reducer::{ClientRules, State};
@@ -86,17 +86,6 @@ pub struct World {
     pub(crate) all_read: bool,
     seed: u64,
     intents: u32,
-}
-
-/// Bodies that are still to be sealed or filed.
-fn named_bodies(state: &State) -> Vec<BodyRef> {
-    let waiting = state.outbox.values().filter_map(|outgoing| outgoing.body);
-    let asked = state.outstanding.values().filter_map(|outstanding| match &outstanding.effect {
-        Effect::Vault(VaultOp::SealMessage { body, .. }) => Some(*body),
-        Effect::Vault(VaultOp::File { body, .. }) => *body,
-        Effect::Vault(_) | Effect::Send(_) | Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => None,
-    });
-    waiting.chain(asked).collect()
 }
 
 fn passphrase() -> Secret<Vec<u8>> {

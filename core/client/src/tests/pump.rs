@@ -10,7 +10,8 @@ use thicket_types::bytes::Bytes;
 use thicket_types::event::{Arrival, Arrived, Outcome};
 use thicket_types::ids::{BodyRef, EffectId, FrameId, RelayKey, Seq};
 use thicket_types::limits::{
-    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, SNAPSHOT_AGAIN_AFTER, SNAPSHOT_EVERY, VAULT_BATCH_MAX, VAULT_RETRY_AFTER,
+    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, SNAPSHOT_AGAIN_AFTER, SNAPSHOT_EVERY, TAKES_PUMP_MAX, VAULT_BATCH_MAX,
+    VAULT_RETRY_AFTER,
 };
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
 use thicket_types::vault_op::VaultOp;
@@ -214,6 +215,19 @@ fn so_many_frames_are_judged_by_one_state_and_the_rest_by_the_next() {
     }));
     machine.pump_at(0);
     assert_eq!(*blocks.lock().expect("no thread panics"), [FRAMES_TURN_MAX, 6]);
+}
+
+#[test]
+fn a_relay_that_never_stops_sending_keeps_nobody_from_their_turn() {
+    let mut machine = Machine::new();
+    let most = (FRAMES_TURN_MAX * TAKES_PUMP_MAX) as u64;
+    machine.ports.with(|ports| ports.frames = (0..most + 6).map(|cursor| cursor.to_be_bytes().to_vec()).collect());
+    let pumped = machine.pump_at(0);
+    assert_eq!(machine.ports.with(|ports| ports.frames.len()), 6);
+    assert_eq!(pumped.deadline, Some(pumped.now), "the rest is taken at once, after what was asked meanwhile");
+    let pumped = machine.pump_at(0);
+    assert_eq!(machine.ports.with(|ports| ports.frames.len()), 0);
+    assert_ne!(pumped.deadline, Some(pumped.now));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::journal::retire;
 use thicket_journal_format::header::Header;
-use thicket_types::limits::{JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENTS_KEPT_MAX};
+use thicket_types::limits::{CARRIED_LEN_MAX, JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENTS_KEPT_MAX};
 
 #[test]
 fn segments_that_snapshots_cover_retire_with_their_keys_when_their_time_is_over() {
@@ -98,4 +98,63 @@ fn past_so_many_segments_the_oldest_retire_before_their_time() {
     let names = world.disk.names("journal");
     assert_eq!(retired(&world, Duration(0)), 2);
     assert_eq!(world.disk.names("journal"), names[2..]);
+}
+
+/// A month passes, and something happens in it.
+fn month(world: &World, number: u64) {
+    world.set_clock(1_790_000_000_000 + number * 31 * 86_400_000);
+    let mut engine = world.open();
+    turn(&mut engine, [intent(u8::try_from(number).expect("few months"))]);
+    engine.snapshot().expect("a disk that works");
+}
+
+#[test]
+fn a_frame_that_waits_for_months_keeps_no_segment_and_is_read_all_the_same() {
+    // Given a frame that an effect under way names.
+    let world = World::new();
+    turn(&mut world.open(), [arrival(1)]);
+    for number in 1..=6 {
+        month(&world, number);
+    }
+    // Then its segment went when its time was over, as those after it did.
+    let names = world.disk.names("journal");
+    assert!(!names[0].contains(&format!("{:016x}-", 1)) && names.len() <= 3, "{names:?}");
+    // And its bytes are there, also when the newest snapshot is damaged.
+    assert_eq!(world.open().frame(Seq(1)), Ok(vec![1; 40]));
+    let newest = world.disk.newest("snapshots");
+    world.disk.flip(&newest, 200);
+    assert_eq!(world.open().frame(Seq(1)), Ok(vec![1; 40]));
+    // Nothing names it any more: no snapshot carries it.
+    let mut engine = world.open();
+    let waits = *engine.state().outstanding.keys().next().expect("one that waits");
+    turn(&mut engine, [Input::Resolved(waits, Outcome::Done, 0)]);
+    engine.snapshot().expect("a disk that works");
+    drop(engine);
+    assert!(world.open().frame(Seq(1)).is_err());
+}
+
+#[test]
+fn past_so_many_bytes_frames_are_not_carried_and_keep_their_segment() {
+    let world = World::new();
+    let count = CARRIED_LEN_MAX as u64 / LARGE as u64 + 2;
+    let mut engine = world.open();
+    for number in 1..=count {
+        let Input::Arrival(arrival) = large(number) else {
+            panic!("no arrival");
+        };
+        let sealed = Arrived::Envelope { cursor: number, sender: Fingerprint([1; 20]), sealed: Bytes(vec![7; LARGE]) };
+        turn(&mut engine, [Input::Arrival(Arrival { content: sealed, ..arrival })]);
+    }
+    drop(engine);
+    for number in 1..=4 {
+        month(&world, number);
+    }
+    // The first ones that find no place keep the last segment of that time.
+    let carried = CARRIED_LEN_MAX as u64 / LARGE as u64;
+    let first = world.disk.names("journal").into_iter().next().expect("a segment");
+    assert!(first < format!("journal/{:016x}.", carried + 1), "{first}");
+    let mut engine = world.open();
+    for seq in [1, carried, carried + 1, count] {
+        assert_eq!(engine.frame(Seq(seq)).map(|bytes| bytes.len()), Ok(LARGE), "{seq}");
+    }
 }

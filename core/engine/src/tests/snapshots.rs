@@ -2,6 +2,7 @@
 
 use super::*;
 use serde::Serializer;
+use thicket_journal_format::digest;
 use thicket_types::ids::BodyRef;
 use thicket_types::limits::SNAPSHOT_LEN_MAX;
 
@@ -92,6 +93,39 @@ fn a_snapshot_is_due_after_so_many_records() {
     assert!(!world.open().snapshot_due());
 }
 
+#[test]
+fn a_snapshot_of_a_newer_version_refuses_the_profile_and_changes_nothing() {
+    let (world, _) = two_snapshots();
+    let newest = world.disk.newest("snapshots");
+    // The version stands behind the magic, and under the header's hash.
+    let mut bytes = world.disk.bytes(&newest);
+    bytes[8] = 9;
+    let hash = digest(&[&bytes[..96]]).0;
+    bytes[96..128].copy_from_slice(&hash);
+    world.disk.put(&newest, bytes);
+    let before = world.disk.files().files.clone();
+    assert_eq!(world.refused(FORGETFUL).code, Code::ProfileNewer);
+    assert_eq!(world.disk.files().files, before);
+}
+
+#[test]
+fn a_snapshot_whose_header_is_damaged_keeps_its_key_for_as_long_as_it_is_there() {
+    let (world, _) = two_snapshots();
+    let newest = world.disk.newest("snapshots");
+    world.disk.flip(&newest, 70);
+    let mut engine = world.open();
+    turn(&mut engine, [intent(6)]);
+    engine.snapshot().expect("a disk that works");
+    drop(engine);
+    // The header mended, it is the profile's again.
+    assert!(world.disk.names("snapshots").contains(&newest));
+    let copy = world.copy();
+    copy.disk.flip(&newest, 70);
+    let last = copy.disk.newest("snapshots");
+    copy.disk.delete(&last);
+    assert_eq!(copy.open_with(FORGETFUL).expect("an older snapshot").1.folded, 4);
+}
+
 /// Rules whose state is as long as the last Intent says.
 struct Weighing;
 
@@ -135,8 +169,8 @@ impl Reducer for Weighing {
         Admission::Taken(arrival)
     }
 
-    fn oldest_named(_state: &Weight) -> Option<Seq> {
-        None
+    fn named(_state: &Weight) -> BTreeSet<Seq> {
+        BTreeSet::new()
     }
 
     fn vault_count(_state: &Weight) -> u64 {

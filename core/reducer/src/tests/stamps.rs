@@ -40,7 +40,7 @@ fn the_work_is_done_and_the_request_goes_with_it() {
     let stamp = VaultOp::Stamp { request, relay: RELAY_KEY, bits: STAMP_BITS_MAX, hour: 3 };
     assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), vault(stamp)]);
     assert_eq!(book.under_way(), [worked_for(&book, why.clone(), 1)]);
-    assert_eq!(ClientRules::oldest_named(&book.state), Some(request), "the bytes are kept meanwhile");
+    assert_eq!(ClientRules::named(&book.state), BTreeSet::from([request]), "the bytes are kept meanwhile");
     // And what it makes takes the request's place, under its own name.
     let (stamped, effects) = book.frame(&worked_for(&book, why.clone(), 1));
     let sent = Send { to: address(RELAY), lane: Lane::Anonymous, frame: Seq(book.seq) };

@@ -1,10 +1,11 @@
 //! The profile on a thread of its own, and the handle that any other thread holds.
 
+use crate::changes::Changes;
 use crate::profile::Profile;
 use crate::pump::{Observer, Pump, Pumped};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::watch::Watch;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,7 +17,7 @@ use thicket_types::error::Code;
 use thicket_types::event::Lane;
 use thicket_types::ids::{BodyRef, Fingerprint, IntentId, MessageId};
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::limits::{BODY_LEN_MAX, CHANGES_MAX, SLEEP_LOOK_EVERY};
+use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::name::Name;
 use thicket_types::ports::{Clock, Entropy as _, Transport, Unreachable};
 use thicket_vault::{Direction, MessageRow, Reader, SqlVault};
@@ -29,6 +30,9 @@ type Open = fn(Profile, Box<dyn Transport + Send>, Box<dyn Clock + Send>) -> Res
 
 /// The wait after a fault before the profile's thread goes on by itself.
 const FAULT_WAIT: Duration = Duration::from_secs(1);
+
+/// Nobody waits for longer; the system's clock has an end.
+const WAIT_MAX: Duration = Duration::from_secs(365 * 86_400);
 
 /// A transport that leads nowhere.
 struct Nowhere;
@@ -61,7 +65,7 @@ enum Errand {
 #[derive(Default)]
 struct Shared {
     view: View,
-    changes: VecDeque<Change>,
+    changes: Changes,
     /// Counts how often the profile's thread looked: who waits sees that something may have moved.
     moves: u64,
     fault: Option<Fault>,
@@ -192,7 +196,7 @@ impl Client {
     /// The next changes, at least one unless the time is up; at most `max`.
     pub fn next_changes(&self, max: usize, wait: Duration) -> Vec<Change> {
         let (shared, moved) = &*self.shared;
-        let deadline = Instant::now() + wait;
+        let deadline = Instant::now() + wait.min(WAIT_MAX);
         let mut guard = lock(shared);
         while guard.changes.is_empty() && !guard.closed {
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
@@ -200,8 +204,7 @@ impl Client {
             };
             guard = moved.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        let count = guard.changes.len().min(max);
-        guard.changes.drain(..count).collect()
+        guard.changes.take(max)
     }
 
     /// The durable state, as a frontend sees it.
@@ -212,7 +215,7 @@ impl Client {
     /// Waits until the view is as wanted, or the time is up (`None`).
     pub fn wait_for<T>(&self, wait: Duration, mut wanted: impl FnMut(&View) -> Option<T>) -> Option<T> {
         let (shared, moved) = &*self.shared;
-        let deadline = Instant::now() + wait;
+        let deadline = Instant::now() + wait.min(WAIT_MAX);
         let mut guard = lock(shared);
         loop {
             if let Some(found) = wanted(&guard.view) {
@@ -358,21 +361,17 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
             // What was asked in that turn is gone.
             watch.broke(Instant::now(), pump.state().session.since, 0);
         }
-        wait = match (&fault, moved.deadline) {
-            (Some(_), _) => FAULT_WAIT,
-            (None, Some(deadline)) => Duration::from_millis(deadline.since(moved.now).0),
-            (None, None) => SLEEP_LOOK_EVERY.as_core(),
+        let due = match (&fault, moved.deadline) {
+            (Some(_), _) => Some(FAULT_WAIT),
+            (None, deadline) => deadline.map(|deadline| Duration::from_millis(deadline.since(moved.now).0)),
         };
-        wait = wait.min(SLEEP_LOOK_EVERY.as_core()).min(watch.wait(Instant::now()).unwrap_or(wait));
+        wait = watch.wait_for(Instant::now(), due);
         let mut guard = lock(&shared.0);
         // After a fault too: what was folded before it may be durable.
         if moved.records > 0 || fault.is_some() {
             guard.view = pump.view();
         }
-        guard.changes.extend(std::mem::take(&mut moved.changes));
-        while guard.changes.len() > CHANGES_MAX {
-            guard.changes.pop_front();
-        }
+        guard.changes.tell(std::mem::take(&mut moved.changes));
         guard.fault.clone_from(&fault);
         guard.moves = guard.moves.wrapping_add(1);
         shared.1.notify_all();

@@ -1,7 +1,7 @@
 //! The connection monitor: a way to the relay that broke, or that was slept over, is made anew soon.
 
 use std::time::{Duration, Instant, SystemTime};
-use thicket_types::limits::{RECONNECT_AFTER, RECONNECT_CALM, RECONNECT_DOUBLINGS_MAX, RECONNECT_SPREAD, SLEPT_MIN};
+use thicket_types::limits::{RECONNECT_AFTER, RECONNECT_CALM, RECONNECT_DOUBLINGS_MAX, RECONNECT_SPREAD, SLEEP_LOOK_EVERY, SLEPT_MIN};
 use thicket_types::time::Stamp;
 
 /// What is watched between two pumps.
@@ -41,6 +41,11 @@ impl Watch {
     /// How long until the way is to be made anew.
     pub(crate) fn wait(&self, now: Instant) -> Option<Duration> {
         self.again.map(|(again, ..)| again.saturating_duration_since(now))
+    }
+
+    /// How long to wait for what is due, if anything is: no longer than until the next look, or until the way is to be made anew.
+    pub(crate) fn wait_for(&self, now: Instant, due: Option<Duration>) -> Duration {
+        due.into_iter().chain(self.wait(now)).fold(SLEEP_LOOK_EVERY.as_core(), Duration::min)
     }
 
     /// Whether it is to be made anew now: says so once, and not if there was another login meanwhile.
@@ -91,6 +96,17 @@ mod tests {
         assert!(!watch.due(now + wait - Duration::from_millis(1), login));
         assert!(watch.due(now + wait, login));
         assert_eq!((watch.wait(now), watch.due(now + wait, login)), (None, false));
+    }
+
+    #[test]
+    fn nothing_is_waited_for_longer_than_until_the_next_look() {
+        let (mut watch, now) = (Watch::new(), Instant::now());
+        let look = SLEEP_LOOK_EVERY.as_core();
+        let short = Duration::from_secs(1);
+        assert_eq!([watch.wait_for(now, None), watch.wait_for(now, Some(look * 2)), watch.wait_for(now, Some(short))], [look, look, short]);
+        watch.broke(now, Stamp(1), 7);
+        let anew = RECONNECT_AFTER.as_core() + Duration::from_millis(7);
+        assert_eq!([watch.wait_for(now, None), watch.wait_for(now, Some(Duration::ZERO))], [anew, Duration::ZERO]);
     }
 
     #[test]

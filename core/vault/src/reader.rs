@@ -9,6 +9,7 @@ use thicket_journal_format::{Key, digest};
 use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
 use thicket_types::ids::{BodyRef, Fingerprint, MessageId};
+use thicket_types::limits::SEARCH_FOUND_MAX;
 use thicket_types::time::{ClaimedTime, Stamp};
 
 /// Which way a message went.
@@ -126,7 +127,8 @@ impl Reader {
         self.conn.query_row("SELECT coalesce(max(number), 0) FROM message", [], |row| row.get(0)).map_err(fault)
     }
 
-    /// Messages that hold all the words, or words that begin so; the newest first, at most `count_max`. Case and diacritics
+    /// Messages that hold all the words, or words that begin so; the newest first, at most `count_max` and never more than
+    /// [`SEARCH_FOUND_MAX`]. Case and diacritics
     /// do not matter.
     pub fn search(&self, words: &str, count_max: u32) -> Result<Vec<MessageRow>, Code> {
         // Each word a quoted prefix: nothing that is typed is taken for query syntax.
@@ -135,7 +137,7 @@ impl Reader {
             return Ok(Vec::new());
         }
         let found = format!("{ROWS} WHERE number IN (SELECT rowid FROM search WHERE search MATCH ?1) ORDER BY number DESC LIMIT ?2");
-        self.rows(&found, params![quoted.join(" "), count_max])
+        self.rows(&found, params![quoted.join(" "), count_max.min(SEARCH_FOUND_MAX)])
     }
 
     /// Messages with a contact (all contacts: `None`) after a number, oldest first, at most `count_max`.

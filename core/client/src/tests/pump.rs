@@ -8,10 +8,10 @@ use thicket_engine::Engine;
 use thicket_reducer::ClientRules;
 use thicket_types::bytes::Bytes;
 use thicket_types::event::{Arrival, Arrived, Outcome};
-use thicket_types::ids::{BodyRef, EffectId, FrameId, RelayKey, Seq};
+use thicket_types::ids::{BodyRef, EffectId, Fingerprint, FrameId, RelayKey, Seq};
 use thicket_types::limits::{
-    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, SNAPSHOT_AGAIN_AFTER, SNAPSHOT_EVERY, TAKES_PUMP_MAX, VAULT_BATCH_MAX,
-    VAULT_RETRY_AFTER,
+    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, LEFT_MAX, SNAPSHOT_AGAIN_AFTER, SNAPSHOT_EVERY, STRANGERS_LEN_MAX, TAKES_PUMP_MAX,
+    VAULT_BATCH_MAX, VAULT_RETRY_AFTER,
 };
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
 use thicket_types::vault_op::VaultOp;
@@ -80,12 +80,19 @@ impl Vault for Shared {
         Ok(Remembered { durable: None, count: u64::MAX })
     }
 
-    /// Eight bytes are an item that can't be opened, at that place; anything else is an answer.
+    /// Eight bytes are an item that can't be opened, at that place; a byte more, an envelope of a stranger, too long for a day's
+    /// budget but for the first; anything else is an answer.
     fn admit(&mut self, frame: &[u8], lane: Lane, _: Option<RelayKey>) -> Result<Option<Arrival>, Code> {
         let mut id = [7; 32];
         let content = if let Ok(cursor) = <[u8; 8]>::try_from(frame) {
             id[..8].copy_from_slice(&cursor);
             Arrived::Unsealable { cursor: u64::from_be_bytes(cursor), cause: Code::Unsealable }
+        } else if let Ok(cursor) = <[u8; 9]>::try_from(frame) {
+            id[..9].copy_from_slice(&cursor);
+            let cursor = cursor[1..].iter().fold(0, |cursor, byte| cursor << 8 | u64::from(*byte));
+            let len = if cursor == 0 { 8 } else { usize::try_from(STRANGERS_LEN_MAX).expect("64 bits") };
+            let sealed = Bytes(vec![0; len]);
+            Arrived::Envelope { cursor, sender: Fingerprint([1; 20]), sealed }
         } else {
             Arrived::Answer { answer: Bytes(frame.to_vec()) }
         };
@@ -228,6 +235,25 @@ fn a_relay_that_never_stops_sending_keeps_nobody_from_their_turn() {
     let pumped = machine.pump_at(0);
     assert_eq!(machine.ports.with(|ports| ports.frames.len()), 0);
     assert_ne!(pumped.deadline, Some(pumped.now));
+}
+
+#[test]
+fn what_is_left_at_the_relay_is_counted_to_the_bound() {
+    let mut machine = Machine::new();
+    let count = LEFT_MAX as u64 + 2;
+    let item = |cursor: u64| [&[0][..], &cursor.to_be_bytes()].concat();
+    // The first begins the day.
+    machine.ports.with(|ports| ports.frames = VecDeque::from([item(0)]));
+    machine.pump_at(0);
+    assert_eq!(machine.pump.view().left, 0);
+    // Each of the others is too long for what is free then, and so left; one comes twice.
+    let frames: VecDeque<Vec<u8>> = [1].into_iter().chain(1..=count).map(item).collect();
+    machine.ports.with(|ports| ports.frames = frames);
+    while machine.ports.with(|ports| !ports.frames.is_empty()) {
+        machine.pump_at(0);
+        let left = machine.ports.with(|ports| ports.frames.len()) as u64;
+        assert_eq!(machine.pump.view().left, (count - left).min(LEFT_MAX as u64));
+    }
 }
 
 #[test]

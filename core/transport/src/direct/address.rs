@@ -79,11 +79,16 @@ impl Address {
     /// Where to knock, best first. Asks the system's resolver about a name, and waits as long as that takes.
     pub(super) fn places(&self) -> io::Result<Vec<SocketAddr>> {
         Ok(match &self.host {
-            Host::Name(name) => (name.as_str(), self.port).to_socket_addrs()?.take(DIRECT_PLACES_MAX).collect(),
+            Host::Name(name) => first((name.as_str(), self.port).to_socket_addrs()?),
             Host::V4(ip) => vec![SocketAddr::from((*ip, self.port))],
             Host::V6(ip) => vec![SocketAddr::from((*ip, self.port))],
         })
     }
+}
+
+/// As many places as are tried.
+pub(super) fn first(places: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    places.take(DIRECT_PLACES_MAX).collect()
 }
 
 impl fmt::Display for Address {

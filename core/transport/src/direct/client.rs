@@ -2,6 +2,7 @@
 
 use super::address::Address;
 use super::queue::{Inbox, Outbox, lock};
+use super::times::Times;
 use super::wire::{self, Reader, Writer};
 use crate::Waker;
 use std::collections::BTreeMap;
@@ -11,9 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use thicket_types::event::Lane;
-use thicket_types::limits::{
-    DIRECT_CLIENT_INBOX_FRAMES_MAX, DIRECT_CLIENT_INBOX_LEN_MAX, DIRECT_CONNECT_FOR, DIRECT_FAILED_FOR, DIRECT_HANDSHAKE_FOR, FRAME_LEN_MAX,
-};
+use thicket_types::limits::{DIRECT_CLIENT_INBOX_FRAMES_MAX, DIRECT_CLIENT_INBOX_LEN_MAX, FRAME_LEN_MAX};
 use thicket_types::ports::{Transport, Unreachable};
 
 /// A client's end of this transport.
@@ -24,6 +23,7 @@ pub struct DirectClient {
     waker: Option<Waker>,
     inbox: Arc<Inbox<(Lane, Vec<u8>)>>,
     ways: BTreeMap<Lane, Way>,
+    times: Times,
 }
 
 /// A lane's way to a relay.
@@ -38,6 +38,7 @@ struct Way {
 struct Link {
     outbox: Outbox,
     progress: Mutex<Progress>,
+    times: Times,
 }
 
 enum Progress {
@@ -60,7 +61,13 @@ enum Standing {
 impl DirectClient {
     /// An end without connections. The waker is called, by a thread of this transport, when a frame has arrived.
     pub fn new(waker: Option<Waker>) -> DirectClient {
+        DirectClient::within(waker, Times::default())
+    }
+
+    /// An end as [`DirectClient::new`] makes, to which other times are given.
+    pub(super) fn within(waker: Option<Waker>, times: Times) -> DirectClient {
         DirectClient {
+            times,
             waker,
             inbox: Arc::new(Inbox::new(DIRECT_CLIENT_INBOX_FRAMES_MAX, DIRECT_CLIENT_INBOX_LEN_MAX)),
             ways: BTreeMap::new(),
@@ -70,7 +77,7 @@ impl DirectClient {
     /// Begins a connection for a lane in place of the one it had.
     fn open(&mut self, to: &str, lane: Lane) -> Result<Arc<Link>, Unreachable> {
         let address = Address::parse(to).map_err(|_| Unreachable)?;
-        let link = Arc::new(Link { outbox: Outbox::new(), progress: Mutex::new(Progress::Connecting) });
+        let link = Arc::new(Link { outbox: Outbox::new(), progress: Mutex::new(Progress::Connecting), times: self.times });
         let worker = Worker {
             link: Ending { link: link.clone(), waker: self.waker.clone() },
             lane,
@@ -138,7 +145,7 @@ impl Link {
     fn standing(&self) -> Standing {
         match *lock(&self.progress) {
             Progress::Connecting | Progress::Up(_) => Standing::Open,
-            Progress::Failed(at) if at.elapsed() < DIRECT_FAILED_FOR.as_core() => Standing::JustFailed,
+            Progress::Failed(at) if at.elapsed() < self.times.failed_for => Standing::JustFailed,
             Progress::Lost | Progress::Failed(_) => Standing::Ended,
         }
     }
@@ -196,7 +203,7 @@ struct Worker {
 impl Worker {
     /// Connects, then writes what is queued, while a second thread reads.
     fn run(self, address: &Address) {
-        let Ok((stream, reader, writer)) = connect(address) else {
+        let Ok((stream, reader, writer)) = connect(address, self.link.link.times) else {
             return;
         };
         if self.link.link.rise(stream).is_none() {
@@ -224,16 +231,16 @@ impl Worker {
 }
 
 /// Knocks at each place that the address stands for until one proves its key. The places share the time for connecting.
-fn connect(address: &Address) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
+fn connect(address: &Address, times: Times) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
     let places = address.places()?;
-    let deadline = Instant::now() + DIRECT_CONNECT_FOR.as_core();
+    let deadline = Instant::now() + times.connect_for;
     let mut left = u32::try_from(places.len()).unwrap_or(u32::MAX);
     let mut failed = io::Error::from(io::ErrorKind::NotFound);
     for place in &places {
         // At least a little, for zero is refused: a place whose turn comes late fails like one that is away.
         let share = (deadline.saturating_duration_since(Instant::now()) / left).max(Duration::from_millis(1));
         left = left.saturating_sub(1).max(1);
-        match TcpStream::connect_timeout(place, share).and_then(|stream| greet(stream, address)) {
+        match TcpStream::connect_timeout(place, share).and_then(|stream| greet(stream, address, times)) {
             Ok(connected) => return Ok(connected),
             Err(error) => failed = error,
         }
@@ -241,8 +248,8 @@ fn connect(address: &Address) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
     Err(failed)
 }
 
-fn greet(stream: TcpStream, address: &Address) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
+fn greet(stream: TcpStream, address: &Address, times: Times) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
     let stream = Arc::new(stream);
-    let (reader, writer) = wire::initiate(stream.clone(), address.key(), Instant::now() + DIRECT_HANDSHAKE_FOR.as_core())?;
+    let (reader, writer) = wire::initiate(stream.clone(), address.key(), times)?;
     Ok((stream, reader, writer))
 }

@@ -33,12 +33,15 @@ mod client;
 mod household;
 mod queue;
 mod relay;
+mod times;
 mod wire;
 
 #[cfg(test)]
 mod limits_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod times_tests;
 
 pub use address::{Address, AddressError};
 pub use client::DirectClient;

@@ -3,6 +3,7 @@
 use super::address::Address;
 use super::household::{Household, has_room};
 use super::queue::{Inbox, Outbox, lock};
+use super::times::Times;
 use super::wire::{self, static_key};
 use crate::Waker;
 use std::collections::{BTreeMap, VecDeque};
@@ -11,11 +12,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use thicket_types::ids::LaneTag;
 use thicket_types::limits::{
-    DIRECT_BATCHES_MAX, DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_HANDSHAKE_FOR, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX,
-    DIRECT_STOP_FOR, FRAME_LEN_MAX, REPLY_PATHS,
+    DIRECT_BATCHES_MAX, DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX, FRAME_LEN_MAX,
+    REPLY_PATHS,
 };
 use thicket_types::ports::{Entropy, Received, RelayTransport, ReplyPath, Unreachable};
 use thicket_types::secret::Secret;
@@ -41,6 +42,7 @@ pub struct DirectRelay {
 struct Hub {
     secret: Secret<[u8; 32]>,
     address_max: usize,
+    times: Times,
     entropy: Mutex<Box<dyn Entropy + Send>>,
     bell: Waker,
     inbox: Inbox<Arrived>,
@@ -91,6 +93,18 @@ impl DirectRelay {
         DirectRelay::bind_bounded(listen, secret, entropy, bell, DIRECT_CONNECTIONS_ADDRESS_MAX)
     }
 
+    /// Listens as [`DirectRelay::bind`] does, within other times.
+    #[cfg(test)]
+    pub(super) fn bind_within(
+        listen: SocketAddr,
+        secret: &[u8; 32],
+        entropy: Box<dyn Entropy + Send>,
+        bell: Waker,
+        times: Times,
+    ) -> io::Result<DirectRelay> {
+        DirectRelay::listen(listen, secret, entropy, bell, DIRECT_CONNECTIONS_ADDRESS_MAX, times)
+    }
+
     /// Listens as [`DirectRelay::bind`] does, with another bound of connections from one address.
     pub fn bind_bounded(
         listen: SocketAddr,
@@ -99,12 +113,24 @@ impl DirectRelay {
         bell: Waker,
         address_max: usize,
     ) -> io::Result<DirectRelay> {
+        DirectRelay::listen(listen, secret, entropy, bell, address_max, Times::default())
+    }
+
+    fn listen(
+        listen: SocketAddr,
+        secret: &[u8; 32],
+        entropy: Box<dyn Entropy + Send>,
+        bell: Waker,
+        address_max: usize,
+        times: Times,
+    ) -> io::Result<DirectRelay> {
         let listener = TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?;
         let hub = Arc::new(Hub {
             secret: Secret::new(*secret),
             address_max,
+            times,
             entropy: Mutex::new(entropy),
             bell,
             inbox: Inbox::new(DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX),
@@ -167,7 +193,7 @@ impl Drop for DirectRelay {
             wire::cut(&connection.stream);
         }
         // A bell that never returns must not hold up who stops the relay.
-        drop(self.hub.gone.wait_timeout_while(desk, DIRECT_STOP_FOR.as_core(), |desk| !desk.connections.is_empty()));
+        drop(self.hub.gone.wait_timeout_while(desk, self.hub.times.stop_for, |desk| !desk.connections.is_empty()));
     }
 }
 
@@ -262,8 +288,7 @@ impl Seat {
 
     /// Shakes hands, then reads, while a second thread writes, until either fails.
     fn serve(self) {
-        let deadline = Instant::now() + DIRECT_HANDSHAKE_FOR.as_core();
-        let Ok((mut reader, writer)) = wire::respond(self.stream.clone(), self.hub.secret.expose(), deadline) else {
+        let Ok((mut reader, writer)) = wire::respond(self.stream.clone(), self.hub.secret.expose(), self.hub.times) else {
             return;
         };
         let mut tag = [0; LaneTag::LEN];

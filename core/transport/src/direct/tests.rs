@@ -1,6 +1,7 @@
 //! What the port promises, over real sockets on this machine.
 
 use super::household::{Household, has_room};
+use super::times::Times;
 use super::wire::{self, LAST, PART, PIECE_LEN_MAX, PING};
 use super::{Address, AddressError, DirectClient, DirectRelay, static_key};
 use crate::Waker;
@@ -192,7 +193,7 @@ fn what_breaks_the_rules_after_the_handshake_ends_its_connection_and_no_other() 
     ];
     for messages in broken {
         let stream = Arc::new(TcpStream::connect(relay.local_addr()).expect("the port is open"));
-        let (_, mut writer) = wire::initiate(stream, &static_key(&SECRET), Instant::now() + PATIENCE).expect("the right key");
+        let (_, mut writer) = wire::initiate(stream, &static_key(&SECRET), Times::default()).expect("the right key");
         writer.message(PING, b"").expect("the connection is open");
         writer.frame(b"in order").expect("the connection is open");
         assert_eq!(until(|| relay.poll()).frame, b"in order");
@@ -202,7 +203,7 @@ fn what_breaks_the_rules_after_the_handshake_ends_its_connection_and_no_other() 
         until_true(|| relay.connections() == 1);
     }
     let stream = Arc::new(TcpStream::connect(relay.local_addr()).expect("the port is open"));
-    let _halves = wire::initiate(stream.clone(), &static_key(&SECRET), Instant::now() + PATIENCE).expect("the right key");
+    let _halves = wire::initiate(stream.clone(), &static_key(&SECRET), Times::default()).expect("the right key");
     until_true(|| relay.connections() == 2);
     (&*stream).write_all(&[0, 17, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17]).expect("the connection is open");
     until_true(|| relay.connections() == 1);
@@ -296,7 +297,7 @@ fn one_address_has_its_share_of_connections_and_a_newcomer_beyond_is_closed_at_o
     for _ in 0..3 {
         let stream = Arc::new(TcpStream::connect(relay.local_addr()).expect("the port is open"));
         // A handshake that is in order fails for who was not let in, and for nobody else.
-        assert!(wire::initiate(stream, &static_key(&SECRET), Instant::now() + PATIENCE).is_err(), "a third was let in");
+        assert!(wire::initiate(stream, &static_key(&SECRET), Times::default()).is_err(), "a third was let in");
         assert_eq!(relay.connections(), 2);
     }
     exchange(&mut relay, &mut client, b"the connection held");

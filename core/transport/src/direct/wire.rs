@@ -1,6 +1,7 @@
 //! What goes over a connection: the handshake, and frames in sealed pieces. The bytes are described in the module above.
 
 use super::queue::{Next, Outbox};
+use super::times::Times;
 use snow::params::DHChoice;
 use snow::resolvers::{CryptoResolver as _, DefaultResolver};
 use snow::{Builder, HandshakeState, StatelessTransportState};
@@ -8,7 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use thicket_types::limits::{DIRECT_FRAME_FOR, DIRECT_PING_EVERY, DIRECT_QUIET_MAX, FRAME_LEN_MAX};
+use thicket_types::limits::FRAME_LEN_MAX;
 
 const PATTERN: &str = "Noise_NK_25519_ChaChaPoly_BLAKE2s";
 const PROLOGUE: &[u8] = b"thicket.direct.v1";
@@ -43,6 +44,7 @@ pub(super) struct Reader {
     stream: Arc<TcpStream>,
     noise: Arc<StatelessTransportState>,
     nonce: u64,
+    times: Times,
 }
 
 /// The sending half of a connection.
@@ -50,10 +52,12 @@ pub(super) struct Writer {
     stream: Arc<TcpStream>,
     noise: Arc<StatelessTransportState>,
     nonce: u64,
+    times: Times,
 }
 
 /// The client's side of the handshake. **Errors:** too late, cut off, or the other end does not have the key.
-pub(super) fn initiate(stream: Arc<TcpStream>, key: &[u8; 32], deadline: Instant) -> io::Result<(Reader, Writer)> {
+pub(super) fn initiate(stream: Arc<TcpStream>, key: &[u8; 32], times: Times) -> io::Result<(Reader, Writer)> {
+    let deadline = Instant::now() + times.handshake_for;
     // snow draws the ephemeral key from the operating system and not from our Entropy: it lives as long as the connection
     // and reaches neither journal nor vault, so no replay needs it again.
     let mut noise = initiator(key).map_err(malformed_by)?;
@@ -63,11 +67,12 @@ pub(super) fn initiate(stream: Arc<TcpStream>, key: &[u8; 32], deadline: Instant
     write_whole(&stream, &message, deadline)?;
     read_whole(&stream, &mut message, deadline)?;
     noise.read_message(&message, &mut []).map_err(malformed_by)?;
-    halves(stream, noise)
+    halves(stream, noise, times)
 }
 
 /// The relay's side of the handshake. **Errors:** too late, cut off, or the other end means another key.
-pub(super) fn respond(stream: Arc<TcpStream>, secret: &[u8; 32], deadline: Instant) -> io::Result<(Reader, Writer)> {
+pub(super) fn respond(stream: Arc<TcpStream>, secret: &[u8; 32], times: Times) -> io::Result<(Reader, Writer)> {
+    let deadline = Instant::now() + times.handshake_for;
     let mut noise = responder(secret).map_err(malformed_by)?;
     stream.set_nodelay(true)?;
     let mut message = [0; HANDSHAKE_LEN];
@@ -75,7 +80,7 @@ pub(super) fn respond(stream: Arc<TcpStream>, secret: &[u8; 32], deadline: Insta
     noise.read_message(&message, &mut []).map_err(malformed_by)?;
     noise.write_message(&[], &mut message).map_err(malformed_by)?;
     write_whole(&stream, &message, deadline)?;
-    halves(stream, noise)
+    halves(stream, noise, times)
 }
 
 fn initiator(key: &[u8; 32]) -> Result<HandshakeState, snow::Error> {
@@ -87,10 +92,10 @@ fn responder(secret: &[u8; 32]) -> Result<HandshakeState, snow::Error> {
 }
 
 /// Stateless, so that one thread seals while another opens; each half counts its own nonces and ends with its first error.
-fn halves(stream: Arc<TcpStream>, noise: HandshakeState) -> io::Result<(Reader, Writer)> {
+fn halves(stream: Arc<TcpStream>, noise: HandshakeState, times: Times) -> io::Result<(Reader, Writer)> {
     let noise = Arc::new(noise.into_stateless_transport_mode().map_err(malformed_by)?);
-    let reader = Reader { stream: stream.clone(), noise: noise.clone(), nonce: 0 };
-    Ok((reader, Writer { stream, noise, nonce: 0 }))
+    let reader = Reader { stream: stream.clone(), noise: noise.clone(), nonce: 0, times };
+    Ok((reader, Writer { stream, noise, nonce: 0, times }))
 }
 
 impl Reader {
@@ -118,7 +123,7 @@ impl Reader {
 
     /// Reads one message. `due` is when the frame that it belongs to must be whole, once its first byte is there.
     fn message(&mut self, due: &mut Option<Instant>) -> io::Result<Vec<u8>> {
-        let quiet = Instant::now() + DIRECT_QUIET_MAX.as_core();
+        let quiet = Instant::now() + self.times.quiet_max;
         let mut prefix = [0; 2];
         self.fill(&mut prefix, quiet, due)?;
         let len = usize::from(u16::from_be_bytes(prefix));
@@ -138,7 +143,7 @@ impl Reader {
         let mut filled = 0;
         while filled < out.len() {
             filled += read_some(&self.stream, &mut out[filled..], due.unwrap_or(quiet))?;
-            due.get_or_insert_with(|| Instant::now() + DIRECT_FRAME_FOR.as_core());
+            due.get_or_insert_with(|| Instant::now() + self.times.frame_for);
         }
         Ok(())
     }
@@ -155,14 +160,14 @@ impl Writer {
             rest = after;
         }
         self.seal(LAST, rest, &mut sealed)?;
-        write_whole(&self.stream, &sealed, Instant::now() + DIRECT_FRAME_FOR.as_core())
+        write_whole(&self.stream, &sealed, Instant::now() + self.times.frame_for)
     }
 
     /// Writes one message of any kind; the tests send wrong ones.
     pub(super) fn message(&mut self, kind: u8, piece: &[u8]) -> io::Result<()> {
         let mut sealed = Vec::new();
         self.seal(kind, piece, &mut sealed)?;
-        write_whole(&self.stream, &sealed, Instant::now() + DIRECT_FRAME_FOR.as_core())
+        write_whole(&self.stream, &sealed, Instant::now() + self.times.frame_for)
     }
 
     fn seal(&mut self, kind: u8, piece: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
@@ -184,7 +189,7 @@ impl Writer {
 /// Then cuts the connection, so that its reader ends too.
 pub(super) fn drain(mut writer: Writer, outbox: &Outbox) {
     loop {
-        let written = match outbox.next(DIRECT_PING_EVERY.as_core()) {
+        let written = match outbox.next(writer.times.ping_every) {
             Next::Frame(frame) => writer.frame(&frame),
             Next::Nothing => writer.message(PING, &[]),
             Next::Closed => break,

@@ -1,6 +1,7 @@
 //! Search, deletion, pins and safety numbers.
 
 use super::*;
+use thicket_types::limits::SEARCH_FOUND_MAX;
 
 /// The texts of what a search finds.
 fn found(by: &Person, words: &str, count_max: u32) -> Vec<String> {
@@ -130,4 +131,15 @@ fn both_sides_see_one_safety_number() {
     let groups: Vec<&str> = with_bob.split(' ').collect();
     assert_eq!(groups.len(), 12);
     assert!(groups.iter().all(|group| group.len() == 5 && group.bytes().all(|digit| digit.is_ascii_digit())), "{with_bob}");
+}
+
+#[test]
+fn a_search_gives_the_newest_to_its_bound_whatever_is_asked() {
+    let (mut alice, bob) = talking();
+    for number in 0..=SEARCH_FOUND_MAX {
+        say(&mut alice, &bob, &format!("marzipan {number}"));
+    }
+    let found = found(&alice, "marzipan", u32::MAX);
+    assert_eq!(found.len(), usize::try_from(SEARCH_FOUND_MAX).expect("a small number"));
+    assert_eq!((found[0].as_str(), found[found.len() - 1].as_str()), ("marzipan 100", "marzipan 1"));
 }

@@ -1,0 +1,166 @@
+//! The times of both ends, shortened, over real sockets on this machine: what is never given up would be waited for in vain.
+
+use super::address::first;
+use super::tests::{PATIENCE, until, until_true};
+use super::times::Times;
+use super::wire::{self, PING};
+use super::{Address, DirectClient, DirectRelay, static_key};
+use crate::Waker;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+use thicket_types::event::Lane;
+use thicket_types::limits::{DIRECT_PLACES_MAX, FRAME_LEN_MAX};
+use thicket_types::ports::{Entropy, RelayTransport as _, Transport as _};
+
+const SECRET: [u8; 32] = [7; 32];
+const SOON: Duration = Duration::from_millis(200);
+/// Never, as far as a test goes.
+const NEVER: Duration = Duration::from_secs(86_400);
+
+/// All that could end a connection by itself is far away.
+fn never() -> Times {
+    Times { quiet_max: NEVER, frame_for: NEVER, ping_every: NEVER, handshake_for: NEVER, connect_for: NEVER, ..Times::default() }
+}
+
+struct Fixed;
+
+impl Entropy for Fixed {
+    fn fill(&mut self, out: &mut [u8]) {
+        out.fill(1);
+    }
+}
+
+fn here() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+fn relay(times: Times, bell: Waker) -> DirectRelay {
+    DirectRelay::bind_within(here(), &SECRET, Box::new(Fixed), bell, times).expect("this machine has a free port")
+}
+
+fn silent() -> Waker {
+    Arc::new(|| {})
+}
+
+/// A connection whose hands are shaken, by who then does as a test says.
+fn shaken(relay: &DirectRelay) -> (Arc<TcpStream>, wire::Reader, wire::Writer) {
+    let stream = Arc::new(TcpStream::connect(relay.local_addr()).expect("the port is open"));
+    let (reader, writer) = wire::initiate(stream.clone(), &static_key(&SECRET), never()).expect("the right key");
+    until_true(|| relay.connections() == 1);
+    (stream, reader, writer)
+}
+
+#[test]
+fn a_connection_that_says_nothing_for_too_long_ends() {
+    let relay = relay(Times { quiet_max: SOON, ..never() }, silent());
+    let _silent = shaken(&relay);
+    until_true(|| relay.connections() == 0);
+}
+
+#[test]
+fn a_connection_with_nothing_to_say_pings_so_that_it_does_not_end() {
+    let relay = relay(Times { ping_every: SOON, ..never() }, silent());
+    let (stream, _reader, _writer) = shaken(&relay);
+    // Two pings: 2 bytes of length, a kind and a tag each.
+    (&*stream).set_read_timeout(Some(PATIENCE)).expect("a timeout of more than zero");
+    let mut pings = [0; 2 * 19];
+    (&*stream).read_exact(&mut pings).expect("two pings");
+    assert_eq!((&pings[..2], &pings[19..21]), (&[0, 17][..], &[0, 17][..]));
+}
+
+#[test]
+fn a_frame_that_does_not_come_whole_in_its_time_ends_its_connection() {
+    let mut relay = relay(Times { frame_for: SOON, ..never() }, silent());
+    let (stream, _reader, mut writer) = shaken(&relay);
+    // Whole frames and pings may come at any pace.
+    writer.message(PING, b"").expect("the connection is open");
+    writer.frame(b"whole").expect("the connection is open");
+    assert_eq!(until(|| relay.poll()).frame, b"whole");
+    thread::sleep(SOON * 2);
+    assert_eq!(relay.connections(), 1);
+    // One byte of a message begins a frame.
+    (&*stream).write_all(&[0]).expect("the connection is open");
+    until_true(|| relay.connections() == 0);
+}
+
+#[test]
+fn a_frame_that_nobody_reads_in_its_time_ends_its_connection() {
+    // Given a relay that shakes hands and reads nothing.
+    let listener = TcpListener::bind(here()).expect("this machine has a free port");
+    let to = Address::at(static_key(&SECRET), listener.local_addr().expect("it is bound")).to_string();
+    let (hold, held) = channel::<()>();
+    let relay = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("the client connects");
+        let halves = wire::respond(Arc::new(stream), &SECRET, never()).expect("the right key");
+        // Until the test is over.
+        let _ = held.recv();
+        drop(halves);
+    });
+    let mut client = DirectClient::within(None, Times { frame_for: SOON, ..never() });
+    let frame = vec![7; FRAME_LEN_MAX];
+    // Then what it is sent is not waited for for ever.
+    until_true(|| {
+        let broke = client.broke(Lane::Named);
+        // Refused when the queue is full.
+        let _ = client.send(&to, Lane::Named, &frame);
+        broke
+    });
+    drop(hold);
+    relay.join().expect("nothing panics");
+}
+
+#[test]
+fn connecting_to_who_does_not_answer_is_given_up_in_time() {
+    // Given a port whose queue of newcomers is full, so that the system answers no further one.
+    let listener = TcpListener::bind(here()).expect("this machine has a free port");
+    let place = listener.local_addr().expect("it is bound");
+    let mut knocks = Vec::new();
+    until_true(|| match TcpStream::connect_timeout(&place, SOON) {
+        Ok(knock) => {
+            knocks.push(knock);
+            false
+        }
+        Err(_) => true,
+    });
+    let (wake, woken) = sync_channel(64);
+    let waker: Waker = Arc::new(move || drop(wake.try_send(())));
+    let mut client = DirectClient::within(Some(waker), Times { connect_for: SOON, ..never() });
+    client.send(&Address::at([9; 32], place).to_string(), Lane::Named, b"x").expect("it is connecting");
+    woken.recv_timeout(PATIENCE).expect("it was given up");
+    assert!(client.broke(Lane::Named));
+}
+
+#[test]
+fn a_relay_stops_though_a_bell_never_returns() {
+    let (hold, held) = channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let (rings, rang) = sync_channel(64);
+    let bell: Waker = Arc::new(move || {
+        let _ = rings.try_send(());
+        // Until the test is over.
+        let _ = held.lock().expect("nothing panics").recv();
+    });
+    let relay = relay(Times { stop_for: SOON, ..never() }, bell);
+    let (_stream, _reader, mut writer) = shaken(&relay);
+    writer.frame(b"ring").expect("the connection is open");
+    rang.recv_timeout(PATIENCE).expect("the bell rings");
+    let (stopped, stops) = sync_channel(1);
+    let stopping = thread::spawn(move || {
+        drop(relay);
+        stopped.send(()).expect("the test waits");
+    });
+    stops.recv_timeout(PATIENCE).expect("it stopped");
+    drop(hold);
+    stopping.join().expect("nothing panics");
+}
+
+#[test]
+fn so_many_places_of_one_name_are_tried() {
+    let places = (1..=20).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let tried = first(places.clone());
+    assert_eq!(tried, places.take(DIRECT_PLACES_MAX).collect::<Vec<_>>());
+}

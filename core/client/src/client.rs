@@ -6,7 +6,7 @@ use crate::pump::{Observer, Pump, Pumped};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::watch::Watch;
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use thicket_types::error::Code;
 use thicket_types::event::Lane;
 use thicket_types::ids::{BodyRef, Fingerprint, IntentId, MessageId};
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::limits::BODY_LEN_MAX;
+use thicket_types::limits::{BODY_LEN_MAX, ERRANDS_MAX};
 use thicket_types::name::Name;
 use thicket_types::ports::{Clock, Entropy as _, Transport, Unreachable};
 use thicket_vault::{Direction, MessageRow, Reader, SqlVault};
@@ -74,7 +74,7 @@ struct Shared {
 
 /// An open profile. Dropping it closes it.
 pub struct Client {
-    inbox: Sender<Errand>,
+    inbox: SyncSender<Errand>,
     shared: Arc<(Mutex<Shared>, Condvar)>,
     reader: Mutex<Reader>,
     own: (String, Fingerprint),
@@ -108,12 +108,8 @@ impl Client {
     }
 
     fn start(profile: Profile, transport: TransportFactory, observer: Option<Observer>, open: Open) -> Result<Client, Fault> {
-        let (inbox, errands) = channel();
-        let wake = inbox.clone();
-        let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
-            // A profile that is closed has nothing to wake for.
-            let _ = wake.send(Errand::Wake);
-        });
+        let (inbox, errands) = sync_channel(ERRANDS_MAX);
+        let waker = waker(&inbox);
         let own = profile.own();
         let reader = Mutex::new(profile.reader()?);
         let clock = SystemClock::new();
@@ -302,6 +298,13 @@ impl Drop for Client {
     }
 }
 
+/// What a transport calls when there may be something to poll.
+fn waker(inbox: &SyncSender<Errand>) -> Arc<dyn Fn() + Send + Sync> {
+    let inbox = inbox.clone();
+    // A profile that is closed has nothing to wake for, and one that has much to do looks anyway.
+    Arc::new(move || drop(inbox.try_send(Errand::Wake)))
+}
+
 /// Logs in anew where the relay's pushes do not arrive any more. Returns whether that was asked for.
 fn keep_way(pump: &mut Pump<SqlVault>, watch: &mut Watch) -> bool {
     let login = pump.state().session.since;
@@ -333,7 +336,9 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => break,
         };
+        let mut taken = 0;
         while let Some(errand) = next {
+            taken += 1;
             match errand {
                 Errand::Submit(id, intent, reply) => {
                     waiting.entry(id).or_default().push(reply);
@@ -350,7 +355,8 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
                 Errand::Wake => {}
                 Errand::Close => open = false,
             }
-            next = errands.try_recv().ok();
+            // Whoever asks without end has their turn, and the rest goes on.
+            next = if taken < ERRANDS_MAX { errands.try_recv().ok() } else { None };
         }
         let connecting = keep_way(&mut pump, &mut watch);
         let (mut moved, fault) = match pump.pump() {
@@ -393,4 +399,17 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
     guard.closed = true;
     shared.1.notify_all();
     closed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transport_that_wakes_without_end_fills_no_memory() {
+        let (inbox, errands) = sync_channel(ERRANDS_MAX);
+        let wake = waker(&inbox);
+        (0..2 * ERRANDS_MAX).for_each(|_| wake());
+        assert_eq!(errands.try_iter().count(), ERRANDS_MAX);
+    }
 }

@@ -175,7 +175,9 @@ impl<V: Vault> Pump<V> {
         loop {
             // What was taken and is not folded yet counts for no budget: the next frames wait for it. A relay that never stops sending
             // does not keep what is asked here from its turn.
-            let taken = takes < TAKES_PUMP_MAX && !self.engine.has_inputs() && self.take_frames()?;
+            // What a vault that fails could not do anything with stays in the transport.
+            let ready = takes < TAKES_PUMP_MAX && self.vault_again.is_none() && !self.engine.has_inputs();
+            let taken = ready && self.take_frames()?;
             takes += usize::from(taken);
             self.take_deadlines();
             let turn = self.engine.turn()?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thicket_types::event::Lane;
 use thicket_types::ids::LaneTag;
-use thicket_types::limits::{FRAME_LEN_MAX, REPLY_PATHS};
+use thicket_types::limits::{FRAME_LEN_MAX, LOOPBACK_FRAMES_MAX, REPLY_PATHS};
 use thicket_types::ports::{Entropy, Received, RelayTransport, ReplyPath, Transport, Unreachable};
 
 /// Called when there may be something to poll. Must not call back into the transport.
@@ -171,7 +171,7 @@ impl Transport for LoopbackClient {
         let tag = self.tag(lane);
         let waker = {
             let mut hub = lock(&self.hub);
-            if to != self.address || !hub.up || frame.len() > FRAME_LEN_MAX {
+            if to != self.address || !hub.up || frame.len() > FRAME_LEN_MAX || hub.to_relay.len() >= LOOPBACK_FRAMES_MAX {
                 return Err(Unreachable);
             }
             let waiting = hub.to_relay.len();
@@ -268,6 +268,9 @@ impl RelayTransport for LoopbackRelay {
             let mut hub = lock(&self.hub);
             let tag = hub.paths.remove(&path).ok_or(Unreachable)?;
             let waiting = hub.lanes.get(&tag).ok_or(Unreachable)?.frames.len();
+            if waiting >= LOOPBACK_FRAMES_MAX {
+                return Err(Unreachable);
+            }
             let (copies, overtaken) = hub.fate(waiting);
             let lane = hub.lanes.get_mut(&tag).ok_or(Unreachable)?;
             for _ in 0..copies {

@@ -2,7 +2,7 @@
 
 use crate::{Conditions, Loopback};
 use thicket_types::event::Lane;
-use thicket_types::limits::{FRAME_LEN_MAX, REPLY_PATHS};
+use thicket_types::limits::{FRAME_LEN_MAX, LOOPBACK_FRAMES_MAX, REPLY_PATHS};
 use thicket_types::ports::{Entropy, RelayTransport as _, Transport as _, Unreachable};
 
 struct Counting(u8);
@@ -91,4 +91,24 @@ fn bad_conditions_lose_double_and_reorder_and_a_seed_repeats_them() {
     assert!(!arrived.is_sorted(), "none reordered");
     assert_eq!(arrived, run(7));
     assert_ne!(arrived, run(8));
+}
+
+#[test]
+fn so_many_frames_wait_at_either_end_and_a_further_one_is_not_taken() {
+    let (meeting, mut relay) = Loopback::new("a", Conditions::default());
+    let mut client = meeting.client(&mut Counting(0), None);
+    let mut paths = Vec::new();
+    for _ in 0..LOOPBACK_FRAMES_MAX {
+        client.send("loopback:a", Lane::Named, b"x").expect("there is room");
+    }
+    assert_eq!(client.send("loopback:a", Lane::Named, b"x"), Err(Unreachable));
+    while let Some(received) = relay.poll() {
+        paths.extend(received.paths);
+    }
+    let mut ways = paths.into_iter();
+    for path in ways.by_ref().take(LOOPBACK_FRAMES_MAX) {
+        relay.reply(path, b"x").expect("there is room");
+    }
+    let path = ways.next().expect("twelve a frame");
+    assert_eq!(relay.reply(path, b"x"), Err(Unreachable));
 }

@@ -92,6 +92,8 @@ pub const SESSION_TRIES_MAX: u32 = 4;
 pub const STAMPS_IN_A_ROW_MAX: u32 = 3;
 /// Frames that are judged by one state, before what they come to is folded.
 pub const FRAMES_TURN_MAX: usize = 64;
+/// What other threads ask of a profile's thread, and wakes, before it looks; who asks more waits, and further wakes say nothing new.
+pub const ERRANDS_MAX: usize = 1_024;
 /// How often a pump takes frames before what was asked meanwhile has its turn.
 pub const TAKES_PUMP_MAX: usize = 16;
 /// Bytes of one line that `listen` is given.
@@ -148,8 +150,14 @@ pub const SLEPT_MIN: Duration = Duration::seconds(30);
 /// How long a client waits at most before it looks whether the machine slept.
 pub const SLEEP_LOOK_EVERY: Duration = Duration::seconds(15);
 
+/// MLS groups with one contact: what it sends in, and others that are read.
+pub const GROUPS_CONTACT_MAX: u32 = 64;
 /// Key packages in the pool.
 pub const KEY_PACKAGES: u32 = 50;
+/// One-time key packages that were given out, perhaps, and not used: past it the whole stock is replaced.
+pub const KEY_PACKAGES_LIVE_MAX: u32 = 1_024;
+/// One-time key packages whose private keys are here, with those of a stock that was replaced: past it none are made.
+pub const KEY_PACKAGES_KEPT_MAX: u32 = 4_096;
 /// The stock under which the pool is refilled.
 pub const KEY_PACKAGES_LOW: u32 = 20;
 /// Messages of one sender that may arrive out of order within an epoch, the newest counted among them.
@@ -239,6 +247,8 @@ pub const REPLY_PATHS: usize = 12;
 /// Reply paths of one lane that a relay keeps; the oldest go first.
 pub const REPLY_PATHS_MAX: usize = 64;
 
+/// Frames that wait at either end of a loopback.
+pub const LOOPBACK_FRAMES_MAX: usize = 65_536;
 /// Frames that may wait to leave by one connection of `direct`.
 pub const DIRECT_OUTBOX_FRAMES_MAX: usize = 256;
 /// Bytes of frames that may wait to leave by one connection.

@@ -20,7 +20,7 @@ use thicket_openpgp::Certificate;
 use thicket_types::error::Code;
 use thicket_types::event::Outcome;
 use thicket_types::ids::{ConversationId, Fingerprint};
-use thicket_types::limits::PAST_EPOCHS_FOR;
+use thicket_types::limits::{GROUPS_CONTACT_MAX, PAST_EPOCHS_FOR};
 use thicket_types::time::Stamp;
 use thicket_types::wire;
 
@@ -108,7 +108,14 @@ fn keep(scope: &Scope<'_>, id: &[u8], contact: Fingerprint, creator: Fingerprint
         .conn
         .prepare_cached("INSERT INTO mls_group (id, contact, creator, sending, dead, used, welcome) VALUES (?1, ?2, ?3, 0, 0, ?5, ?4)")?;
     put.execute(params![id, contact.0, creator.0, welcome, at.0])?;
-    choose(scope, contact, Some(id))
+    choose(scope, contact, Some(id))?;
+    // Whoever begins again and again fills no disk: those used longest ago go.
+    let mut find = scope
+        .conn
+        .prepare_cached("SELECT id FROM mls_group WHERE contact = ?1 AND sending = 0 ORDER BY used DESC, id <> ?2 LIMIT -1 OFFSET ?3")?;
+    let beside = GROUPS_CONTACT_MAX.saturating_sub(1);
+    let over: Vec<Vec<u8>> = find.query_map(params![contact.0, id, beside], |row| row.get(0)).and_then(Iterator::collect)?;
+    drop_groups(scope, &over)
 }
 
 /// The smaller creator's living group sends; of several by the same creator the newest, since the older was given up.
@@ -146,10 +153,15 @@ pub(crate) fn tidy(scope: &Scope<'_>, now: Stamp) -> Result<(), Stop> {
          ))",
     )?;
     let old: Vec<Vec<u8>> = find.query_map(params![PAST_EPOCHS_FOR.0, now.0], |row| row.get(0)).and_then(Iterator::collect)?;
-    for id in old {
-        MlsStore::new(scope.conn).drop_group(&GroupId::from_slice(&id)).map_err(|_| BROKEN)?;
-        scope.conn.prepare_cached("DELETE FROM past_epoch WHERE group_id = ?1")?.execute([&id])?;
-        scope.conn.prepare_cached("DELETE FROM mls_group WHERE id = ?1")?.execute([&id])?;
+    drop_groups(scope, &old)
+}
+
+/// Deletes groups, with all that MLS kept of them.
+fn drop_groups(scope: &Scope<'_>, groups: &[Vec<u8>]) -> Result<(), Stop> {
+    for id in groups {
+        MlsStore::new(scope.conn).drop_group(&GroupId::from_slice(id)).map_err(|_| BROKEN)?;
+        scope.conn.prepare_cached("DELETE FROM past_epoch WHERE group_id = ?1")?.execute([id])?;
+        scope.conn.prepare_cached("DELETE FROM mls_group WHERE id = ?1")?.execute([id])?;
     }
     Ok(())
 }

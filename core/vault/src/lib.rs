@@ -197,7 +197,7 @@ fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
         VaultOp::SignRegistration { challenge, token } => request::sign_registration(scope, challenge, token.as_ref()),
         VaultOp::SignLogin { challenge, takes_over } => request::sign_login(scope, challenge, *takes_over),
         VaultOp::MakeKeyPackages { count, last_resort, replaces, at } => {
-            request::make_key_packages(scope, *count, *last_resort, replaces.then_some(*at))
+            request::make_key_packages(scope, *count, *last_resort, *replaces, *at)
         }
         VaultOp::RotateMailboxKey { at } => request::rotate_mailbox_key(scope, *at),
         VaultOp::SetCapabilities { grant, renew, revoke } => capability::set(scope, grant, renew, revoke),

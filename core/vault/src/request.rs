@@ -14,7 +14,7 @@ use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
 use thicket_types::event::Outcome;
 use thicket_types::ids::FrameId;
-use thicket_types::limits::{FRAME_LEN_MAX, GENERATIONS_MAX, KEY_PACKAGES};
+use thicket_types::limits::{FRAME_LEN_MAX, GENERATIONS_MAX, KEY_PACKAGES, KEY_PACKAGES_KEPT_MAX, KEY_PACKAGES_LIVE_MAX};
 use thicket_types::name::RegistrationToken;
 use thicket_types::time::Stamp;
 use thicket_types::vault_op::{Ask, Challenge, Published};
@@ -147,12 +147,18 @@ pub(crate) fn own_leaf(scope: &Scope<'_>) -> CredentialWithKey {
     credential::with_key(&scope.account.credential, &scope.account.leaf_key)
 }
 
-/// Makes key packages and the request that publishes them. With `replaced`, those made before are not given out any more; what
+/// Makes key packages and the request that publishes them. With `replaces`, or where too many are live, those made before are not given out any more; what
 /// begins with one that was is still read, as long as the relay keeps mail.
-pub(crate) fn make_key_packages(scope: &Scope<'_>, count: u32, last_resort: bool, replaced: Option<Stamp>) -> Result<Outcome, Stop> {
+pub(crate) fn make_key_packages(scope: &Scope<'_>, count: u32, last_resort: bool, replaces: bool, at: Stamp) -> Result<Outcome, Stop> {
     let provider = scope.provider();
-    if let Some(at) = replaced {
-        MlsStore::new(scope.conn).retire_key_packages(at).map_err(|_| BROKEN)?;
+    let store = MlsStore::new(scope.conn);
+    let (live, kept) = store.one_time_key_packages().map_err(|_| BROKEN)?;
+    // Taken by people who never wrote, or said to be gone by a relay that lies: without an end their keys would be kept for ever.
+    let crowded = live >= KEY_PACKAGES_LIVE_MAX;
+    let (replaces, last_resort) = (replaces || crowded, last_resort || crowded);
+    let count = count.min(KEY_PACKAGES).min(KEY_PACKAGES_KEPT_MAX.saturating_sub(kept));
+    if replaces {
+        store.retire_key_packages(at).map_err(|_| BROKEN)?;
     }
     let make = |last_resort: bool| -> Result<Vec<u8>, Stop> {
         let bundle = group::key_package(&provider, &scope.account.signer, own_leaf(scope), last_resort).map_err(Stop::Broken)?;
@@ -161,9 +167,9 @@ pub(crate) fn make_key_packages(scope: &Scope<'_>, count: u32, last_resort: bool
         }
         bundle.key_package().tls_serialize_detached().map_err(|_| BROKEN)
     };
-    let one_time = (0..count.min(KEY_PACKAGES)).map(|_| make(false)).collect::<Result<Vec<_>, _>>()?;
+    let one_time = (0..count).map(|_| make(false)).collect::<Result<Vec<_>, _>>()?;
     let last_resort = if last_resort { make(true)? } else { Vec::new() };
-    let publish = wire::PublishKeyPackages { one_time, last_resort, suite: SUITE, replaces: replaced.is_some() };
+    let publish = wire::PublishKeyPackages { one_time, last_resort, suite: SUITE, replaces };
     framed_as_owner(scope, OwnerAsk::Publish(publish))
 }
 

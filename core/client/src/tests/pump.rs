@@ -238,6 +238,21 @@ fn a_relay_that_never_stops_sending_keeps_nobody_from_their_turn() {
 }
 
 #[test]
+fn no_frame_is_taken_while_the_vault_fails() {
+    let mut machine = Machine::new();
+    machine.ports.with(|ports| ports.vault_fails = true);
+    let relay = RelayAddress::parse("loopback:r").expect("an address");
+    machine.pump.submit(IntentId([1; 16]), Intent::Register { relay, key: None, token: None });
+    assert_eq!(machine.pump_at(0).changes, [Change::Disconnected(Code::DiskFull)]);
+    machine.ports.with(|ports| ports.frames = (0..3_u64).map(|cursor| cursor.to_be_bytes().to_vec()).collect());
+    machine.pump_at(1);
+    assert_eq!(machine.ports.with(|ports| ports.frames.len()), 3);
+    machine.ports.with(|ports| ports.vault_fails = false);
+    machine.pump_at(VAULT_RETRY_AFTER.0);
+    assert_eq!(machine.ports.with(|ports| ports.frames.len()), 0);
+}
+
+#[test]
 fn what_is_left_at_the_relay_is_counted_to_the_bound() {
     let mut machine = Machine::new();
     let count = LEFT_MAX as u64 + 2;

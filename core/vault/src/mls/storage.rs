@@ -243,6 +243,15 @@ impl<'c> MlsStore<'c> {
         self.drop_all(Kind::KeyPackage, address)
     }
 
+    /// One-time key packages whose private keys are here: those of the present stock, and all.
+    pub(crate) fn one_time_key_packages(&self) -> Stored<(u32, u32)> {
+        let mut count = self.statement(
+            "SELECT count(*) - count(offered.address), count(*) FROM mls LEFT JOIN offered ON offered.address = mls.key
+             WHERE epoch = ?1 AND kind = ?2 AND key NOT IN (SELECT address FROM last_resort)",
+        )?;
+        Ok(count.query_row(params![LIVE, Kind::KeyPackage.number()], |row| Ok((row.get(0)?, row.get(1)?)))?)
+    }
+
     /// Has all one-time key packages go like those that were offered: their private keys are destroyed after the window.
     pub(crate) fn retire_key_packages(&self, at: Stamp) -> Stored<()> {
         let mut retire = self.statement(

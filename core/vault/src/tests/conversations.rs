@@ -1,7 +1,7 @@
 //! Conversations.
 
 use super::*;
-use thicket_types::limits::{FORWARD_DISTANCE_MAX, OUT_OF_ORDER_MAX};
+use thicket_types::limits::{FORWARD_DISTANCE_MAX, GROUPS_CONTACT_MAX, OUT_OF_ORDER_MAX};
 
 #[test]
 fn a_message_goes_each_way_and_both_keep_it() {
@@ -302,4 +302,29 @@ fn a_message_that_fits_no_padding_is_refused() {
     assert_eq!(alice.ask(again.clone(), &[]), Outcome::Refused(Code::MessageTooLong));
     lengthen(&alice, largest - 4_096);
     put(&alice.ask(again, &[]));
+}
+
+#[test]
+fn whoever_begins_again_and_again_has_so_many_groups_and_those_used_longest_ago_go() {
+    let (mut alice, mut bob) = two();
+    pin(&mut alice, &mut bob);
+    let package = packages(&mut bob, 0, true).last_resort;
+    let mut sealed = Vec::new();
+    for number in 0..GROUPS_CONTACT_MAX + 3 {
+        // An offer that says anew gives up what groups there are.
+        let offer = VaultOp::SealOffer { contact: bob.own(), mailbox: bob.mailbox(), anew: true, at: NOW };
+        assert!(matches!(alice.ask(offer, &[]), Outcome::Framed { .. }));
+        assert!(matches!(begin_with(&mut alice, bob.own(), package.clone()), Outcome::Begun { .. }));
+        let text = format!("number {number}");
+        sealed.push((say(&mut alice, &bob, &text), text));
+        assert!(alice.groups(&bob) <= GROUPS_CONTACT_MAX);
+    }
+    for (sealed, text) in &sealed {
+        hears(&mut bob, &alice, sealed, text);
+    }
+    assert_eq!((alice.groups(&bob), bob.groups(&alice)), (GROUPS_CONTACT_MAX, GROUPS_CONTACT_MAX));
+    // They talk in the newest.
+    pin(&mut bob, &mut alice);
+    let answer = say(&mut bob, &alice, "enough of that");
+    hears(&mut alice, &bob, &answer, "enough of that");
 }

@@ -1,6 +1,8 @@
 //! Key packages.
 
 use super::*;
+use thicket_types::limits::{KEY_PACKAGES_KEPT_MAX, KEY_PACKAGES_LIVE_MAX, REPLACED_KEYS_FOR};
+use thicket_types::time::Duration;
 
 #[test]
 fn a_one_time_key_package_lets_one_person_in() {
@@ -41,6 +43,27 @@ fn no_more_key_packages_are_made_at_once_than_the_pool_holds() {
     let made = packages(&mut Person::new("alice", 1), u32::MAX, false);
     assert_eq!(u32::try_from(made.one_time.len()), Ok(KEY_PACKAGES));
     assert!(made.last_resort.is_empty());
+}
+
+#[test]
+fn key_packages_that_nobody_uses_are_replaced_past_a_bound_and_made_no_more_past_another() {
+    let mut bob = Person::new("bob", 2);
+    let (mut live, mut kept) = (0, 0);
+    // As asked by a relay that says each time that there is none.
+    while kept < KEY_PACKAGES_KEPT_MAX {
+        let made = packages(&mut bob, KEY_PACKAGES, false);
+        let crowded = live >= KEY_PACKAGES_LIVE_MAX;
+        assert_eq!((made.replaces, !made.last_resort.is_empty()), (crowded, crowded), "{live} live, {kept} kept");
+        let count = made.one_time.len() as u32;
+        assert_eq!(count, KEY_PACKAGES.min(KEY_PACKAGES_KEPT_MAX - kept));
+        live = if crowded { count } else { live + count };
+        kept += count;
+    }
+    assert!(packages(&mut bob, KEY_PACKAGES, false).one_time.is_empty());
+    // Where the replaced ones are destroyed there is room again.
+    let later = NOW.after(REPLACED_KEYS_FOR).after(Duration(1));
+    assert_eq!(bob.ask(VaultOp::Tidy { at: later }, &[]), Outcome::Done);
+    assert_eq!(packages(&mut bob, KEY_PACKAGES, false).one_time.len() as u32, KEY_PACKAGES);
 }
 
 #[test]

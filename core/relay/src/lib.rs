@@ -24,7 +24,7 @@ use prost::Message as _;
 use std::sync::Arc;
 use thicket_services::{Handled, Scope, handle};
 use thicket_types::ids::{LaneTag, RelayKey};
-use thicket_types::limits::RELAY_TURN_MAX;
+use thicket_types::limits::{RELAY_TURN_LEN_MAX, RELAY_TURN_MAX};
 use thicket_types::ports::{Clock, Entropy, RelayTransport, ReplyPath, Store, StoreError, Verify};
 use thicket_types::time::{Duration, Stamp};
 use thicket_types::wire::context;
@@ -64,6 +64,20 @@ struct Leaving {
     frame: FromRelay,
 }
 
+/// What is to leave of one turn, and how many bytes that is.
+#[derive(Default)]
+struct Departures {
+    frames: Vec<Leaving>,
+    len: usize,
+}
+
+impl Departures {
+    fn push(&mut self, leaving: Leaving) {
+        self.len = self.len.saturating_add(leaving.frame.encoded_len());
+        self.frames.push(leaving);
+    }
+}
+
 impl<S: Store, T: RelayTransport> Relay<S, T> {
     /// A relay with an identity: 32 bytes of an Ed25519 secret key.
     pub fn new(store: S, transport: T, secret: &[u8; 32], world: World) -> Relay<S, T> {
@@ -86,14 +100,15 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
         self.counters.clone()
     }
 
-    /// Handles what arrived, at most so many requests as one commit serves. Returns how many.
+    /// Handles what arrived, at most so many requests as one commit serves, and fewer once what they bring is long: the rest stays
+    /// with the transport, whose inbox is bounded. Returns how many.
     ///
     /// **Errors:** the store failed; nothing was answered, and every client asks again.
     pub fn turn(&mut self) -> Result<usize, StoreError> {
         match self.handle_all() {
             Ok((counts, leaving)) => {
                 self.counters.add(counts);
-                self.send_all(leaving);
+                self.send_all(leaving.frames);
                 Ok(usize::try_from(counts.handled).unwrap_or(usize::MAX))
             }
             Err(error) => {
@@ -104,11 +119,11 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
         }
     }
 
-    fn handle_all(&mut self) -> Result<(Counts, Vec<Leaving>), StoreError> {
+    fn handle_all(&mut self) -> Result<(Counts, Departures), StoreError> {
         let now = self.world.clock.now();
-        let mut leaving = Vec::new();
+        let mut leaving = Departures::default();
         let mut counts = Counts::default();
-        while counts.handled < RELAY_TURN_MAX {
+        while counts.handled < RELAY_TURN_MAX && leaving.len < RELAY_TURN_LEN_MAX {
             let Some(received) = self.transport.poll() else {
                 break;
             };

@@ -5,7 +5,7 @@ use thicket_transport::{Conditions, Loopback, LoopbackClient, LoopbackRelay};
 use thicket_types::error::Code;
 use thicket_types::event::Lane;
 use thicket_types::ids::{Digest, Fingerprint, FrameId, MailboxId};
-use thicket_types::limits::{RELAY_TURN_MAX, RETENTION};
+use thicket_types::limits::{PADDING_CLASSES, RELAY_TURN_LEN_MAX, RELAY_TURN_MAX, RETENTION};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
     Account, CertificateFacts, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, StoredKeyPackage, Transport as _,
@@ -229,4 +229,24 @@ fn a_turn_handles_so_many_requests_and_the_next_one_the_rest() {
     let most = usize::try_from(RELAY_TURN_MAX).expect("small");
     assert_eq!([place.relay.turn(), place.relay.turn(), place.relay.turn()], [Ok(most), Ok(1), Ok(0)]);
     assert_eq!(place.answers().len(), most + 1);
+}
+
+/// What is read for a request waits in memory for the commit, so that many requests for much would fill it.
+#[test]
+fn a_turn_ends_when_what_is_to_leave_is_long_and_the_next_one_handles_the_rest() {
+    let mut place = place(Policy { request_box_items_max: 1_000, ..open() });
+    // Given an owner who is logged in: each envelope for them is to leave in the turn in which it comes.
+    place.relay.store().bind_lane(LaneTag([1; 16]), &name("bob"), [0; 32]).expect("bound");
+    place.relay.store().commit().expect("durable");
+    let [.., longest] = PADDING_CLASSES;
+    let most = RELAY_TURN_LEN_MAX.div_ceil(longest);
+    for number in 0..=most {
+        let mut envelope = vec![0; longest];
+        envelope[..8].copy_from_slice(&number.to_be_bytes());
+        place.send(Ask::Put(Put { mailbox: MAILBOX.0.to_vec(), envelope, capability: Vec::new(), stamp: None }));
+    }
+    // Then a turn takes what goes past the bound with its last request alone, and all are answered in the end.
+    assert_eq!([place.relay.turn(), place.relay.turn(), place.relay.turn()], [Ok(most), Ok(1), Ok(0)]);
+    let answers = place.answers();
+    assert!(answers.len() == most + 1 && answers.iter().all(|answer| matches!(answer, Said::Stored(_))), "{}", answers.len());
 }

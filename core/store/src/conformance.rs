@@ -72,6 +72,7 @@ conformance! {
         item_is_stored_once_in_each_mailbox,
         full_mailbox_takes_an_item_when_one_is_removed,
         removed_item_stays_known,
+        frames_of_gone_items_are_known_to_a_bound_and_those_of_items_that_wait_always,
         items_are_ordered_and_bounded_and_places_grow,
         items_of_capabilities_come_before_those_of_the_request_box,
         place_that_was_never_given_is_no_error,

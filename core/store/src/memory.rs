@@ -5,7 +5,7 @@ use crate::undo::Undo;
 use crate::volatile::Volatile;
 use std::collections::{BTreeMap, VecDeque};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
-use thicket_types::limits::LAST_RESORTS_MAX;
+use thicket_types::limits::{LAST_RESORTS_MAX, MAILBOX_FRAMES_MAX};
 use thicket_types::name::NameKey;
 use thicket_types::ports::{
     Account, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, Store, StoreError, StoredKeyPackage,
@@ -23,6 +23,8 @@ struct Data {
     items: BTreeMap<ItemKey, Item>,
     /// When an item came, and its place: kept when the item is gone.
     frames: BTreeMap<(MailboxId, FrameId), (Stamp, u64)>,
+    /// The same by place.
+    frame_at: BTreeMap<(MailboxId, u64), FrameId>,
 }
 
 #[derive(Clone, Default)]
@@ -96,6 +98,21 @@ impl MemoryStore {
             self.keep_capability(mailbox, capability, Capability { held, items: items.saturating_sub(1) });
         }
         true
+    }
+
+    /// Forgets the FrameId of a place, unless its item is there.
+    fn forget_frame_of_gone(&mut self, mailbox: MailboxId, place: u64) {
+        let is_there = |request| self.kept.data.items.contains_key(&(mailbox, request, place));
+        if !is_there(false) && !is_there(true) {
+            self.forget_frame(mailbox, place);
+        }
+    }
+
+    fn forget_frame(&mut self, mailbox: MailboxId, place: u64) {
+        if let Some(frame) = self.kept.data.frame_at.get(&(mailbox, place)).copied() {
+            self.kept.remove(|data| &mut data.frame_at, (mailbox, place));
+            self.kept.remove(|data| &mut data.frames, (mailbox, frame));
+        }
     }
 
     fn capability_row(&self, mailbox: MailboxId, capability: Digest) -> Capability {
@@ -323,6 +340,10 @@ impl Store for MemoryStore {
         self.kept.insert(|data| &mut data.mailboxes, mailbox, row);
         self.kept.insert(|data| &mut data.items, (mailbox, request, place), Item { quota, envelope: envelope.to_vec() });
         self.kept.insert(|data| &mut data.frames, (mailbox, frame), (at, place));
+        self.kept.insert(|data| &mut data.frame_at, (mailbox, place), frame);
+        if let Some(old) = place.checked_sub(MAILBOX_FRAMES_MAX) {
+            self.forget_frame_of_gone(mailbox, old);
+        }
         Ok(PutOutcome::Stored(place))
     }
 
@@ -344,8 +365,12 @@ impl Store for MemoryStore {
     }
 
     fn remove_items(&mut self, mailbox: MailboxId, cursors: &[u64]) -> Result<(), StoreError> {
+        let place_last = self.kept.data.mailboxes.get(&mailbox).map_or(0, |row| row.place_last);
         for cursor in cursors {
             self.remove_item(mailbox, *cursor);
+            if place_last.checked_sub(*cursor).is_some_and(|behind| behind >= MAILBOX_FRAMES_MAX) {
+                self.forget_frame_of_gone(mailbox, *cursor);
+            }
         }
         Ok(())
     }
@@ -361,11 +386,11 @@ impl Store for MemoryStore {
     fn clean(&mut self, now: Stamp, retention: Duration) -> Result<u64, StoreError> {
         self.volatile.clean(now);
         let past = self.kept.data.frames.iter().filter(|(_, (at, _))| now.since(*at) > retention);
-        let past: Vec<((MailboxId, FrameId), u64)> = past.map(|(key, (_, place))| (*key, *place)).collect();
+        let past: Vec<(MailboxId, u64)> = past.map(|((mailbox, _), (_, place))| (*mailbox, *place)).collect();
         let mut removed = 0;
-        for (key, place) in past {
-            removed += u64::from(self.remove_item(key.0, place));
-            self.kept.remove(|data| &mut data.frames, key);
+        for (mailbox, place) in past {
+            removed += u64::from(self.remove_item(mailbox, place));
+            self.forget_frame(mailbox, place);
         }
         Ok(removed)
     }

@@ -20,12 +20,12 @@ pub use trouble::{BackupError, OpenError};
 use crate::capabilities::{Changes, changes};
 use crate::volatile::Volatile;
 use rusqlite::{Connection, OpenFlags};
-use schema::{TABLES, VERSION};
+use schema::{INDEX_BY_PLACE, TABLES, VERSION};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{self, Path};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
-use thicket_types::limits::{CLEAN_FRAMES_MAX, LAST_RESORTS_MAX};
+use thicket_types::limits::{CLEAN_FRAMES_MAX, LAST_RESORTS_MAX, MAILBOX_FRAMES_MAX};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
     Account, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, Store, StoreError, StoredKeyPackage,
@@ -70,6 +70,7 @@ impl SqliteStore {
         if version == 0 {
             conn.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))?;
         }
+        conn.execute_batch(INDEX_BY_PLACE)?;
         Ok(SqliteStore { conn, volatile: Volatile::default(), accounts: None, writing: false, spoiled: false })
     }
 
@@ -304,7 +305,11 @@ impl Store for SqliteStore {
                 Some((id, row)) => Some(mailboxes::count_against(conn, number, id, row)?),
                 None => None,
             };
-            mailboxes::put_item(conn, number, place, capability, item)
+            mailboxes::put_item(conn, number, place, capability, item)?;
+            match place.checked_sub(MAILBOX_FRAMES_MAX) {
+                Some(old) => mailboxes::forget_frame_of_gone(conn, number, old),
+                None => Ok(()),
+            }
         })?;
         Ok(PutOutcome::Stored(place))
     }
@@ -339,6 +344,9 @@ impl Store for SqliteStore {
         self.write(|conn| {
             for place in given {
                 mailboxes::remove_item(conn, number, place)?;
+                if place_last - place >= MAILBOX_FRAMES_MAX {
+                    mailboxes::forget_frame_of_gone(conn, number, place)?;
+                }
             }
             Ok(())
         })
@@ -403,7 +411,6 @@ fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Makes a new file's name durable: it is there after a crash only if its folder was synced.
 /// Options that make a new file which nobody but its owner reads.
 fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
@@ -413,6 +420,7 @@ fn private_file() -> OpenOptions {
     options
 }
 
+/// Makes a new file's name durable: it is there after a crash only if its folder was synced.
 fn sync_folder(file: &Path) -> io::Result<()> {
     match file.parent() {
         // Windows can't open a folder so, and needs no such sync.

@@ -224,6 +224,8 @@ pub const REGISTRATION_TOKENS_MAX: usize = 4_096;
 pub const RELAY_TURN_MAX: u64 = 256;
 /// Bytes of frames to leave after which one turn of a relay takes no further request: they wait in memory for its commit.
 pub const RELAY_TURN_LEN_MAX: usize = 8 * 1024 * 1024;
+/// The newest places of a mailbox whose FrameIds a relay knows, also when their items are gone. As many as a client remembers.
+pub const MAILBOX_FRAMES_MAX: u64 = 65_536;
 /// FrameIds that one cleaning of a relay's store removes, each with its item: a turn never stalls for long.
 pub const CLEAN_FRAMES_MAX: u32 = 1_000;
 /// Items that one Fetch may bring.

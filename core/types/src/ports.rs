@@ -414,7 +414,8 @@ pub trait Store {
     /// [`crate::limits::STAMPS_SPENT_MAX`].
     fn spend(&mut self, stamp: Digest, until: Stamp) -> Result<bool, StoreError>;
 
-    /// Puts an item into a mailbox, once a FrameId. A known FrameId is `Repeated`, whatever its quota.
+    /// Puts an item into a mailbox, once a FrameId. A known FrameId is `Repeated`, whatever its quota. Known are those of the
+    /// items that are there, and of the newest [`crate::limits::MAILBOX_FRAMES_MAX`] places.
     fn put_item(&mut self, item: &NewItem<'_>) -> Result<PutOutcome, StoreError>;
     /// The mailbox's items: those of capabilities first, then the request box, each by place.
     fn items(&mut self, mailbox: MailboxId, count_max: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
@@ -422,7 +423,8 @@ pub trait Store {
     fn count(&mut self, mailbox: MailboxId) -> Result<u64, StoreError>;
     /// Items of one quota in a mailbox.
     fn count_of(&mut self, mailbox: MailboxId, quota: Quota) -> Result<u64, StoreError>;
-    /// Removes items; places that hold none are no error. Their FrameIds stay known for the retention.
+    /// Removes items; places that hold none are no error. Their FrameIds stay known for the
+    /// retention, within [`crate::limits::MAILBOX_FRAMES_MAX`].
     fn remove_items(&mut self, mailbox: MailboxId, cursors: &[u64]) -> Result<(), StoreError>;
 
     /// The answer that this lane's request got before.

@@ -1,4 +1,5 @@
 use super::*;
+use thicket_types::limits::MAILBOX_FRAMES_MAX;
 use thicket_types::time::Duration;
 
 /// A retention that no limit suggests: the store knows none but what it is told.
@@ -43,6 +44,41 @@ pub(super) fn removed_item_stays_known(store: &mut impl Store) {
     assert_eq!(store.put_item(&item(1, 1, &[1], Stamp(9))), Ok(PutOutcome::Repeated));
     assert_eq!(store.clean(Stamp(RETENTION.0 + 1), RETENTION), Ok(0));
     put(store, 1, 1, Stamp(RETENTION.0 + 1));
+}
+
+pub(super) fn frames_of_gone_items_are_known_to_a_bound_and_those_of_items_that_wait_always(store: &mut impl Store) {
+    two_accounts(store);
+    let fleeting = |store: &mut dyn Store, number: u64| {
+        let Ok(PutOutcome::Stored(place)) = store.put_item(&item(1, number, &[1], Stamp(0))) else {
+            panic!("{number} is known");
+        };
+        store.remove_items(mailbox(1), &[place]).expect("removed");
+    };
+    let is_known = |store: &mut dyn Store, number| store.put_item(&item(1, number, &[1], Stamp(0))) == Ok(PutOutcome::Repeated);
+    fleeting(store, 1);
+    let waits = put(store, 1, 2, Stamp(0));
+    for number in 3..=MAILBOX_FRAMES_MAX {
+        fleeting(store, number);
+    }
+    store.commit().expect("durable");
+    assert!(is_known(store, 1), "the bound is not passed");
+    // One more puts the oldest out, unless that is taken back.
+    put(store, 1, 0, Stamp(0));
+    store.roll_back().expect("rolled back");
+    assert!(is_known(store, 1));
+    put(store, 2, 1, Stamp(0));
+    assert!(is_known(store, 1), "another mailbox has places of its own");
+    fleeting(store, MAILBOX_FRAMES_MAX + 1);
+    fleeting(store, MAILBOX_FRAMES_MAX + 2);
+    fleeting(store, MAILBOX_FRAMES_MAX + 3);
+    store.commit().expect("durable");
+    assert!(is_known(store, 2), "its item waits");
+    assert!(is_known(store, 4) && is_known(store, MAILBOX_FRAMES_MAX + 3));
+    assert_eq!(store.count(mailbox(1)), Ok(1));
+    store.remove_items(mailbox(1), &[waits]).expect("removed");
+    for number in 1..=3 {
+        put(store, 1, number, Stamp(0));
+    }
 }
 
 pub(super) fn items_are_ordered_and_bounded_and_places_grow(store: &mut impl Store) {

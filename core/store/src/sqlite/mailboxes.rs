@@ -133,6 +133,16 @@ pub(super) fn frames_before(conn: &Connection, before: i64, count_max: u32) -> R
     past.collect()
 }
 
+/// Forgets the FrameId of a place, unless its item is there.
+pub(super) fn forget_frame_of_gone(conn: &Connection, mailbox: i64, place: u64) -> Result<()> {
+    let mut forget = conn.prepare_cached(
+        "DELETE FROM frame WHERE mailbox = ?1 AND place = ?2
+         AND NOT EXISTS (SELECT 1 FROM item WHERE mailbox = ?1 AND request IN (0, 1) AND place = ?2)",
+    )?;
+    forget.execute(params![mailbox, place])?;
+    Ok(())
+}
+
 pub(super) fn forget_frame(conn: &Connection, mailbox: i64, frame: FrameId) -> Result<()> {
     conn.prepare_cached("DELETE FROM frame WHERE mailbox = ?1 AND id = ?2")?.execute(params![mailbox, frame.0])?;
     Ok(())

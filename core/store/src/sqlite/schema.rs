@@ -71,3 +71,7 @@ CREATE TABLE frame (
 ) WITHOUT ROWID;
 CREATE INDEX frame_by_at ON frame (at);
 ";
+
+/// What leads from a place to its FrameId. A store of this version that was made before has it not, and gets it at its next open;
+/// the builds that made it keep it, since SQLite does.
+pub(super) const INDEX_BY_PLACE: &str = "CREATE INDEX IF NOT EXISTS frame_by_place ON frame (mailbox, place);";

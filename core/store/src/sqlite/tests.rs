@@ -237,6 +237,8 @@ fn no_statement_of_the_mailboxes_reads_a_whole_table() {
         "DELETE FROM item WHERE mailbox = ?1 AND request IN (0, 1) AND place = ?2 RETURNING request, capability",
         "SELECT mailbox, id, place FROM frame WHERE at < ?1 ORDER BY at LIMIT ?2",
         "DELETE FROM frame WHERE mailbox = ?1 AND id = ?2",
+        "DELETE FROM frame WHERE mailbox = ?1 AND place = ?2
+         AND NOT EXISTS (SELECT 1 FROM item WHERE mailbox = ?1 AND request IN (0, 1) AND place = ?2)",
         "SELECT number, bytes FROM key_package WHERE account = ?1 AND suite = ?2 ORDER BY number LIMIT 1",
         "SELECT number, given, bytes FROM last_resort WHERE account = ?1 AND suite = ?2",
         "SELECT (SELECT count(*) FROM key_package WHERE account = account.number),
@@ -250,6 +252,19 @@ fn no_statement_of_the_mailboxes_reads_a_whole_table() {
         assert!(!steps.is_empty(), "{statement}");
         assert!(steps.iter().all(|step| !step.starts_with("SCAN") && !step.contains("TEMP B-TREE")), "{statement}: {steps:?}");
     }
+}
+
+#[test]
+fn a_store_of_a_build_that_did_not_look_up_places_is_opened_and_does() {
+    let folder = folder();
+    let path = folder.path().join("relay.db");
+    filled(&mut open(&path));
+    raw(&path).execute_batch("DROP INDEX frame_by_place").expect("as it was");
+    let has = |conn: &Connection| conn.prepare("SELECT count(*) FROM frame INDEXED BY frame_by_place WHERE mailbox = 1").is_ok();
+    assert!(!has(&raw(&path)));
+    let mut store = open(&path);
+    assert!(has(&store.conn));
+    assert_eq!(store.put_item(&item(1, 1, &[1], Stamp(0))), Ok(PutOutcome::Repeated));
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn look_beside(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Rea
     let mut looked = look();
     for _ in 1..PROFILE_LOOKS_MAX {
         match &looked {
-            Err(Fault { code: Code::JournalDamaged | Code::RolledBack | Code::DiskFailed, .. }) => looked = look(),
+            Err(Fault { code: Code::JournalDamaged | Code::VaultDamaged | Code::RolledBack | Code::DiskFailed, .. }) => looked = look(),
             Ok(_) | Err(_) => break,
         }
     }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod deletion;
+mod folder;
 mod keys;
 mod lanes;
 mod monitor;

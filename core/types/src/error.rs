@@ -116,7 +116,7 @@ errors! {
     301 DiskFull Device "the disk is full", "make room; nothing that was acknowledged is lost";
     302 DiskFailed Device "the disk refused a read or a write", "check the disk; nothing that was acknowledged is lost";
     303 JournalDamaged Device "the journal is damaged", "keep the folder as it is, and restore a backup";
-    304 VaultDamaged Device "the vault is damaged", "keep the folder as it is, and restore a backup";
+    304 VaultDamaged Device "the vault is damaged, or not there", "keep the folder as it is, and restore a backup";
     305 RolledBack Device "journal and vault are not of the same time: one was restored or copied", "put the newest copy back whole; if this is all there is: thicket account take-over";
     306 KeysDamaged Device "the keys file is damaged", "keep the folder as it is, and restore a backup";
     307 ClockWrong Device "this device's clock and the relay's are minutes apart or more", "set this clock if it is the wrong one; messages go all the same, under wrong times";

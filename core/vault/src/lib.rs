@@ -120,7 +120,8 @@ impl SqlVault {
         Ok(SqlVault { conn, entropy, account, log_holds_deleted: false })
     }
 
-    /// Opens a vault. **Errors:** `VaultDamaged` also for a key that does not fit, `ProfileNewer`, the disk's.
+    /// Opens a vault. **Errors:** `VaultDamaged` also for one that is not there and a key that does not fit, `ProfileNewer`, the
+    /// disk's.
     pub fn open(path: &Path, key: &Key, entropy: SharedEntropy) -> Result<SqlVault, Code> {
         let conn = schema::open(path, key, Mode::Write)?;
         let account = account::load(&conn)?;

@@ -123,8 +123,11 @@ fn make_private(path: &Path) {
 /// **Errors:** `ProfileExists` and `ProfileNewer` change no byte of the database and of its log: nothing is set that writes
 /// before the version is known.
 pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Code> {
-    if mode == Mode::Create {
-        make_private(path);
+    match mode {
+        Mode::Create => make_private(path),
+        // Who has its key had it once.
+        Mode::Write | Mode::Read if matches!(path.try_exists(), Ok(false)) => return Err(Code::VaultDamaged),
+        Mode::Write | Mode::Read => {}
     }
     let flags = match mode {
         Mode::Create | Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,

@@ -12,6 +12,7 @@
 
 mod changes;
 mod client;
+mod folder;
 mod profile;
 mod pump;
 mod system;

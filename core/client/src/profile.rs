@@ -1,8 +1,9 @@
 //! A profile's folder: its lock, and how it is made and opened.
 
+use crate::folder;
 use crate::pump::{Pump, named_bodies};
 use crate::system::{SharedEntropyHandle, SystemEntropy, share};
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use thicket_engine::{Engine, Fault, Input, Opened, OsDisk, ProfileKeys};
 use thicket_journal_format::keys::Cost;
@@ -16,7 +17,6 @@ use thicket_types::secret::Secret;
 use thicket_vault::{NewAccount, Origin, Reader, SharedEntropy, SqlVault};
 
 const VAULT_FILE: &str = "vault.db";
-const LOCK_FILE: &str = "lock";
 
 /// What a profile is opened with beside its passphrase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,8 +52,8 @@ impl Profile {
         entropy: SharedEntropy,
         clock: &dyn Clock,
     ) -> Result<Profile, Fault> {
-        private_folder(folder)?;
-        let lock = lock(folder)?;
+        folder::private(folder)?;
+        let lock = folder::lock(folder)?;
         if folder.join(thicket_engine::KEYS_FILE).exists() {
             return Err(Fault::from(Code::ProfileExists));
         }
@@ -80,7 +80,7 @@ impl Profile {
         if !folder.join(thicket_engine::KEYS_FILE).is_file() {
             return Err(Fault::from(Code::ProfileMissing));
         }
-        let lock = lock(folder)?;
+        let lock = folder::lock(folder)?;
         let keys = ProfileKeys::unlock(&mut OsDisk::new(folder), passphrase)?;
         let vault = SqlVault::open(&folder.join(VAULT_FILE), &keys.vault_key()?, entropy.clone())?;
         Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock })
@@ -200,26 +200,4 @@ fn look_beside(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Rea
         }
     }
     looked
-}
-
-fn private_folder(folder: &Path) -> Result<(), Fault> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|_| Fault::from(Code::DiskFailed))
-}
-
-fn lock(folder: &Path) -> Result<File, Fault> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    // Who may read it may lock it.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(folder.join(LOCK_FILE)).map_err(|_| Fault::from(Code::DiskFailed))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Fault::from(Code::ProfileInUse)),
-        Err(TryLockError::Error(_)) => Err(Fault::from(Code::DiskFailed)),
-    }
 }

@@ -57,13 +57,18 @@ fn private_folders() -> DirBuilder {
     builder
 }
 
-fn error(error: std::io::Error) -> DiskError {
+/// What a failure of the file system is to the [`Disk`] port, for who works on a profile's files beside it.
+pub fn disk_error(error: &std::io::Error) -> DiskError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => DiskError::Full,
         ErrorKind::NotFound => DiskError::Missing,
         ErrorKind::AlreadyExists => DiskError::Exists,
         _ => DiskError::Failed,
     }
+}
+
+fn error(error: std::io::Error) -> DiskError {
+    disk_error(&error)
 }
 
 impl Disk for OsDisk {

@@ -5,6 +5,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::Path;
 use thicket_journal_format::Key;
 use thicket_types::error::Code;
@@ -109,13 +110,16 @@ pub(crate) enum Mode {
 /// database, and gives its mode to the write-ahead log and the index. A file that is there stays as it is; it is not even
 /// opened, since closing it would drop SQLite's locks on it.
 ///
-/// Where none can be made, opening fails next, and says so.
-fn make_private(path: &Path) {
+/// Where none can be made, opening fails next, and says so; but for SQLite a disk without room for a file has none of that name.
+fn make_private(path: &Path) -> Result<(), Code> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let _ = options.open(path);
+    match options.open(path) {
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => Err(Code::DiskFull),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Opens the database with a raw key, so that SQLCipher derives none.
@@ -124,7 +128,7 @@ fn make_private(path: &Path) {
 /// before the version is known.
 pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Code> {
     match mode {
-        Mode::Create => make_private(path),
+        Mode::Create => make_private(path)?,
         // Who has its key had it once.
         Mode::Write | Mode::Read if matches!(path.try_exists(), Ok(false)) => return Err(Code::VaultDamaged),
         Mode::Write | Mode::Read => {}

@@ -211,9 +211,9 @@ struct SmallDisk(PathBuf);
 
 #[cfg(target_os = "linux")]
 impl SmallDisk {
-    fn mount(at: &Path) -> Option<SmallDisk> {
+    fn mount(at: &Path, size: &str) -> Option<SmallDisk> {
         std::fs::create_dir_all(at).expect("room");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(at).output();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", size, "tmpfs"]).arg(at).output();
         mounted.is_ok_and(|output| output.status.success()).then(|| SmallDisk(at.to_path_buf()))
     }
 }
@@ -231,7 +231,7 @@ impl Drop for SmallDisk {
 fn a_real_full_disk_is_said_and_with_room_all_goes_on() {
     let place = place();
     let at = place.folder.path().join("small");
-    let Some(disk) = SmallDisk::mount(&at) else {
+    let Some(disk) = SmallDisk::mount(&at, "size=3m") else {
         eprintln!("no disk may be mounted here: not shown");
         return;
     };
@@ -257,4 +257,20 @@ fn a_real_full_disk_is_said_and_with_room_all_goes_on() {
     }
     std::fs::remove_file(&filling).expect("ours");
     all_goes_on(&moved, &[]);
+}
+
+/// Without room for a folder, the lock or the vault no profile is made.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_without_room_for_a_file_is_full_when_a_profile_is_made() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    for inodes in ["nr_inodes=1", "nr_inodes=2", "nr_inodes=3"] {
+        let at = folder.path().join(inodes);
+        let Some(disk) = SmallDisk::mount(&at, inodes) else {
+            eprintln!("no disk may be mounted here: not shown");
+            return;
+        };
+        let alice = Person { name: "alice", home: disk.0.join("alice") };
+        is_error(&alice.run(&["--json", "account", "create", "alice"]), 8, Code::DiskFull);
+    }
 }

@@ -1,9 +1,9 @@
 //! A profile's folder: its lock, and how it is made and opened.
 
-use crate::folder;
+use crate::folder::{self, VAULT_FILE};
 use crate::pump::{Pump, named_bodies};
 use crate::system::{SharedEntropyHandle, SystemEntropy, share};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use thicket_engine::{Engine, Fault, Input, Opened, OsDisk, ProfileKeys};
 use thicket_journal_format::keys::Cost;
@@ -15,8 +15,6 @@ use thicket_types::limits::PROFILE_LOOKS_MAX;
 use thicket_types::ports::{Clock, Entropy as _, Transport, Vault as _};
 use thicket_types::secret::Secret;
 use thicket_vault::{NewAccount, Origin, Reader, SharedEntropy, SqlVault};
-
-const VAULT_FILE: &str = "vault.db";
 
 /// What a profile is opened with beside its passphrase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,17 +96,13 @@ impl Profile {
         self.keys.rekey(&mut OsDisk::new(&self.folder), &mut entropy, passphrase)
     }
 
-    /// Deletes the profile: its keys first, without which the rest is noise, then all its files. The name stays registered.
-    pub fn delete(self) -> Result<(), Fault> {
-        let failed = |_| Fault::from(Code::DiskFailed);
-        // Out of its place first: from here on this is no profile, wherever it stops.
-        let keys = self.folder.join("keys.deleted");
-        std::fs::rename(self.folder.join(thicket_engine::KEYS_FILE), &keys).map_err(failed)?;
-        let len = std::fs::metadata(&keys).map_err(failed)?.len();
-        let mut file = OpenOptions::new().write(true).open(&keys).map_err(failed)?;
-        std::io::copy(&mut std::io::Read::take(std::io::repeat(0), len), &mut file).map_err(failed)?;
-        file.sync_all().map_err(failed)?;
-        std::fs::remove_dir_all(&self.folder).map_err(failed)
+    /// Deletes the profile: its keys first, without which the rest is noise, then all its files, and the folder if there is
+    /// nothing else in it. Says whether the folder went. The name stays registered.
+    pub fn delete(self) -> Result<bool, Fault> {
+        let Profile { folder, keys: _, vault, entropy: _, lock } = self;
+        folder::destroy_keys(&folder)?;
+        drop(vault);
+        folder::empty(&folder, lock)
     }
 
     /// The identity as an armored OpenPGP secret key, locked by a passphrase.

@@ -794,15 +794,6 @@ fn a_changed_passphrase_opens_and_the_old_one_does_not() {
 }
 
 #[test]
-fn a_deleted_profile_is_gone() {
-    let mut world = two(25, Conditions::default());
-    world.kill("alice");
-    let folder = world.people["alice"].folder.clone();
-    Profile::unlock(&folder, &passphrase(), share(Box::new(SeededEntropy::new(0)))).expect("intact").delete().expect("it can be removed");
-    assert!(!folder.exists());
-}
-
-#[test]
 fn a_profile_in_use_is_not_opened_twice_and_none_is_made_over_another() {
     let world = two(15, Conditions::default());
     let folder = world.people["alice"].folder.clone();

@@ -80,6 +80,14 @@ pub(crate) struct End {
     met: bool,
 }
 
+/// Whether a name in the folder `journal` is one that a segment has.
+pub fn is_segment(name: &str) -> bool {
+    let parts = name.strip_suffix(".seg").and_then(|name| name.split_once('-'));
+    parts.is_some_and(|(first, id)| {
+        (first.len(), id.len()) == (16, 32) && first.bytes().chain(id.bytes()).all(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
 /// Walks the journal from a place on and hands every record to the visitor. Cuts a torn tail when it is safe to.
 ///
 /// `from`: a place that ends a block, with the chain there (`Seq::ZERO` for the beginning). `beyond`: the last place that

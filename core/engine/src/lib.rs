@@ -22,9 +22,9 @@ mod tests;
 
 pub use disk::{OsDisk, disk_error};
 pub use engine::{Engine, Input, Opened, Turn, look};
-pub use journal::{Damage, Walked, walk};
+pub use journal::{Damage, Walked, is_segment, walk};
 pub use keys::{KEYS_FILE, ProfileKeys};
-pub use snapshots::{Newest, newest, oldest};
+pub use snapshots::{Newest, is_snapshot, newest, oldest};
 
 use std::fmt;
 use thicket_journal_format::FormatError;

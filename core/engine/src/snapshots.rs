@@ -57,6 +57,12 @@ fn name(place: Seq) -> String {
     format!("{:016x}.snap", place.0)
 }
 
+/// Whether a name in the folder `snapshots` is one that a snapshot has, or had while it was written.
+pub fn is_snapshot(name: &str) -> bool {
+    let name = name.strip_suffix(".new").unwrap_or(name);
+    name.strip_suffix(".snap").is_some_and(|place| place.len() == 16 && place.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}
+
 /// Reads the oldest snapshot that can be read: where a fold begins whose first records are retired.
 pub fn oldest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
     let names = disk.list(FOLDER)?;

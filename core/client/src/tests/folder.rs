@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fs;
+use thicket_engine::{is_segment, is_snapshot};
 
 fn unlocked(folder: &Path) -> Result<Profile, Code> {
     Profile::unlock(folder, &passphrase(), share(Box::new(SeededEntropy::new(0)))).map_err(|fault| fault.code)
@@ -14,6 +15,59 @@ fn lived() -> (World, PathBuf) {
     pump.close().expect("room");
     let folder = world.people["alice"].folder.clone();
     (world, folder)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        folder_bytes(folder).into_iter().map(|(path, _)| path.strip_prefix(folder).expect("in it").display().to_string()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_deleted_profile_is_gone() {
+    let (_world, folder) = lived();
+    assert!(["journal", "snapshots"].iter().all(|inner| folder.join(inner).is_dir()));
+    assert!(unlocked(&folder).expect("intact").delete().expect("it can be removed"));
+    assert!(!folder.exists());
+}
+
+#[test]
+fn a_deletion_leaves_what_is_not_the_profiles() {
+    let (_world, folder) = lived();
+    let others = ["journal/notes.seg", "letters/a", "snapshots/0.snap", "vault.db.backup", "z"];
+    for other in others {
+        let path = folder.join(other);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("room");
+        fs::write(path, other).expect("room");
+    }
+    assert!(!unlocked(&folder).expect("intact").delete().expect("it can be removed"));
+    assert_eq!(names(&folder), others);
+    assert!(others.iter().all(|other| fs::read(folder.join(other)).expect("a file") == other.as_bytes()));
+    assert_eq!(unlocked(&folder).err(), Some(Code::ProfileMissing));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_deletion_through_a_link_removes_the_profile_and_not_the_link() {
+    let (world, folder) = lived();
+    let link = world.folder.path().join("link");
+    std::os::unix::fs::symlink(&folder, &link).expect("a link");
+    assert!(unlocked(&link).expect("intact").delete().expect("it can be removed"));
+    assert!(!folder.exists() && link.is_symlink());
+}
+
+#[test]
+fn the_names_of_all_files_of_a_profile_are_known() {
+    let (_world, folder) = lived();
+    for (inner, is_ours) in [("journal", is_segment as fn(&str) -> bool), ("snapshots", is_snapshot)] {
+        let inner = names(&folder.join(inner));
+        assert!(!inner.is_empty() && inner.iter().all(|name| is_ours(name)), "{inner:?}");
+    }
+    assert!(is_snapshot("0000000000000001.snap.new"));
+    for other in ["1.snap", "000000000000000g.snap", "0000000000000001.snap.old", "0000000000000001.seg", ""] {
+        assert!(!is_snapshot(other) && !is_segment(other), "{other}");
+    }
 }
 
 #[test]

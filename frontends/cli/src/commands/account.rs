@@ -91,11 +91,14 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Delete { yes: true } => {
             let profile = home::unlock(global)?;
             let name = profile.own().0;
-            profile.delete()?;
+            let folder_went = profile.delete()?;
             if global.json {
                 put!("{}", serde_json::json!({ "deleted": name }))?;
             } else {
                 put!("{name} is deleted from this device.")?;
+            }
+            if !folder_went {
+                note!("What else is in {} stays.", home::folder(global)?.display());
             }
             return Ok(());
         }

@@ -1,24 +1,31 @@
-//! The folder of a profile: how it is made, locked, and given back.
+//! The folder of a profile: what in it is the profile's, how a new one takes it, and how it is given back.
 //!
 //! ```text
 //!   lock                              one process's at a time
 //!   keys, vault.db…                   the profile
 //!   journal/*.seg, snapshots/*.snap
+//!   vault.new.db…, keys.new           a profile that is being made: the keys file makes it one, then the vault gets its name
 //!   keys.deleted                      a profile whose deletion began
 //! ```
+//!
+//! Nothing that bears a finished name is ever removed but by the deletion of the profile: whoever put it there may want it back.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use thicket_engine::{Fault, KEYS_FILE, disk_error, is_segment, is_snapshot};
 use thicket_types::error::Code;
 
 /// The vault's database.
 pub(crate) const VAULT_FILE: &str = "vault.db";
+/// The same until the keys file is there.
+pub(crate) const NEW_VAULT_FILE: &str = "vault.new.db";
 
 const LOCK_FILE: &str = "lock";
 const DELETED_KEYS_FILE: &str = "keys.deleted";
-const FILES: [&str; 6] = ["keys.new", DELETED_KEYS_FILE, VAULT_FILE, "vault.db-wal", "vault.db-shm", "vault.db-journal"];
+/// What a create that was cut off leaves beside the lock. Nobody can ever open it.
+const UNFINISHED: [&str; 5] = ["keys.new", NEW_VAULT_FILE, "vault.new.db-wal", "vault.new.db-shm", "vault.new.db-journal"];
+const FINISHED: [&str; 5] = [DELETED_KEYS_FILE, VAULT_FILE, "vault.db-wal", "vault.db-shm", "vault.db-journal"];
 /// The folders of a profile, and which files in them are its own.
 const INNER: [(&str, IsOurs); 2] = [("journal", is_segment), ("snapshots", is_snapshot)];
 
@@ -33,13 +40,102 @@ fn failed(error: io::Error) -> Fault {
     }
 }
 
-/// Makes a folder that nobody but its owner enters, with those above it.
-pub(crate) fn private(folder: &Path) -> Result<(), Fault> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(failed)
+/// Refuses a folder in which no profile can be made. One that is not there, is empty, or holds what a create left that was cut
+/// off, is good.
+///
+/// **Errors:** `ProfileExists`, `FolderNotEmpty`, the disk's.
+pub(crate) fn vacant(folder: &Path) -> Result<(), Fault> {
+    let entries = match fs::read_dir(folder) {
+        Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut found = Ok(());
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        if name == KEYS_FILE {
+            return Err(Fault::from(Code::ProfileExists));
+        }
+        // A lock is an empty file: one with something in it is somebody's.
+        let is_lock = name == LOCK_FILE && entry.metadata().is_ok_and(|lock| lock.is_file() && lock.len() == 0);
+        if !is_lock && !UNFINISHED.iter().any(|unfinished| name == *unfinished) {
+            found = Err(Fault::from(Code::FolderNotEmpty));
+        }
+    }
+    found
+}
+
+/// A folder in which a profile is being made: for its owner alone, locked, and empty but for the lock.
+pub(crate) struct Making {
+    folder: PathBuf,
+    /// The nearest folder above that was there before: what lies below it was made now.
+    above: Option<PathBuf>,
+    /// How the folder was open before, if it was there.
+    permissions: Option<fs::Permissions>,
+    lock: Option<File>,
+}
+
+impl Making {
+    /// Takes a folder. **Errors:** `ProfileExists`, `FolderNotEmpty`, `ProfileInUse`, the disk's; after one all is as before.
+    pub(crate) fn begin(folder: &Path) -> Result<Making, Fault> {
+        vacant(folder)?;
+        let above = folder.ancestors().find(|above| above.is_dir()).map(Path::to_path_buf);
+        let permissions = fs::metadata(folder).ok().map(|data| data.permissions());
+        let mut making = Making { folder: folder.to_path_buf(), above, permissions, lock: None };
+        match making.take() {
+            Ok(()) => Ok(making),
+            Err(fault) => {
+                making.clear();
+                Err(fault)
+            }
+        }
+    }
+
+    fn take(&mut self) -> Result<(), Fault> {
+        private_folders().create(&self.folder).map_err(failed)?;
+        let lock = lock(&self.folder)?;
+        // Under the lock once more: another process may have made one meanwhile.
+        vacant(&self.folder)?;
+        self.lock = Some(lock);
+        make_private(&self.folder)?;
+        UNFINISHED.iter().try_for_each(|file| remove(&self.folder.join(file)))
+    }
+
+    /// The profile is whole: gives its lock.
+    pub(crate) fn done(self) -> Result<File, Fault> {
+        self.lock.ok_or(Fault::from(Code::Inconsistent))
+    }
+
+    /// Takes everything back. What can't be removed stays; the fault that led here says enough.
+    pub(crate) fn clear(self) {
+        if let Some(lock) = self.lock {
+            // Without its keys first it is no profile. All of it was made under this lock.
+            for file in [KEYS_FILE].iter().chain(&UNFINISHED).chain(&FINISHED).chain(&[LOCK_FILE]) {
+                let _ = remove(&self.folder.join(file));
+            }
+            if let Some(permissions) = self.permissions {
+                let _ = fs::set_permissions(&self.folder, permissions);
+            }
+            drop(lock);
+        }
+        let made = self.folder.ancestors().take_while(|made| self.above.as_deref() != Some(made) && !made.as_os_str().is_empty());
+        for folder in made {
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// Gives the vault of a profile that was just made its name. A create that was cut off after its keys file is finished so by
+/// the next unlock.
+pub(crate) fn finish(folder: &Path) -> Result<(), Fault> {
+    let (new, vault) = (folder.join(NEW_VAULT_FILE), folder.join(VAULT_FILE));
+    if vault.exists() || !new.exists() {
+        return Ok(());
+    }
+    fs::rename(new, vault).map_err(failed)?;
+    sync(folder)
 }
 
 /// Locks a profile's folder against other processes, for as long as the file is held.
@@ -74,7 +170,7 @@ pub(crate) fn empty(folder: &Path, lock: File) -> Result<bool, Fault> {
     for (inner, is_ours) in INNER {
         empty_inner(&folder.join(inner), is_ours)?;
     }
-    FILES.iter().try_for_each(|file| remove(&folder.join(file)))?;
+    UNFINISHED.iter().chain(&FINISHED).try_for_each(|file| remove(&folder.join(file)))?;
     remove(&folder.join(LOCK_FILE))?;
     drop(lock);
     Ok(fs::remove_dir(&folder).is_ok())
@@ -102,4 +198,33 @@ fn remove(file: &Path) -> Result<(), Fault> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(error)),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Makes a folder's entries durable.
+fn sync(folder: &Path) -> Result<(), Fault> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+fn private_folders() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+/// A folder that was there before may be open to others; it is empty, and from now on a profile's.
+#[cfg(unix)]
+fn make_private(folder: &Path) -> Result<(), Fault> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(folder).map_err(failed)?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed)
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) -> Result<(), Fault> {
+    Ok(())
 }

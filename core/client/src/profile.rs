@@ -1,6 +1,6 @@
 //! A profile's folder: its lock, and how it is made and opened.
 
-use crate::folder::{self, VAULT_FILE};
+use crate::folder::{self, Making, NEW_VAULT_FILE, VAULT_FILE};
 use crate::pump::{Pump, named_bodies};
 use crate::system::{SharedEntropyHandle, SystemEntropy, share};
 use std::fs::File;
@@ -39,9 +39,19 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Makes a new profile, with a new identity or an imported one. The folder may be there, and empty.
+    /// Refuses a folder in which no profile can be made: one that is there must be empty. What a create left that was cut off
+    /// does not count.
     ///
-    /// **Errors:** `ProfileExists`, `ProfileInUse`, the disk's. After an error the folder holds no profile.
+    /// **Errors:** `ProfileExists`, `FolderNotEmpty`, the disk's.
+    pub fn vacant(folder: &Path) -> Result<(), Fault> {
+        folder::vacant(folder)
+    }
+
+    /// Makes a new profile, with a new identity or an imported one. The folder may be there, and empty; it is its owner's alone
+    /// from then on.
+    ///
+    /// **Errors:** as [`Profile::vacant`]; `ProfileInUse`; of an imported key `WrongPassphrase`, `BadCertificate` and
+    /// `MalformedName`. After an error all is as before.
     pub fn create(
         folder: &Path,
         origin: Origin,
@@ -50,24 +60,15 @@ impl Profile {
         entropy: SharedEntropy,
         clock: &dyn Clock,
     ) -> Result<Profile, Fault> {
-        folder::private(folder)?;
-        let lock = folder::lock(folder)?;
-        if folder.join(thicket_engine::KEYS_FILE).exists() {
-            return Err(Fault::from(Code::ProfileExists));
-        }
-        // The keys file comes last and makes it a profile. What an earlier try left without one, nobody can ever open.
-        for left in [VAULT_FILE, "vault.db-wal", "vault.db-shm"] {
-            match std::fs::remove_file(folder.join(left)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Fault::from(Code::DiskFailed)),
-                Ok(()) | Err(_) => {}
+        let making = Making::begin(folder)?;
+        let new = NewAccount { origin, at: clock.now() };
+        match make(folder, &new, passphrase, options, entropy.clone()) {
+            Ok((keys, vault)) => Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock: making.done()? }),
+            Err(fault) => {
+                making.clear();
+                Err(fault)
             }
         }
-        let mut source = SharedEntropyHandle(entropy.clone());
-        let keys = ProfileKeys::make_all(&mut source, passphrase, options.cost)?;
-        let new = NewAccount { origin, at: clock.now() };
-        let vault = SqlVault::create(&folder.join(VAULT_FILE), &keys.vault_key()?, entropy.clone(), &new)?;
-        keys.write_new(&mut OsDisk::new(folder))?;
-        Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock })
     }
 
     /// Unlocks a profile.
@@ -80,6 +81,7 @@ impl Profile {
         }
         let lock = folder::lock(folder)?;
         let keys = ProfileKeys::unlock(&mut OsDisk::new(folder), passphrase)?;
+        folder::finish(folder)?;
         let vault = SqlVault::open(&folder.join(VAULT_FILE), &keys.vault_key()?, entropy.clone())?;
         Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock })
     }
@@ -177,8 +179,29 @@ impl Profile {
     }
 }
 
+/// Makes vault and keys. The keys file comes last and makes it a profile: before it the vault has a name that says so, and what
+/// stands under its own name was never put there by a create that failed.
+fn make(
+    folder: &Path,
+    new: &NewAccount,
+    passphrase: &Secret<Vec<u8>>,
+    options: Options,
+    entropy: SharedEntropy,
+) -> Result<(ProfileKeys, SqlVault), Fault> {
+    let mut source = SharedEntropyHandle(entropy.clone());
+    let keys = ProfileKeys::make_all(&mut source, passphrase, options.cost)?;
+    let key = keys.vault_key()?;
+    let mut vault = SqlVault::create(&folder.join(NEW_VAULT_FILE), &key, entropy.clone(), new)?;
+    // Into one file, which can be renamed.
+    vault.checkpoint()?;
+    drop(vault);
+    keys.write_new(&mut OsDisk::new(folder))?;
+    folder::finish(folder)?;
+    Ok((keys, SqlVault::open(&folder.join(VAULT_FILE), &key, entropy)?))
+}
+
 /// Looks at a profile while another process writes it. What that process does between two reads of ours (a new segment with
-/// a new key, an old snapshot removed) looks like damage once, and is gone at the next look.
+/// a new key, an old snapshot removed, the vault of a new profile named) looks like damage once, and is gone at the next look.
 fn look_beside(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Reader), Fault> {
     let look = || {
         let mut disk = OsDisk::new(folder);

@@ -33,12 +33,13 @@ impl ProfileKeys {
         Ok(ProfileKeys { keys })
     }
 
-    /// Writes the keys file of a new profile. **Errors:** `ProfileExists`, the disk's.
+    /// Writes the keys file of a new profile, whole or not at all. **Errors:** `ProfileExists`, the disk's.
     pub fn write_new(&self, disk: &mut dyn Disk) -> Result<(), Fault> {
-        disk.create(KEYS_FILE, &self.keys.encode()?).map_err(|error| match error {
-            DiskError::Exists => Fault::from(Code::ProfileExists),
-            other => Fault::from(other),
-        })
+        match disk.len(KEYS_FILE) {
+            Err(DiskError::Missing) => self.write(disk),
+            Err(other) => Err(Fault::from(other)),
+            Ok(_) => Err(Fault::from(Code::ProfileExists)),
+        }
     }
 
     /// Unlocks the keys. **Errors:** `ProfileMissing`, `WrongPassphrase`, `KeysDamaged`, `ProfileNewer`.

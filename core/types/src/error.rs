@@ -90,6 +90,7 @@ errors! {
     125 NotCopied Caller "no other device has taken this account over", "nothing needs doing";
     126 Usage Caller "the command line asks for what cannot be", "see thicket --help, and the --help of the command";
     127 Interrupted Caller "the command was interrupted", "what was asked for and is durable goes on at the next command";
+    128 FolderNotEmpty Caller "this folder holds other files, or a profile without its keys file", "choose a folder that is empty or not there; if a keys file was moved away, put it back";
 
     200 NameTaken Peer "the name is taken", "choose another name";
     201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";

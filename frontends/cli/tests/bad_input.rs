@@ -259,7 +259,7 @@ fn a_real_full_disk_is_said_and_with_room_all_goes_on() {
     all_goes_on(&moved, &[]);
 }
 
-/// Without room for a folder, the lock or the vault no profile is made.
+/// Without room for a folder, the lock or the vault no profile is made, and nothing is left of it.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_without_room_for_a_file_is_full_when_a_profile_is_made() {
@@ -272,5 +272,6 @@ fn a_disk_without_room_for_a_file_is_full_when_a_profile_is_made() {
         };
         let alice = Person { name: "alice", home: disk.0.join("alice") };
         is_error(&alice.run(&["--json", "account", "create", "alice"]), 8, Code::DiskFull);
+        assert_eq!(std::fs::read_dir(&at).expect("a disk").count(), 0, "{inodes}");
     }
 }

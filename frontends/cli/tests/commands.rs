@@ -37,6 +37,27 @@ fn an_account_is_made_once_and_shown() {
     assert_eq!(last_json(&shown)["fingerprint"].as_str().map(str::len), Some(40));
 }
 
+#[test]
+fn what_is_in_a_folder_already_is_neither_made_a_profile_nor_deleted_with_one() {
+    let folder = made();
+    let home = folder.path().join("p");
+    let of = |output: &Output| (status(output), last_json(output)["error"]["code"].as_u64());
+    // Without its keys file it is no profile, and none is made over it.
+    std::fs::rename(home.join("keys"), folder.path().join("keys")).expect("a rename");
+    assert_eq!(of(&thicket(&home, &["--json", "account", "create", "eve"])), (3, Some(128)));
+    std::fs::rename(folder.path().join("keys"), home.join("keys")).expect("a rename");
+    std::fs::rename(home.join("vault.db"), folder.path().join("vault.db")).expect("a rename");
+    assert_eq!(of(&thicket(&home, &["--json", "account", "show"])), (7, Some(304)));
+    std::fs::rename(folder.path().join("vault.db"), home.join("vault.db")).expect("a rename");
+    std::fs::write(home.join("letter"), "mine").expect("room");
+    let deleted = thicket(&home, &["account", "delete", "--yes"]);
+    assert_eq!(status(&deleted), 0, "{deleted:?}");
+    let said = String::from_utf8(deleted.stderr).expect("UTF-8");
+    assert!(said.contains(home.to_str().expect("UTF-8")) && said.contains("stays"), "{said}");
+    let left: Vec<_> = std::fs::read_dir(&home).expect("it stays").map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(left, ["letter"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_profile_is_for_its_owner_alone() {
@@ -81,7 +102,7 @@ fn an_exported_identity_is_imported_elsewhere() {
         .output()
         .expect("the program starts");
     assert_eq!(status(&wrong), 4);
-    assert!(!folder.path().join("r/keys").exists(), "nothing was made");
+    assert!(!folder.path().join("r").exists(), "nothing was made");
 }
 
 #[test]

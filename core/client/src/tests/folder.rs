@@ -2,7 +2,17 @@
 
 use super::*;
 use std::fs;
-use thicket_engine::{is_segment, is_snapshot};
+use thicket_engine::{KEYS_FILE, is_segment, is_snapshot};
+
+fn made(folder: &Path, who: &str) -> Result<Profile, Code> {
+    by(folder, Origin::New(name(who)))
+}
+
+fn by(folder: &Path, origin: Origin) -> Result<Profile, Code> {
+    let clock = ManualClock(Arc::new(AtomicU64::new(START_MS)));
+    let entropy = share(Box::new(SeededEntropy::new(1)));
+    Profile::create(folder, origin, &passphrase(), CHEAP, entropy, &clock).map_err(|fault| fault.code)
+}
 
 fn unlocked(folder: &Path) -> Result<Profile, Code> {
     Profile::unlock(folder, &passphrase(), share(Box::new(SeededEntropy::new(0)))).map_err(|fault| fault.code)
@@ -68,6 +78,84 @@ fn the_names_of_all_files_of_a_profile_are_known() {
     for other in ["1.snap", "000000000000000g.snap", "0000000000000001.snap.old", "0000000000000001.seg", ""] {
         assert!(!is_snapshot(other) && !is_segment(other), "{other}");
     }
+}
+
+#[test]
+fn no_profile_is_made_in_a_folder_that_holds_anything_and_nothing_there_changes() {
+    let (_world, folder) = lived();
+    // Given a profile whose keys file was moved away, and folders of other things.
+    fs::rename(folder.join(KEYS_FILE), folder.join("moved")).expect("a rename");
+    let other = TempDir::new().expect("a folder");
+    let others = ["vault.db", "keys.deleted", "lock", "letters"].map(|file| {
+        let folder = other.path().join(format!("with {file}"));
+        fs::create_dir(&folder).expect("room");
+        fs::write(folder.join(file), "mine").expect("room");
+        folder
+    });
+    for folder in others.iter().chain([&folder]) {
+        let before = folder_bytes(folder);
+        assert_eq!(made(folder, "eve").err(), Some(Code::FolderNotEmpty), "{}", folder.display());
+        assert!(folder_bytes(folder) == before, "{}", folder.display());
+    }
+    fs::rename(folder.join("moved"), folder.join(KEYS_FILE)).expect("a rename");
+    assert!(unlocked(&folder).is_ok(), "and the old profile opens again");
+}
+
+#[test]
+fn what_a_create_left_that_was_cut_off_is_taken_away_by_the_next() {
+    let folder = TempDir::new().expect("a folder");
+    let left = ["lock", "keys.new", "vault.new.db", "vault.new.db-wal", "vault.new.db-shm", "vault.new.db-journal"];
+    for file in left {
+        fs::write(folder.path().join(file), if file == "lock" { "" } else { "half" }).expect("room");
+    }
+    assert_eq!(unlocked(folder.path()).err(), Some(Code::ProfileMissing));
+    drop(made(folder.path(), "alice").expect("room"));
+    assert_eq!(names(folder.path()), ["keys", "lock", "vault.db"]);
+    assert_eq!(unlocked(folder.path()).expect("intact").own().0, "alice");
+}
+
+#[test]
+fn a_profile_whose_making_was_cut_off_after_its_keys_is_finished_by_its_unlock() {
+    let folder = TempDir::new().expect("a folder");
+    drop(made(folder.path(), "alice").expect("room"));
+    let (vault, new) = (folder.path().join("vault.db"), folder.path().join("vault.new.db"));
+    fs::rename(&vault, &new).expect("a rename");
+    let wrong = Secret::new(b"wrong".to_vec());
+    assert!(Profile::unlock(folder.path(), &wrong, share(Box::new(SeededEntropy::new(0)))).is_err());
+    assert!(new.exists(), "who has not the passphrase changes nothing");
+    assert_eq!(unlocked(folder.path()).expect("intact").own().0, "alice");
+    assert!(vault.exists() && !new.exists());
+}
+
+#[test]
+fn an_import_that_fails_leaves_nothing_behind() {
+    let place = TempDir::new().expect("a folder");
+    let armored = made(&place.path().join("alice"), "alice").expect("room").export(&passphrase()).expect("a key");
+    let wrong = || Origin::Imported { armored: armored.clone(), passphrase: Secret::new(b"wrong".to_vec()) };
+    let garbage = || Origin::Imported { armored: "garbage".to_owned(), passphrase: passphrase() };
+    let there = place.path().join("there");
+    fs::create_dir(&there).expect("room");
+    for (folder, left) in [(place.path().join("a/b/c"), place.path().join("a")), (there.clone(), there.join("lock"))] {
+        assert_eq!(by(&folder, wrong()).err(), Some(Code::WrongPassphrase));
+        assert_eq!(by(&folder, garbage()).err(), Some(Code::BadCertificate));
+        assert!(!left.exists(), "{}", left.display());
+    }
+    assert_eq!(fs::read_dir(&there).expect("it was there before").count(), 0);
+    assert!(by(&there, Origin::Imported { armored, passphrase: passphrase() }).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_is_open_to_others_is_closed_when_a_profile_is_made_in_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().expect("a folder");
+    let mode = || fs::metadata(folder.path()).expect("a folder").permissions().mode() & 0o777;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("ours");
+    let garbage = Origin::Imported { armored: "garbage".to_owned(), passphrase: passphrase() };
+    assert!(by(folder.path(), garbage).is_err());
+    assert_eq!(mode(), 0o755, "what failed changes nothing");
+    drop(made(folder.path(), "alice").expect("room"));
+    assert_eq!(mode(), 0o700);
 }
 
 #[test]

@@ -120,9 +120,8 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
 
 fn create(global: &Global, new: bool, origin: impl FnOnce(&Secret<Vec<u8>>) -> Result<Origin, Trouble>) -> Result<Profile, Trouble> {
     let folder = home::folder(global)?;
-    if folder.join("keys").exists() {
-        return Err(Code::ProfileExists.into());
-    }
+    // Before anything is asked for.
+    Profile::vacant(&folder)?;
     let passphrase = home::passphrase(global, new)?;
     let origin = origin(&passphrase)?;
     let _making = Progress::start(global, "making the profile");

@@ -52,8 +52,12 @@ impl SqliteStore {
         let path = path::absolute(path).map_err(|_| OpenError::DiskFailed)?;
         // SQLite goes by the umask, so it makes none: it takes an empty file as a new store, and gives its mode to the
         // write-ahead log and the index. A file that is there is not opened here, since closing it would drop SQLite's locks.
-        // Where none can be made, opening fails next.
-        let _ = private_file().open(&path);
+        // Where none can be made, opening fails next, but SQLite does not say for want of room.
+        if let Err(error) = private_file().open(&path)
+            && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        {
+            return Err(OpenError::DiskFull);
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(path, flags)?;
         // Read before anything is written: what is not ours stays as it is.

@@ -91,6 +91,10 @@ errors! {
     126 Usage Caller "the command line asks for what cannot be", "see thicket --help, and the --help of the command";
     127 Interrupted Caller "the command was interrupted", "what was asked for and is durable goes on at the next command";
     128 FolderNotEmpty Caller "this folder holds other files, or a profile without its keys file", "choose a folder that is empty or not there; if a keys file was moved away, put it back";
+    129 RelayInUse Caller "another relay runs on this home", "stop it first, or give this one a home of its own";
+    130 StoreMissing Caller "there is no relay's store in this home", "name the home of a relay that has run";
+    131 FileExists Caller "there is such a file already", "choose another name; nothing was written over";
+    132 StoreNewer Caller "this relay's store was written by a newer version", "update thicket-relayd; nothing was changed";
 
     200 NameTaken Peer "the name is taken", "choose another name";
     201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";
@@ -122,6 +126,9 @@ errors! {
     306 KeysDamaged Device "the keys file is damaged", "keep the folder as it is, and restore a backup";
     307 ClockWrong Device "this device's clock and the relay's are minutes apart or more", "set this clock if it is the wrong one; messages go all the same, under wrong times";
     308 FileFailed Device "a file or a stream cannot be read or written", "see that it is there, and who may use it";
+    309 StoreDamaged Device "the relay's store is damaged, or is none", "keep the file as it is, and put a backup in its place";
+    310 RelayKeyDamaged Device "the relay's keys file is damaged", "put your copy of it back: with new keys it is another relay to its clients";
+    311 CannotListen Device "the relay cannot listen there", "see that the address is this machine's, and that no other program listens there";
 
     400 ForgedAnswer Peer "an answer does not bear the relay's signature", "do not trust this relay or the way to it";
     401 ForgedEntry Peer "the relay gave an entry that its owner did not sign", "do not trust this relay";

@@ -7,7 +7,8 @@ use thicket_client::SystemEntropy;
 use thicket_types::ports::Entropy as _;
 use thicket_types::secret::Secret;
 
-const FILE: &str = "relay.key";
+/// Where they are, in the home.
+pub const FILE: &str = "relay.key";
 const UNFINISHED: &str = "relay.key.new";
 
 /// Two secrets: the relay's Ed25519 identity and its Noise key.

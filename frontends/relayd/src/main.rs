@@ -6,12 +6,14 @@ mod home;
 mod identity;
 mod log;
 mod policy;
+mod trouble;
 
 use clap::{Parser, Subcommand};
 use config::Config;
 use home::NoHome;
 use identity::Identity;
 use log::{Level, Line, Watch};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +25,8 @@ use thicket_openpgp::Verifier;
 use thicket_relay::{Bell, Counts, Policy, Relay, Running, World};
 use thicket_store::SqliteStore;
 use thicket_transport::DirectRelay;
+use thicket_types::error::Code;
+use trouble::Trouble;
 
 /// How often the running relay is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -63,25 +67,12 @@ enum Command {
     },
 }
 
-/// What stops relayd, and the status it exits with.
-struct Trouble(u8, String);
-
-impl Trouble {
-    fn fault(error: impl std::fmt::Display) -> Trouble {
-        Trouble(1, error.to_string())
-    }
-
-    fn usage(words: impl std::fmt::Display) -> Trouble {
-        Trouble(2, words.to_string())
-    }
-}
-
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Trouble(status, words)) => {
-            eprintln!("thicket-relayd: {words}");
-            ExitCode::from(status)
+        Err(trouble) => {
+            eprintln!("thicket-relayd: {trouble}");
+            ExitCode::from(trouble.status())
         }
     }
 }
@@ -97,19 +88,22 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
     let store_file = config.home.join("relay.db");
     if let Some(Command::Backup { to }) = &arguments.command {
         if !store_file.is_file() {
-            return Err(Trouble(3, format!("there is no store in {}", config.home.display())));
+            return Err(Trouble::at(&config.home, Code::StoreMissing));
         }
-        let store = SqliteStore::open(&store_file).map_err(Trouble::fault)?;
-        return store.backup(to).map_err(Trouble::fault);
+        let store = SqliteStore::open(&store_file).map_err(|error| Trouble::store(&store_file, error))?;
+        return store.backup(to).map_err(|error| Trouble::backup(&store_file, to, error));
     }
     // Before anything is made: a configuration that is refused leaves no trace.
     let settings = Settings::of(&config)?;
     let _lock = home::take(&config.home).map_err(|no_home| match no_home {
-        NoHome::InUse => Trouble(5, format!("another relay runs on {}", config.home.display())),
-        NoHome::Failed(error) => Trouble::fault(error),
+        NoHome::InUse => Trouble::at(&config.home, Code::RelayInUse),
+        NoHome::Failed(error) => Trouble::file(&config.home, &error),
     })?;
-    let identity = Identity::load_or_make(&config.home).map_err(Trouble::fault)?;
-    let store = SqliteStore::open(&store_file).map_err(Trouble::fault)?;
+    let identity = Identity::load_or_make(&config.home).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => Trouble::at(&config.home.join(identity::FILE), Code::RelayKeyDamaged),
+        _ => Trouble::file(&config.home.join(identity::FILE), &error),
+    })?;
+    let store = SqliteStore::open(&store_file).map_err(|error| Trouble::store(&store_file, error))?;
     serve(settings, &identity, store, arguments.log)
 }
 
@@ -134,7 +128,7 @@ fn serve(settings: Settings, identity: &Identity, store: SqliteStore, log: Level
     let ringing = bell.clone();
     let bell_of_frames = Arc::new(move || ringing.ring());
     let direct = DirectRelay::bind_bounded(listen, identity.noise(), Box::new(SystemEntropy), bell_of_frames, connections_address_max)
-        .map_err(|error| Trouble(1, format!("cannot listen on {listen}: {error}")))?;
+        .map_err(|error| Trouble::Numbered(Code::CannotListen, format!("{listen}: {} ({error})", Code::CannotListen.what())))?;
     let stop = Arc::new(AtomicBool::new(false));
     let (stopping, waking) = (stop.clone(), Arc::new(Bell::default()));
     let wake = waking.clone();
@@ -142,12 +136,12 @@ fn serve(settings: Settings, identity: &Identity, store: SqliteStore, log: Level
         stopping.store(true, Ordering::Release);
         wake.ring();
     })
-    .map_err(Trouble::fault)?;
+    .map_err(Trouble::system)?;
     println!("{}", direct.address());
     let world = World { entropy: Box::new(SystemEntropy), clock: Box::new(SystemClock::new()), verify: Box::new(Verifier), policy };
     let relay = Relay::new(store, direct, identity.relay(), world);
     let counters = relay.counters();
-    let running = Running::start(relay, bell).map_err(Trouble::fault)?;
+    let running = Running::start(relay, bell).map_err(Trouble::system)?;
     log.tell(&Line::note("started"));
     let (began, mut watch) = (Instant::now(), Watch::default());
     while !stop.load(Ordering::Acquire) && running.is_running() {
@@ -157,7 +151,7 @@ fn serve(settings: Settings, identity: &Identity, store: SqliteStore, log: Level
         }
     }
     // The turn under way ends and is committed; what is not answered is asked again.
-    running.stop().ok_or(Trouble(1, "the relay's thread failed".to_owned()))?;
+    running.stop().ok_or_else(|| Trouble::system("the relay's thread failed; report it"))?;
     let (seconds, all) = (began.elapsed().as_secs(), log::since(Counts::default(), counters.counts()));
     log.tell(&Line::note(format!("stopped after {seconds} s: {all}")));
     Ok(())

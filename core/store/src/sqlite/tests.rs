@@ -84,7 +84,7 @@ fn what_is_no_store_is_refused_untouched() {
     let before = fs::read(&other).expect("bytes");
     assert_eq!(SqliteStore::open(&other).err(), Some(OpenError::Damaged));
     assert_eq!(fs::read(&other).expect("bytes"), before);
-    assert_eq!(SqliteStore::open(&folder.path().join("missing/relay.db")).err(), Some(OpenError::DiskFailed));
+    assert_eq!(SqliteStore::open(&folder.path().join("missing/relay.db")).err(), Some(OpenError::Shut));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn backup_is_equal_and_overwrites_nothing() {
     let bytes = fs::read(&copy).expect("bytes");
     assert_eq!(store.backup(&copy), Err(BackupError::Exists));
     assert_eq!(fs::read(&copy).expect("bytes"), bytes);
-    assert_eq!(store.backup(&folder.path().join("missing/copy.db")), Err(BackupError::DiskFailed));
+    assert_eq!(store.backup(&folder.path().join("missing/copy.db")), Err(BackupError::Shut));
 
     let mut copied = open(&copy);
     for table in tables(&store.conn) {

@@ -9,9 +9,11 @@ pub enum OpenError {
     Newer,
     /// The file is damaged, or no store.
     Damaged,
+    /// It can be neither opened nor made: no permission, or no such folder.
+    Shut,
     /// There is no room.
     DiskFull,
-    /// The disk failed: an I/O error, no permission, or no such folder.
+    /// The disk failed: an I/O error.
     DiskFailed,
 }
 
@@ -20,6 +22,7 @@ impl fmt::Display for OpenError {
         f.write_str(match self {
             OpenError::Newer => "the store was made by a newer version",
             OpenError::Damaged => "the store's file is damaged, or no store",
+            OpenError::Shut => "the store's file can be neither opened nor made",
             OpenError::DiskFull => "the disk is full",
             OpenError::DiskFailed => "the disk failed",
         })
@@ -34,6 +37,7 @@ impl From<rusqlite::Error> for OpenError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => OpenError::DiskFull,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Damaged,
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => OpenError::Shut,
             Some(_) | None => OpenError::DiskFailed,
         }
     }
@@ -46,9 +50,13 @@ pub enum BackupError {
     Exists,
     /// There is something to commit first.
     Uncommitted,
+    /// The store is damaged.
+    Damaged,
+    /// It can't be made: no permission, or no such folder.
+    Shut,
     /// There is no room.
     DiskFull,
-    /// The disk failed: an I/O error, no permission, or no such folder.
+    /// The disk failed: an I/O error.
     DiskFailed,
 }
 
@@ -57,6 +65,8 @@ impl fmt::Display for BackupError {
         f.write_str(match self {
             BackupError::Exists => "the backup's file exists already",
             BackupError::Uncommitted => "the store has something to commit first",
+            BackupError::Damaged => "the store is damaged",
+            BackupError::Shut => "the backup's file can't be made",
             BackupError::DiskFull => "the disk is full",
             BackupError::DiskFailed => "the disk failed",
         })
@@ -68,8 +78,9 @@ impl error::Error for BackupError {}
 impl From<OpenError> for BackupError {
     fn from(error: OpenError) -> BackupError {
         match error {
+            OpenError::Damaged => BackupError::Damaged,
             OpenError::DiskFull => BackupError::DiskFull,
-            OpenError::Newer | OpenError::Damaged | OpenError::DiskFailed => BackupError::DiskFailed,
+            OpenError::Newer | OpenError::Shut | OpenError::DiskFailed => BackupError::DiskFailed,
         }
     }
 }
@@ -78,7 +89,8 @@ impl From<io::Error> for BackupError {
     fn from(error: io::Error) -> BackupError {
         match error.kind() {
             io::ErrorKind::AlreadyExists => BackupError::Exists,
-            io::ErrorKind::StorageFull => BackupError::DiskFull,
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => BackupError::Shut,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => BackupError::DiskFull,
             _ => BackupError::DiskFailed,
         }
     }

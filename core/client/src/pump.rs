@@ -40,6 +40,8 @@ pub enum Point {
     Appended {
         /// Records in it.
         records: usize,
+        /// The Intents among them, in order.
+        intents: Vec<IntentId>,
     },
     /// The vault has committed; none of its outcomes is journaled.
     Committed {
@@ -91,6 +93,15 @@ pub fn named_bodies(state: &State) -> Vec<BodyRef> {
         _ => None,
     });
     waiting.chain(filed).collect()
+}
+
+/// The Intents of a block, by its effects: each is answered in its own fold.
+fn asked_in(effects: &[(EffectId, Effect)]) -> Vec<IntentId> {
+    let asked = |(_, effect): &(EffectId, Effect)| match effect {
+        Effect::Notify(Change::Answered { intent, .. }) => Some(*intent),
+        _ => None,
+    };
+    effects.iter().filter_map(asked).collect()
 }
 
 impl<V: Vault> Pump<V> {
@@ -184,7 +195,7 @@ impl<V: Vault> Pump<V> {
             let folded = turn.records > 0;
             pumped.records += turn.records;
             if folded {
-                self.at(Point::Appended { records: turn.records })?;
+                self.at(Point::Appended { records: turn.records, intents: asked_in(&turn.effects) })?;
             }
             pumped.changes.extend((0..turn.set_aside).map(|_| Change::Dropped(Code::FoldPanicked)));
             pumped.answers.extend(turn.failed.into_iter().map(|(id, code)| (id, Err(code))));

@@ -6,7 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
+use thicket_engine::{OsDisk, ProfileKeys, walk};
 use thicket_scanner::{Scanner, files, forms};
+use thicket_types::event::Event;
+use thicket_types::ids::IntentId;
+use thicket_types::secret::Secret;
 
 const PASSPHRASE: &str = "an open secret for the demo";
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
@@ -115,6 +119,26 @@ fn with_canary(database: &Path, to: &Path, canary: &[u8]) {
     conn.execute("DELETE FROM item WHERE place = 1000001", []).expect("a row");
 }
 
+/// What the last block of each segment asked for, of a kept profile's journal; the oldest segment first.
+fn asked_at_the_end_of_segments(home: &Path) -> Vec<Vec<IntentId>> {
+    let mut disk = OsDisk::new(home);
+    let keys = ProfileKeys::unlock(&mut disk, &Secret::new(PASSPHRASE.as_bytes().to_vec())).expect("the demo's passphrase");
+    let (mut ends, mut segment, mut block_ended) = (Vec::new(), None, true);
+    walk(&mut disk, &keys, &mut |walked| {
+        if segment.replace(walked.place.segment) != Some(walked.place.segment) {
+            ends.push(Vec::new());
+        } else if block_ended && let Some(last) = ends.last_mut() {
+            last.clear();
+        }
+        block_ended = walked.chain.is_some();
+        if let (Event::Requested { id, .. }, Some(last)) = (&walked.record.event, ends.last_mut()) {
+            last.push(*id);
+        }
+    })
+    .expect("an intact journal");
+    ends
+}
+
 #[test]
 fn the_demo_loses_nothing_and_leaves_no_secret_in_any_file() {
     let folder = TempDir::new().expect("a folder");
@@ -125,6 +149,10 @@ fn the_demo_loses_nothing_and_leaves_no_secret_in_any_file() {
     assert_eq!(report["messages_sent"], report["messages_delivered"]);
     assert!(report["messages_sent"].as_u64() > Some(40));
     assert_eq!(report["digests"].as_object().map(serde_json::Map::len), Some(3));
+
+    // Carol was killed first when her message was on disk, and nothing of it dispatched: her process journaled no more.
+    let ends = asked_at_the_end_of_segments(&keep.join("carol"));
+    assert!(ends.len() == 4 && ends[0].contains(&IntentId(2_u128.to_be_bytes())), "{ends:?}");
 
     // What was said comes from the profiles themselves: no text that the demo learns to say is forgotten here.
     let texts = texts(&keep, &folder.path().join("read"));

@@ -215,7 +215,7 @@ fn so_many_frames_are_judged_by_one_state_and_the_rest_by_the_next() {
     let blocks: Arc<Mutex<Vec<usize>>> = Arc::default();
     let seen = blocks.clone();
     machine.pump.observe(Box::new(move |point| {
-        if let Point::Appended { records } = point {
+        if let Point::Appended { records, .. } = point {
             seen.lock().expect("no thread panics").push(records);
         }
         ControlFlow::Continue(())
@@ -269,6 +269,24 @@ fn what_is_left_at_the_relay_is_counted_to_the_bound() {
         let left = machine.ports.with(|ports| ports.frames.len()) as u64;
         assert_eq!(machine.pump.view().left, (count - left).min(LEFT_MAX as u64));
     }
+}
+
+#[test]
+fn a_block_that_is_on_disk_is_told_with_the_intents_in_it() {
+    let mut machine = Machine::new();
+    let blocks: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let seen = blocks.clone();
+    machine.pump.observe(Box::new(move |point| {
+        if let Point::Appended { intents, .. } = point {
+            seen.lock().expect("no thread panics").push(intents.iter().map(|intent| intent.0[0]).collect());
+        }
+        ControlFlow::Continue(())
+    }));
+    // Asked twice under one id, it is in the journal twice.
+    [1, 2, 1].into_iter().for_each(|number| machine.switch(number));
+    machine.pump_at(0);
+    // Then what the vault answered, which nobody asked for.
+    assert_eq!(*blocks.lock().expect("no thread panics"), [vec![1, 2, 1], vec![]]);
 }
 
 #[test]

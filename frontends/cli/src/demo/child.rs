@@ -40,7 +40,10 @@ fn say(line: &str) {
 
 fn point(point: &Point) -> String {
     match point {
-        Point::Appended { records } => format!("appended {records}"),
+        Point::Appended { records, intents } => {
+            let intents: String = intents.iter().map(|intent| format!(" {}", intent.hex())).collect();
+            format!("appended {records}{intents}")
+        }
         Point::Committed { ops } => format!("committed {}", ops.join(" ")),
         Point::Sent { lane } => format!("sent {lane:?}"),
     }

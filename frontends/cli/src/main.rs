@@ -35,6 +35,9 @@ struct Arguments {
     command: Command,
 }
 
+/// A year, in seconds: no clock is asked for a time that it does not have.
+const TIMEOUT_S_MAX: u64 = 31_536_000;
+
 /// What every command takes.
 #[derive(Args)]
 #[command(next_help_heading = "Options of every command")]
@@ -48,8 +51,8 @@ pub struct Global {
     /// Print JSON: one object, or one a line for lists.
     #[arg(long, global = true)]
     json: bool,
-    /// How long to wait for the relay, in seconds.
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10)]
+    /// How long to wait for the relay, in seconds: at most a year.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=TIMEOUT_S_MAX))]
     timeout: u64,
     /// Tell on standard error what happens.
     #[arg(short, long, global = true)]

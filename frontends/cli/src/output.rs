@@ -1,5 +1,6 @@
 //! What a command ends with: words for a person, JSON for a program, and an exit status for both.
 
+use crate::text::acts;
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
@@ -40,6 +41,26 @@ pub fn print(text: &str) -> Result<(), Trouble> {
         ErrorKind::BrokenPipe => Trouble::Unread,
         _ => Trouble::stream("standard output", &error),
     })
+}
+
+/// Prints a line of JSON on standard output: all JSON goes this way.
+pub fn put_json(value: &Value) -> Result<(), Trouble> {
+    put!("{}", for_a_terminal(&value.to_string()))
+}
+
+/// JSON that a terminal shows and does not obey: the same value, with what would act on it in escapes. None of that is syntax, so
+/// it stands in strings alone.
+fn for_a_terminal(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for char in json.chars() {
+        if acts(char) {
+            let mut units = [0; 2];
+            char.encode_utf16(&mut units).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
 }
 
 /// Prints on standard error.
@@ -113,7 +134,7 @@ impl Trouble {
             Trouble::Said(status) => return ExitCode::from(*status),
             Trouble::Numbered(..) | Trouble::Usage(_) if json => {
                 // If standard output is what failed, the exit status tells alone.
-                let _ = put!("{}", json!({ "error": self.object() }));
+                let _ = put_json(&json!({ "error": self.object() }));
             }
             Trouble::Numbered(code, _) => note!("thicket: {} (error {}). {}.", self.words(), code.number(), sentence(code.hint())),
             Trouble::Usage(words) => note!("thicket: {words}"),
@@ -179,6 +200,15 @@ fn date(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_the_same_value_and_moves_no_terminal() {
+        let said = "a\u{1b}[31m \u{9b}2J \u{7f} \u{202E}evil\u{2066} \u{200B}\u{FEFF}\n\tgrüße, мир, 世界, שלום 👩‍👧 \\u009b \"";
+        let shown = for_a_terminal(&json!({ said: [said] }).to_string());
+        assert!(shown.chars().all(|char| !acts(char)), "{shown:?}");
+        assert!(shown.contains(r"\u009b2J \u007f \u202eevil\u2066 \u200b\ufeff\n\tgrüße, мир, 世界, שלום 👩‍👧 \\u009b"), "{shown}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON"), json!({ said: [said] }));
+    }
 
     #[test]
     fn times_are_read_as_dates() {

@@ -11,11 +11,16 @@ pub fn harmless(text: &str, indent: &str) -> String {
                 shown.push_str(indent);
             }
             '\t' => shown.push(' '),
-            other if other.is_control() || turns(other) => shown.push_str(&format!("<{:04X}>", u32::from(other))),
+            other if acts(other) => shown.push_str(&format!("<{:04X}>", u32::from(other))),
             other => shown.push(other),
         }
     }
     shown
+}
+
+/// Whether a terminal obeys a character instead of showing it, or shows nothing of it.
+pub fn acts(char: char) -> bool {
+    char.is_control() || turns(char)
 }
 
 /// Bidi controls (UAX #9), joiners and separators that hide or turn what is shown.

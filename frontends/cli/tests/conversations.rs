@@ -199,6 +199,24 @@ fn a_chat_keeps_what_it_could_not_send() {
 }
 
 #[test]
+fn text_of_others_moves_no_terminal_in_json_either() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    let said = "\u{9b}31mred \u{202E}turned \u{7f}";
+    let mut bot = bob.start(&["listen"]);
+    until(&mut bot, |line| line["change"] == "connected");
+    alice.say(&["send", "bob", said]);
+    let mut out = BufReader::with_capacity(1, bot.stdout.as_mut().expect("a pipe")).lines();
+    let line = out.find_map(|line| line.ok().filter(|line| line.contains("received"))).expect("it comes");
+    end(bot);
+    for shown in [line, bob.say(&["--json", "read", "alice"]), bob.say(&["--json", "conversations"])] {
+        assert!(!shown.contains(['\u{9b}', '\u{202E}', '\u{7f}']), "{shown:?}");
+        assert!(shown.contains(r"\u009b31mred \u202eturned \u007f"), "{shown}");
+    }
+    assert_eq!(texts(bob, "alice").last().map(String::as_str), Some(said), "the value is as it was sent");
+}
+
+#[test]
 fn a_listener_reads_retries_cancels_forgets_and_updates() {
     let place = Place::with_conversation();
     let Place { alice, bob, .. } = &place;

@@ -1,6 +1,6 @@
 //! Accounts: made, shown, exported.
 
-use crate::output::Trouble;
+use crate::output::{Trouble, put_json};
 use crate::progress::Progress;
 use crate::watch::Watch;
 use crate::{Global, home};
@@ -93,7 +93,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             let name = profile.own().0;
             let folder_went = profile.delete()?;
             if global.json {
-                put!("{}", serde_json::json!({ "deleted": name }))?;
+                put_json(&serde_json::json!({ "deleted": name }))?;
             } else {
                 put!("{name} is deleted from this device.")?;
             }
@@ -107,7 +107,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     };
     let (name, fingerprint) = profile.own();
     if global.json {
-        put!("{}", serde_json::json!({ "name": name, "fingerprint": fingerprint.hex() }))?;
+        put_json(&serde_json::json!({ "name": name, "fingerprint": fingerprint.hex() }))?;
         return Ok(());
     }
     put!("name         {name}")?;
@@ -168,7 +168,7 @@ fn take_over(global: &Global, yes: bool) -> Result<(), Trouble> {
     drop(watch);
     let (name, _) = client.own();
     if global.json {
-        put!("{}", serde_json::json!({ "name": name, "done": "taken over" }))?;
+        put_json(&serde_json::json!({ "name": name, "done": "taken over" }))?;
     } else {
         put!("{name} goes on here. Your contacts are asked to begin anew; delete the other copy.")?;
     }

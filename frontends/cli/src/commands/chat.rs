@@ -5,7 +5,7 @@ use super::read::newest;
 use super::rows::{object, text};
 use super::screen::{Look, Screen};
 use super::send::standing;
-use crate::output::{Trouble, short, time};
+use crate::output::{Trouble, put_json, short, time};
 use crate::text::{fit, harmless};
 use crate::watch::{Watch, name_of};
 use crate::{Global, home, interrupt};
@@ -127,7 +127,7 @@ impl Chat<'_> {
         };
         self.sent.insert(message, (line.to_owned(), MessageState::Queued));
         if self.global.json {
-            return put!("{}", serde_json::json!({ "message": message.hex(), "state": MessageState::Queued.word() }));
+            return put_json(&serde_json::json!({ "message": message.hex(), "state": MessageState::Queued.word() }));
         }
         self.line(now_ms(), "me", &harmless(line, ""), "")
     }
@@ -139,7 +139,7 @@ impl Chat<'_> {
         for change in changes {
             if self.global.json {
                 if let Some(line) = self.concerns(change).then(|| told(self.client, change)).transpose()?.flatten() {
-                    put!("{line}")?;
+                    put_json(&line)?;
                 }
             } else {
                 self.change(change, &mut reached)?;
@@ -227,7 +227,7 @@ impl Chat<'_> {
     /// A message that has a row.
     fn row(&mut self, row: &MessageRow) -> Result<(), Trouble> {
         if self.global.json {
-            return put!("{}", object(row, &self.name));
+            return put_json(&object(row, &self.name));
         }
         let name = self.name.clone();
         let who = if row.direction == Direction::Sent { "me" } else { &name };

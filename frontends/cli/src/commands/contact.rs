@@ -1,7 +1,7 @@
 //! Contacts: looked up, accepted, listed.
 
 use super::account::in_groups;
-use crate::output::Trouble;
+use crate::output::{Trouble, put_json};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
 use std::time::{Duration, Instant};
@@ -193,7 +193,7 @@ fn update(global: &Global, text: &str) -> Result<(), Trouble> {
     drop(watch);
     let followed = followed.unwrap_or(false);
     if global.json {
-        put!("{}", serde_json::json!({ "name": text, "done": if followed { "updated" } else { "asked" } }))?;
+        put_json(&serde_json::json!({ "name": text, "done": if followed { "updated" } else { "asked" } }))?;
     } else if followed {
         put!("Your keys in the conversation with {text} are renewed.")?;
     } else {
@@ -203,7 +203,7 @@ fn update(global: &Global, text: &str) -> Result<(), Trouble> {
 }
 
 fn done(global: &Global, name: &str, what: &str) -> Result<(), Trouble> {
-    if global.json { put!("{}", serde_json::json!({ "name": name, "done": what })) } else { put!("{name} is {what}.") }
+    if global.json { put_json(&serde_json::json!({ "name": name, "done": what })) } else { put!("{name} is {what}.") }
 }
 
 /// Shows the number that both sides compare. Asks no relay.
@@ -212,7 +212,7 @@ fn compare(global: &Global, text: &str) -> Result<(), Trouble> {
     let contact = view.contact(&home::name(text)?).ok_or(Code::UnknownContact)?;
     let number = reader.safety_number(contact.fingerprint)?.ok_or(Code::UnknownContact)?;
     if global.json {
-        put!("{}", serde_json::json!({ "name": contact.name.text(), "safety_number": number, "verified": contact.verified }))?;
+        put_json(&serde_json::json!({ "name": contact.name.text(), "safety_number": number, "verified": contact.verified }))?;
         return Ok(());
     }
     let (first, second) = number.split_at(number.len() / 2);
@@ -254,7 +254,7 @@ fn line(global: &Global, contact: &ContactView) -> Result<(), Trouble> {
             "verified": contact.verified,
             "held": contact.held,
         });
-        put!("{json}")
+        put_json(&json)
     } else {
         put!("{:<20} {}  {standing}", contact.name.text(), in_groups(&contact.fingerprint.hex()))
     }

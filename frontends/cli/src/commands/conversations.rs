@@ -1,7 +1,7 @@
 //! Conversations as a list, and messages found by their words.
 
 use super::rows::{Lines, object, waiting};
-use crate::output::{Trouble, time};
+use crate::output::{Trouble, put_json, time};
 use crate::progress::Progress;
 use crate::text::{fit, harmless};
 use crate::watch::name_of;
@@ -30,7 +30,7 @@ pub fn list(global: &Global) -> Result<(), Trouble> {
     for (name, count, row) in &all {
         let sent = row.direction == Direction::Sent;
         if global.json {
-            put!("{}", json!({ "with": name, "unread": count, "last": row.text, "sent": sent, "stamp_ms": row.stamp.0 }))?;
+            put_json(&json!({ "with": name, "unread": count, "last": row.text, "sent": sent, "stamp_ms": row.stamp.0 }))?;
             continue;
         }
         let text = row.text.as_deref().unwrap_or("[unreadable]");
@@ -72,7 +72,7 @@ pub fn search(global: &Global, words: &str) -> Result<(), Trouble> {
     let lines = Lines::of(names.iter().map(String::as_str));
     for (row, who) in found.iter().zip(&names) {
         if global.json {
-            put!("{}", object(row, &name_of(&view, row.contact)))?;
+            put_json(&object(row, &name_of(&view, row.contact)))?;
         } else {
             put!("{}", lines.line(row, who))?;
         }

@@ -3,7 +3,7 @@
 use super::journal::verified;
 use super::relay::ANONYMITY;
 use super::status::{clock, is_far};
-use crate::output::{Trouble, sentence, status};
+use crate::output::{Trouble, put_json, sentence, status};
 use crate::paint::Paint;
 use crate::progress::Progress;
 use crate::watch::Watch;
@@ -175,7 +175,7 @@ fn show(global: &Global, checks: &[Check]) -> Result<(), Trouble> {
                 })
             })
             .collect();
-        return put!("{}", json!({ "checks": list }));
+        return put_json(&json!({ "checks": list }));
     }
     let paint = global.color.paint(std::io::stdout().is_terminal());
     for check in checks {

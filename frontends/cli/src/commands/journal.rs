@@ -1,6 +1,6 @@
 //! The journal, looked at from outside: nothing is changed, and no relay is asked.
 
-use crate::output::{Trouble, time};
+use crate::output::{Trouble, put_json, time};
 use crate::progress::Progress;
 use crate::{Global, home};
 use thicket_engine::{Fault, OsDisk, ProfileKeys, Walked, walk};
@@ -124,7 +124,7 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
             "snapshot": verified.snapshot.map(|(seq, _)| seq.0),
             "verified": verified.holds(),
         });
-        return put!("{json}");
+        return put_json(&json);
     }
     put!("records   {} from place {}", verified.records, verified.from.next())?;
     put!("state     {}", verified.state)?;
@@ -141,7 +141,7 @@ fn list(global: &Global, walked: &Walked<'_>) -> Result<(), Trouble> {
     let (kind, what) = words(&walked.record.event);
     if global.json {
         let json = serde_json::json!({ "seq": walked.place.seq.0, "stamp_ms": walked.place.stamp.0, "kind": kind, "what": what });
-        put!("{json}")
+        put_json(&json)
     } else {
         put!("{:>8}  {}  {kind:<9} {what}", walked.place.seq, time(walked.place.stamp.0))
     }

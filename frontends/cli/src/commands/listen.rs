@@ -1,7 +1,7 @@
 //! A connected process for bots: changes out, intents in, a JSON line each.
 
 use super::requests::answered;
-use crate::output::{Trouble, error};
+use crate::output::{Trouble, error, put_json};
 use crate::watch::name_of;
 use crate::{Global, home, interrupt};
 use serde_json::{Value, json};
@@ -25,12 +25,12 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
         interrupt::check()?;
         for change in client.next_changes(CHANGES, Duration::ZERO) {
             if let Some(line) = told(&client, &change)? {
-                put!("{line}")?;
+                put_json(&line)?;
             }
         }
         match lines.recv_timeout(LOOK_EVERY) {
             Ok(line) if line.trim_ascii().is_empty() => {}
-            Ok(line) => put!("{}", answered(&client, &line))?,
+            Ok(line) => put_json(&answered(&client, &line))?,
             Err(RecvTimeoutError::Timeout) => {}
             // The input ended: what was asked for and is under way goes on at the next open.
             Err(RecvTimeoutError::Disconnected) => return Ok(client.close()?),

@@ -3,7 +3,7 @@
 pub use super::rows::Found;
 use super::rows::{find, object, text, waiting};
 use super::send::{Goal, follow};
-use crate::output::{Trouble, time_exact};
+use crate::output::{Trouble, put_json, time_exact};
 use crate::progress::Progress;
 use crate::watch::{Watch, name_of};
 use crate::{Global, home};
@@ -144,7 +144,7 @@ pub fn to_forget(found: &Found, contact: Fingerprint) -> Result<Vec<Intent>, Tro
 }
 
 fn done(global: &Global, message: MessageId, what: &str) -> Result<(), Trouble> {
-    if global.json { put!("{}", serde_json::json!({ "message": message.hex(), "done": what })) } else { put!("The message is {what}.") }
+    if global.json { put_json(&serde_json::json!({ "message": message.hex(), "done": what })) } else { put!("The message is {what}.") }
 }
 
 fn show(global: &Global, which: &Which) -> Result<(), Trouble> {
@@ -159,7 +159,7 @@ fn show(global: &Global, which: &Which) -> Result<(), Trouble> {
     }
     for (at, row) in found.rows.iter().enumerate() {
         if global.json {
-            put!("{}", object(row, &name))?;
+            put_json(&object(row, &name))?;
             continue;
         }
         if at > 0 {

@@ -1,7 +1,7 @@
 //! A conversation, read: shown, and marked as read where that is possible.
 
 use super::rows::{Lines, object, waiting};
-use crate::output::Trouble;
+use crate::output::{Trouble, put_json};
 use crate::progress::Progress;
 use crate::{Global, home, warn};
 use thicket_client::{Client, Direction, MessageRow, Profile};
@@ -29,7 +29,7 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
     let lines = Lines::of([name].into_iter());
     for row in &rows {
         if global.json {
-            put!("{}", object(row, name))?;
+            put_json(&object(row, name))?;
         } else {
             put!("{}", lines.line(row, if row.direction == Direction::Sent { "me" } else { name }))?;
         }

@@ -1,7 +1,7 @@
 //! The relay: registration with one, and the change to another.
 
 use super::rows::from_hex;
-use crate::output::Trouble;
+use crate::output::{Trouble, put_json};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ pub fn register(global: &Global, relay: &str, with: &With) -> Result<(), Trouble
     warn::of_clock(global, &client.view());
     let (name, _) = client.own();
     if global.json {
-        put!("{}", serde_json::json!({ "registered": name }))?;
+        put_json(&serde_json::json!({ "registered": name }))?;
     } else {
         put!("{name} is registered.")?;
     }
@@ -88,7 +88,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     home::ask(&client, Intent::ChangeRelay { relay: relay.clone(), key, token })?;
     settle(global, &client, |view| view.online && view.relay.as_ref() == Some(&relay))?;
     if global.json {
-        put!("{}", serde_json::json!({ "relay": relay.text() }))?;
+        put_json(&serde_json::json!({ "relay": relay.text() }))?;
     } else {
         put!("This account is at {} now.", relay.text())?;
     }

@@ -1,6 +1,6 @@
 //! Sending, and waiting for what becomes of it.
 
-use crate::output::Trouble;
+use crate::output::{Trouble, put_json};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
 use std::io::Read as _;
@@ -64,7 +64,7 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     warn::of_identity(global, &view, Some(contact));
     let (state, cause) = standing(&client, &view, contact, message)?;
     if global.json {
-        put!("{}", serde_json::json!({ "message": message.hex(), "state": state.word() }))?;
+        put_json(&serde_json::json!({ "message": message.hex(), "state": state.word() }))?;
     } else {
         put!("{}", state.word())?;
     }

@@ -1,6 +1,6 @@
 //! Settings of the account.
 
-use crate::output::Trouble;
+use crate::output::{Trouble, put_json};
 use crate::{Global, home};
 use thicket_types::intent::Intent;
 
@@ -33,7 +33,7 @@ pub fn run(global: &Global, change: Option<&Command>) -> Result<(), Trouble> {
             read_marks
         }
     };
-    if global.json { put!("{}", serde_json::json!({ "read_marks": read_marks })) } else { put!("read-marks  {}", word(read_marks)) }
+    if global.json { put_json(&serde_json::json!({ "read_marks": read_marks })) } else { put!("read-marks  {}", word(read_marks)) }
 }
 
 /// A switch in words.

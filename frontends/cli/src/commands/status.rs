@@ -2,7 +2,7 @@
 
 use super::relay::ANONYMITY;
 use super::settings::word;
-use crate::output::{Trouble, error, sentence};
+use crate::output::{Trouble, error, put_json, sentence};
 use crate::paint::Paint;
 use crate::watch::Watch;
 use crate::{Global, home, warn};
@@ -24,7 +24,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     }
     let (view, (name, fingerprint)) = (client.view(), client.own());
     if global.json {
-        put!("{}", object(&view, name, fingerprint))?;
+        put_json(&object(&view, name, fingerprint))?;
     } else {
         print(&view, name, global.color.paint(std::io::stdout().is_terminal()))?;
     }

@@ -1,6 +1,6 @@
 //! One round with the relay.
 
-use crate::output::Trouble;
+use crate::output::{Trouble, put_json};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
 use thicket_types::error::Code;
@@ -25,7 +25,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
         return Err(silence);
     }
     if global.json {
-        put!("{}", serde_json::json!({ "received": came, "unsettled": waiting }))
+        put_json(&serde_json::json!({ "received": came, "unsettled": waiting }))
     } else {
         put!("{came} new, {waiting} still to be stored by the relay")
     }

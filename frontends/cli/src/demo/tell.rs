@@ -2,6 +2,7 @@
 
 use super::Trouble;
 use super::ledger::Report;
+use crate::output::put_json;
 use std::path::Path;
 use std::time::Instant;
 
@@ -34,7 +35,7 @@ impl Tell {
 
     pub fn report(&self, report: &Report, keep: Option<&Path>) -> Result<(), Trouble> {
         if self.json {
-            return put!("{}", report.json(self.seconds()));
+            return put_json(&report.json(self.seconds()));
         }
         put!("\n{}", report.table())?;
         let good = if report.is_good() {

@@ -4,6 +4,7 @@ use crate::Global;
 use crate::output::Trouble;
 use crate::progress::Progress;
 use etcetera::BaseStrategy as _;
+use std::env::VarError;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use thicket_client::{Client, Profile, Reader, SystemEntropy, View, share};
@@ -26,10 +27,9 @@ pub fn folder(global: &Global) -> Result<PathBuf, Trouble> {
 
 /// The passphrase: from a file, from the environment, or from the terminal (twice, if it is a new one).
 pub fn passphrase(global: &Global, new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
-    let given = match (&global.passphrase_file, std::env::var("THICKET_PASSPHRASE")) {
-        (Some(file), _) => Some(first_line(file)?),
-        (None, Ok(text)) => Some(Secret::new(text.into_bytes())),
-        (None, Err(_)) => None,
+    let given = match &global.passphrase_file {
+        Some(file) => Some(first_line(file)?),
+        None => from_environment("THICKET_PASSPHRASE")?,
     };
     let passphrase = match given {
         Some(passphrase) => passphrase,
@@ -68,6 +68,15 @@ fn first_line(file: &Path) -> Result<Secret<Vec<u8>>, Trouble> {
     Ok(Secret::new(line))
 }
 
+/// What the environment says. What cannot be read there is said and not passed over: something else would be taken in its place.
+fn from_environment(variable: &str) -> Result<Option<Secret<Vec<u8>>>, Trouble> {
+    match std::env::var(variable) {
+        Ok(text) => Ok(Some(Secret::new(text.into_bytes()))),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Trouble::Usage(format!("{variable} is not UTF-8"))),
+    }
+}
+
 /// Whether there is a terminal to ask on: also where standard input is a pipe, which may hold a message.
 #[cfg(unix)]
 fn has_terminal() -> bool {
@@ -102,10 +111,12 @@ fn typed(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
 
 /// What a relay with the policy "token" asks for: from a file, or from the environment; never an argument, which others could see.
 pub fn token(file: Option<&Path>) -> Result<Option<RegistrationToken>, Trouble> {
-    let given = match (file, std::env::var("THICKET_TOKEN")) {
-        (Some(file), _) => first_line(file)?,
-        (None, Ok(text)) if !text.is_empty() => Secret::new(text.into_bytes()),
-        (None, _) => return Ok(None),
+    let given = match file {
+        Some(file) => Some(first_line(file)?),
+        None => from_environment("THICKET_TOKEN")?.filter(|text| !text.expose().is_empty()),
+    };
+    let Some(given) = given else {
+        return Ok(None);
     };
     // What is no UTF-8 is no token either.
     registration_token(std::str::from_utf8(given.expose()).unwrap_or_default()).map(Some)

@@ -89,13 +89,7 @@ enum Command {
     ///
     /// Example: thicket demo --keep /tmp/thicket-demo
     Demo(demo::Arguments),
-    /// The demo's third person, in a process of her own; the demo starts it.
-    #[command(hide = true)]
-    DemoChild {
-        /// Her profile's folder.
-        folder: PathBuf,
-    },
-    /// Make an account, or show it.
+    /// Make or import an account, show or export it, change its passphrase, delete it.
     #[command(subcommand, after_help = "Example: thicket account create alice")]
     Account(commands::account::Command),
     /// Register this account's name with a relay.
@@ -207,17 +201,16 @@ fn main() -> ExitCode {
     // Whatever this program makes is for its owner alone.
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    if let Some(folder) = demo::child_folder(std::env::args_os()) {
+        return demo::run_child(&folder);
+    }
     let Arguments { global, command } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage::exit(&error),
     };
-    // The demo's third person ends with the demo.
-    if !matches!(command, Command::DemoChild { .. }) {
-        interrupt::heed(global.json);
-    }
+    interrupt::heed(global.json);
     let done = match command {
         Command::Demo(arguments) => demo::run(&arguments, global.json),
-        Command::DemoChild { folder } => return demo::run_child(&folder),
         Command::Completions { shell } => {
             let mut shape = <Arguments as clap::CommandFactory>::command();
             let mut script = Vec::new();

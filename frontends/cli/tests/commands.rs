@@ -339,6 +339,38 @@ fn a_command_line_that_cannot_be_read_is_an_error_with_a_number() {
 }
 
 #[test]
+fn a_usage_error_names_no_command_that_is_nobodys_to_type() {
+    let folder = TempDir::new().expect("a folder");
+    for command in [&["--json"][..], &["--json", "demo-chil"], &["--json", "demo-child"], &["--json", "account", "demo-child"]] {
+        let output = thicket(folder.path(), command);
+        let error = last_json(&output)["error"].clone();
+        assert_eq!((status(&output), error["code"].as_u64()), (2, Some(126)), "{output:?}");
+        let named = command.iter().filter(|word| word.starts_with("demo-")).count();
+        let said = error["message"].as_str().expect("words");
+        assert!(said.matches("demo-chil").count() <= named, "what was typed, and no more: {said}");
+    }
+    let script = thicket(folder.path(), &["completions", "bash"]);
+    assert!(!String::from_utf8_lossy(&script.stdout).contains("demo-child"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_passphrase_or_token_that_is_no_text_is_said_and_not_passed_over() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = made();
+    let home = folder.path().join("p");
+    let address = format!("direct:{}@127.0.0.1:1", "01".repeat(32));
+    for (variable, arguments) in [("THICKET_PASSPHRASE", &["account", "show"][..]), ("THICKET_TOKEN", &["register", "--relay", &address])] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));
+        command.arg("--json").arg("--home").arg(&home).args(arguments).env("THICKET_PASSPHRASE", "one two three");
+        let output = command.env(variable, std::ffi::OsStr::from_bytes(b"\xff\xfe")).output().expect("the program starts");
+        let error = last_json(&output)["error"].clone();
+        assert_eq!((status(&output), error["code"].as_u64()), (2, Some(126)), "{output:?}");
+        assert!(error["message"].as_str().is_some_and(|said| said == format!("{variable} is not UTF-8")), "{error}");
+    }
+}
+
+#[test]
 fn a_timeout_of_more_than_a_year_is_a_usage_error() {
     let folder = made();
     let home = folder.path().join("p");

@@ -1,6 +1,6 @@
 //! The parent's handle to the child: commands go in, points come out, and some are answered with SIGKILL.
 
-use super::{Trouble, stopped};
+use super::{CHILD, Trouble, stopped};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -46,7 +46,7 @@ impl Carol {
     /// Starts the process again, from its journal.
     pub fn restart(&mut self) -> Result<(), Trouble> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("demo-child")
+            .arg(CHILD)
             .arg(&self.folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -9,6 +9,7 @@ mod tell;
 
 use crate::output::Trouble;
 use clap::Args;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use tell::Tell;
 use thicket_types::error::Code;
@@ -17,6 +18,15 @@ pub use child::run as run_child;
 
 /// The passphrase of the demo's profiles: they hold nothing that anyone wrote.
 const PASSPHRASE: &str = "an open secret for the demo";
+
+/// What the demo starts its third person by. No command: nobody else asks for it.
+const CHILD: &str = "demo-child";
+
+/// The profile's folder, if this process is the demo's third person. She ends with the demo, and heeds no Ctrl-C of her own.
+pub fn child_folder(mut arguments: impl Iterator<Item = OsString>) -> Option<PathBuf> {
+    arguments.nth(1).filter(|first| first == CHILD)?;
+    arguments.next().map(PathBuf::from)
+}
 
 #[derive(Args)]
 pub struct Arguments {

@@ -154,6 +154,16 @@ fn the_demo_loses_nothing_and_leaves_no_secret_in_any_file() {
     let ends = asked_at_the_end_of_segments(&keep.join("carol"));
     assert!(ends.len() == 4 && ends[0].contains(&IntentId(2_u128.to_be_bytes())), "{ends:?}");
 
+    // Alice's way is told as what it is, and carol's as another: of copies, since whoever opens a profile writes to it.
+    for (who, transport) in [("alice", "loopback"), ("carol", "direct")] {
+        let home = folder.path().join("status").join(who);
+        copy_folder(&keep.join(who), &home);
+        let mut status = Command::new(env!("CARGO_BIN_EXE_thicket"));
+        status.arg("--home").arg(&home).args(["--json", "--timeout=0", "status"]).env("THICKET_PASSPHRASE", PASSPHRASE);
+        let status: serde_json::Value = serde_json::from_slice(&status.output().expect("it starts").stdout).expect("JSON");
+        assert_eq!((status["transport"].as_str(), status["anonymity"].as_str()), (Some(transport), Some("none")), "{status}");
+    }
+
     // What was said comes from the profiles themselves: no text that the demo learns to say is forgotten here.
     let texts = texts(&keep, &folder.path().join("read"));
     assert!(texts.len() > 10 && texts.contains("Hello Bob, this is the first message"), "{texts:?}");

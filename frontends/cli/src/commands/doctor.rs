@@ -1,7 +1,7 @@
 //! What may be wrong with a profile, looked for: a check a line, and what to do.
 
 use super::journal::verified;
-use super::relay::ANONYMITY;
+use super::relay::way;
 use super::status::{clock, is_far};
 use crate::output::{Trouble, put_json, sentence, status};
 use crate::paint::Paint;
@@ -146,7 +146,6 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
             inside(global, &at, profile, &mut checks)?;
         }
     }
-    checks.push(Check::warning("anonymity", ANONYMITY, "use it where the relay may know where you are"));
     show(global, &checks)?;
     match worst(&checks) {
         Some(code) => Err(code.into()),
@@ -293,6 +292,7 @@ fn inside(global: &Global, at: &home::At, profile: Result<Profile, Trouble>, che
                     checks.push(vault(global, |after| reader.messages(None, after, PAGE)));
                     checks.push(Check::warning("relay", "not asked: another process has this profile open", CLOSE));
                     checks.push(waiting(&view));
+                    checks.extend(anonymity(&view));
                 }
                 Err(trouble) => checks.push(Check::fault("vault", trouble)?),
             }
@@ -365,7 +365,14 @@ fn relay(global: &Global, client: &Client, checks: &mut Vec<Check>) -> Result<()
         });
     }
     checks.push(waiting(&view));
+    checks.extend(anonymity(&view));
     Ok(())
+}
+
+/// What the way to the relay does not hide; nothing while there is no relay.
+fn anonymity(view: &View) -> Option<Check> {
+    let way = way(view.relay.as_ref()?);
+    Some(Check::warning("anonymity", way.words, way.todo))
 }
 
 /// What is under way.

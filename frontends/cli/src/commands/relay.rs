@@ -12,8 +12,35 @@ use thicket_types::ids::RelayKey;
 use thicket_types::intent::Intent;
 use thicket_types::name::RelayAddress;
 
-/// What `direct` protects and what not, as status and doctor say it.
-pub const ANONYMITY: &str = "direct gives no anonymity: the relay sees this machine's address, which links both lanes";
+/// A way to a relay, which the address chooses: what it protects and what not, as status and doctor say it.
+pub struct Way {
+    /// Its name.
+    pub transport: &'static str,
+    /// What it hides from the relay.
+    pub anonymity: &'static str,
+    /// That in words.
+    pub words: &'static str,
+    /// What to do about it.
+    pub todo: &'static str,
+}
+
+const DIRECT: Way = Way {
+    transport: "direct",
+    anonymity: "none",
+    words: "direct gives no anonymity: the relay sees this machine's address, which links both lanes",
+    todo: "use it where the relay may know where you are",
+};
+const LOOPBACK: Way = Way {
+    transport: "loopback",
+    anonymity: "none",
+    words: "loopback gives no anonymity: the relay is in the same process",
+    todo: "it is for the demo and for tests: use a relay of its own for anything else",
+};
+
+/// The way that an address chooses.
+pub fn way(address: &RelayAddress) -> &'static Way {
+    if address.text().starts_with("loopback:") { &LOOPBACK } else { &DIRECT }
+}
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -114,4 +141,16 @@ fn settle(global: &Global, client: &Client, settled: impl Fn(&thicket_client::Vi
     }
     watch.rest()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_chooses_the_way() {
+        let transport = |text: &str| way(&RelayAddress::parse(text).expect("an address")).transport;
+        assert_eq!(transport("loopback:demo"), "loopback");
+        assert_eq!(transport(&format!("direct:{}@127.0.0.1:7070", "01".repeat(32))), "direct");
+    }
 }

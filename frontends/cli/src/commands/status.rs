@@ -1,6 +1,6 @@
 //! How the account stands.
 
-use super::relay::ANONYMITY;
+use super::relay::way;
 use super::settings::word;
 use crate::output::{Trouble, error, put_json, sentence};
 use crate::paint::Paint;
@@ -33,6 +33,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
 }
 
 fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Value {
+    let way = view.relay.as_ref().map(way);
     serde_json::json!({
         "name": name,
         "fingerprint": fingerprint.hex(),
@@ -41,8 +42,8 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Valu
         "online": view.online,
         "copied": view.copied,
         "skew_ms": view.skew_ms,
-        "transport": "direct",
-        "anonymity": "none",
+        "transport": way.map(|way| way.transport),
+        "anonymity": way.map(|way| way.anonymity),
         "read_marks": view.read_marks,
         "contacts": view.contacts.len(),
         "unsettled": view.unsettled.len(),
@@ -61,7 +62,9 @@ fn print(view: &View, name: &str, paint: Paint) -> Result<(), Trouble> {
     if let Some(skew) = view.skew_ms {
         put!("clock       {}", clock(skew))?;
     }
-    put!("transport   {ANONYMITY}")?;
+    if let Some(way) = view.relay.as_ref().map(way) {
+        put!("transport   {}", way.words)?;
+    }
     put!("read marks  {}", word(view.read_marks))?;
     put!("contacts    {}", view.contacts.len())?;
     put!("unsettled   {} message(s) not yet stored by the relay", view.unsettled.len())?;

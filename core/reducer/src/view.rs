@@ -35,6 +35,8 @@ pub struct View {
     pub skew_ms: Option<i64>,
     /// The relay's address.
     pub relay: Option<RelayAddress>,
+    /// While a change of the relay is not settled: the address of the one that has the account until then.
+    pub moving_from: Option<RelayAddress>,
     /// Envelopes of people who are not accepted that were left at the relay since the profile was opened: today's budget
     /// for them is used up.
     pub left: u64,
@@ -109,6 +111,7 @@ pub fn view(state: &State) -> View {
         copied: state.session.copied,
         skew_ms: state.session.skew_ms,
         relay: state.session.relay.as_ref().map(|relay| relay.address.clone()),
+        moving_from: state.session.before.as_ref().map(|before| before.address.clone()),
         left: 0,
         set_aside: 0,
     }

@@ -1,7 +1,7 @@
 //! What a person is warned of beside what they asked for: a line each, on standard error.
 
 use crate::Global;
-use crate::commands::status::clock;
+use crate::commands::status::{clock, skew};
 use std::io::IsTerminal as _;
 use thicket_client::{ContactView, View};
 use thicket_types::ids::Fingerprint;
@@ -17,7 +17,7 @@ pub fn of_clock(global: &Global, view: &View) {
 }
 
 fn skewed(view: &View) -> Option<String> {
-    let skew = view.skew_ms.filter(|skew| view.online && skew.unsigned_abs() > SKEW_MS_MAX)?;
+    let skew = skew(view).filter(|skew| skew.unsigned_abs() > SKEW_MS_MAX)?;
     let clock = clock(skew);
     Some(format!(
         "WARNING: this clock is {clock}: the times that others see are wrong, and keys are renewed too early or too late. Set it."

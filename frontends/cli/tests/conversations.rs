@@ -280,6 +280,31 @@ fn an_account_moves_to_another_relay() {
 }
 
 #[test]
+fn a_change_of_the_relay_that_hangs_is_told_and_can_be_taken_back() {
+    let place = Place::with_conversation();
+    let (alice, old) = (&place.alice, &place.relay.address);
+    let settled = alice.json(&["status"]).remove(0);
+    assert_eq!((&settled["relay"], &settled["moving_from"]), (&json!(old), &Value::Null));
+    assert!(settled["skew_ms"].is_i64() && alice.say(&["status"]).contains("clock "), "{settled}");
+
+    // Whoever listens there is not whom this address names.
+    let wrong = format!("direct:{}@127.0.0.1:{}", "01".repeat(32), place.relay.port());
+    assert_eq!(alice.refused(&["--timeout=1", "relay", "change", &wrong]), (6, 300));
+    let hanging = alice.json(&["--timeout=1", "status"]).remove(0);
+    assert_eq!((&hanging["relay"], &hanging["moving_from"]), (&json!(wrong), &json!(old)));
+    assert_eq!((&hanging["skew_ms"], &hanging["online"]), (&Value::Null, &json!(false)), "what was measured was another's clock");
+    let told = alice.say(&["--timeout=1", "status"]);
+    assert!(told.contains(&format!("relay       {wrong}\nmoves from  {old}\n")) && !told.contains("clock "), "{told}");
+    assert!(told.contains(&format!("To go back: thicket relay change {old}\n")), "{told}");
+
+    alice.say(&["relay", "change", old]);
+    assert_eq!(alice.json(&["status"])[0]["moving_from"], Value::Null);
+    alice.say(&["send", "bob", "Back again."]);
+    place.bob.say(&["sync"]);
+    assert_eq!(texts(&place.bob, "alice").last().map(String::as_str), Some("Back again."));
+}
+
+#[test]
 fn a_relay_that_asks_for_a_token_gets_it_from_a_file_or_the_environment() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let registration = Registration::Tokens(vec!["open-sesame".to_owned()]);

@@ -2,7 +2,7 @@
 
 use super::journal::verified;
 use super::relay::way;
-use super::status::{clock, is_far};
+use super::status::{clock, is_far, skew};
 use crate::output::{Trouble, put_json, sentence, status};
 use crate::paint::Paint;
 use crate::progress::Progress;
@@ -355,7 +355,7 @@ fn relay(global: &Global, client: &Client, checks: &mut Vec<Check>) -> Result<()
     }
     drop(watch);
     let view = client.view();
-    if let Some(skew) = view.skew_ms.filter(|_| view.online) {
+    if let Some(skew) = skew(&view) {
         let words = format!("this clock {}", if skew.unsigned_abs() < 1_000 { clock(skew) } else { format!("is {}", clock(skew)) });
         checks.push(if is_far(skew) {
             let code = Code::ClockWrong;

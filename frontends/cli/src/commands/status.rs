@@ -39,9 +39,10 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Valu
         "fingerprint": fingerprint.hex(),
         "registered": view.registered,
         "relay": view.relay.as_ref().map(RelayAddress::text),
+        "moving_from": view.moving_from.as_ref().map(RelayAddress::text),
         "online": view.online,
         "copied": view.copied,
-        "skew_ms": view.skew_ms,
+        "skew_ms": skew(view),
         "transport": way.map(|way| way.transport),
         "anonymity": way.map(|way| way.anonymity),
         "read_marks": view.read_marks,
@@ -58,8 +59,11 @@ fn print(view: &View, name: &str, paint: Paint) -> Result<(), Trouble> {
     put!("name        {name}")?;
     put!("registered  {}", if view.registered { "yes" } else { "no" })?;
     put!("relay       {}", view.relay.as_ref().map_or("none", RelayAddress::text))?;
+    if let Some(before) = &view.moving_from {
+        put!("moves from  {}", before.text())?;
+    }
     put!("logged in   {}", if view.online { "yes" } else { "no" })?;
-    if let Some(skew) = view.skew_ms {
+    if let Some(skew) = skew(view) {
         put!("clock       {}", clock(skew))?;
     }
     if let Some(way) = view.relay.as_ref().map(way) {
@@ -78,6 +82,10 @@ fn print(view: &View, name: &str, paint: Paint) -> Result<(), Trouble> {
     if view.copied {
         put!("\n{}", paint.bad(&format!("Sending is stopped: {}", said(Code::ProfileCopied))))?;
     }
+    if let Some(before) = &view.moving_from {
+        let words = "The change of the relay is not settled: until the new one answers, what you send waits. To go back:";
+        put!("\n{}", paint.warning(&format!("{words} thicket relay change {}", before.text())))?;
+    }
     for code in warnings(view) {
         put!("\n{}", paint.warning(&sentence(&said(code))))?;
     }
@@ -86,7 +94,12 @@ fn print(view: &View, name: &str, paint: Paint) -> Result<(), Trouble> {
 
 /// What hinders nothing, and is better mended.
 fn warnings(view: &View) -> impl Iterator<Item = Code> {
-    view.skew_ms.filter(|skew| is_far(*skew)).map(|_| Code::ClockWrong).into_iter()
+    skew(view).filter(|skew| is_far(*skew)).map(|_| Code::ClockWrong).into_iter()
+}
+
+/// The relay's clock less ours, as this session measured it: what an earlier one did may be of another relay, or long ago.
+pub fn skew(view: &View) -> Option<i64> {
+    view.skew_ms.filter(|_| view.online)
 }
 
 /// Whether this device's clock and the relay's stand so far apart that it is said.

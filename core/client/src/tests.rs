@@ -492,10 +492,10 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     refused(&mut world, Intent::Register { relay, key: None, token: None }, Code::AlreadyRegistered);
     world.ask("alice", Intent::AddContact { name: name("nobody") });
     world.run(1_000);
-    assert!(world.people["alice"].changes.contains(&Change::LookupFailed(Code::UnknownName)));
+    assert!(world.people["alice"].changes.contains(&Change::LookupFailed { name: name("nobody"), cause: Code::UnknownName }));
     world.ask("alice", Intent::AddContact { name: name("ALICE") });
     world.run(1_000);
-    assert!(world.people["alice"].changes.contains(&Change::LookupFailed(Code::OwnName)));
+    assert!(world.people["alice"].changes.contains(&Change::LookupFailed { name: name("ALICE"), cause: Code::OwnName }));
 }
 
 #[test]

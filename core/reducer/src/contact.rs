@@ -197,7 +197,7 @@ pub(crate) fn pinned(
         return;
     }
     if !state.contacts.contains_key(&contact) && state.contacts.len() >= CONTACTS_MAX {
-        step.notify(Change::LookupFailed(Code::TooManyContacts));
+        step.notify(Change::LookupFailed { name: name.clone(), cause: Code::TooManyContacts });
         return;
     }
     let known = state.contacts.entry(contact).or_insert_with(|| Contact::new(name.clone(), Standing::Accepted));
@@ -220,7 +220,7 @@ pub(crate) fn pinned(
 
 /// A lookup or a pin came to nothing. What waits for it is kept, and tried again later.
 pub(crate) fn not_found(state: &mut State, step: &mut Step, name: &Name, code: Code) {
-    step.notify(Change::LookupFailed(code));
+    step.notify(Change::LookupFailed { name: name.clone(), cause: code });
     let waiting: Vec<Fingerprint> =
         state.contacts.iter().filter(|(_, known)| known.looking && known.name.key() == name.key()).map(|(id, _)| *id).collect();
     for contact in waiting {

@@ -90,7 +90,7 @@ fn named(change: &Change) -> (Option<Fingerprint>, Option<MessageId>) {
         | Change::RegistrationRefused(_)
         | Change::Connected
         | Change::Disconnected(_)
-        | Change::LookupFailed(_)
+        | Change::LookupFailed { .. }
         | Change::Dropped(_) => (None, None),
     }
 }

@@ -4,7 +4,7 @@ use crate::error::Code;
 use crate::event::{Lane, TimerId};
 use crate::ids::{Fingerprint, IntentId, MessageId, Seq};
 use crate::intent::Answer;
-use crate::name::RelayAddress;
+use crate::name::{Name, RelayAddress};
 use crate::time::Deadline;
 use crate::vault_op::VaultOp;
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,12 @@ pub enum Change {
     /// A contact appeared or changed.
     Contact(Fingerprint),
     /// A lookup found nobody, or nobody to trust.
-    LookupFailed(Code),
+    LookupFailed {
+        /// Who was looked up.
+        name: Name,
+        /// Why.
+        cause: Code,
+    },
     /// A pinned identity changed: sending is held.
     IdentityChanged(Fingerprint),
     /// A message came.

@@ -161,6 +161,8 @@ enum Command {
     Sync,
     /// Stay connected: a JSON line for each change; takes JSON lines on standard input. Ends when the input does.
     ///
+    /// What is unread is told first, as if it came now.
+    ///
     /// Takes {"send":{"to":NAME,"text":TEXT}}, {"read":{"from":NAME,"message":ID}}, {"retry":ID}, {"cancel":ID}, {"forget":ID};
     /// {"add":NAME}, and so accept, decline, block, unblock, remove, verify, trust and update;
     /// {"settings":{"read_marks":BOOL}}, {"register":{"relay":ADDRESS}} and {"change_relay":{"relay":ADDRESS}}.

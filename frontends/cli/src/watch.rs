@@ -99,7 +99,7 @@ fn words(view: &View, change: &Change) -> Option<String> {
         Change::Connected => "logged in".to_owned(),
         Change::Disconnected(code) => format!("not logged in: {}", code.what()),
         Change::Contact(contact) => format!("{}: the contact changed", name(contact)),
-        Change::LookupFailed(code) => format!("the lookup failed: {}", code.what()),
+        Change::LookupFailed { name, cause } => format!("{}: the lookup failed: {}", name.text(), cause.what()),
         Change::IdentityChanged(contact) => format!("{}: the directory shows another identity", name(contact)),
         Change::Received { contact, message } => format!("{}: message {} came", name(contact), short(message)),
         Change::Unreadable { contact, cause } => format!("{}: a message came that cannot be read: {}", name(contact), cause.what()),

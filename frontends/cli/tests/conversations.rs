@@ -199,6 +199,61 @@ fn a_chat_keeps_what_it_could_not_send() {
 }
 
 #[test]
+fn a_listener_is_told_at_its_start_what_is_unread_until_it_is_read() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    for text in ["one", "two"] {
+        alice.say(&["send", "bob", text]);
+    }
+    bob.say(&["sync"]);
+    bob.say(&["send", "alice", "I am busy."]);
+    // With and without a relay to log in at, again and again; what was read before is not told.
+    let received = |line: &Value| line["change"] == "received";
+    let told = |bot: &mut Child, text: &str| {
+        let line = until(bot, received);
+        assert_eq!((&line["from"], &line["text"], &line["unread"]), (&json!("alice"), &json!(text), &json!(true)), "{line}");
+        line["message"].clone()
+    };
+    for _ in 0..2 {
+        let mut bot = bob.start(&["listen"]);
+        told(&mut bot, "one");
+        told(&mut bot, "two");
+        end(bot);
+    }
+    let mut bot = bob.start(&["listen"]);
+    let one = told(&mut bot, "one");
+    told(&mut bot, "two");
+    assert_eq!(asked(&mut bot, &json!({ "read": { "from": "alice", "message": one } }))["answer"], "accepted");
+    // What comes while it runs is news, and told once.
+    alice.say(&["send", "bob", "three"]);
+    let line = until(&mut bot, received);
+    assert_eq!((&line["text"], line.get("unread")), (&json!("three"), None), "{line}");
+    end(bot);
+    let output = bob.pipe(&["listen"], "");
+    let told: Vec<Value> = lines(&output).into_iter().filter(received).map(|line| line["text"].clone()).collect();
+    assert_eq!(told, ["two", "three"]);
+}
+
+#[test]
+fn a_listener_is_told_whose_lookup_failed_and_why_a_message_did() {
+    let mut place = Place::with_conversation();
+    let mut bot = place.alice.start(&["listen"]);
+    until(&mut bot, |line| line["change"] == "connected");
+    assert_eq!(asked(&mut bot, &json!({ "add": "nobody" }))["answer"], "accepted");
+    let failed = until(&mut bot, |line| line["change"] == "lookup_failed");
+    assert_eq!((&failed["name"], &failed["error"]["code"]), (&json!("nobody"), &json!(201)), "{failed}");
+    end(bot);
+    // What is asked for while nobody answers has not left, and can be taken back.
+    place.relay.stop();
+    let mut bot = place.alice.start(&["listen"]);
+    let sent = asked(&mut bot, &json!({ "send": { "to": "bob", "text": "On second thoughts" } }))["answer"]["message"].clone();
+    assert_eq!(asked(&mut bot, &json!({ "cancel": sent }))["answer"], "accepted");
+    let failed = until(&mut bot, |line| line["change"] == "message" && line["state"] == "failed");
+    assert_eq!((&failed["message"], &failed["error"]["code"]), (&sent, &json!(122)), "{failed}");
+    end(bot);
+}
+
+#[test]
 fn text_of_others_moves_no_terminal_in_json_either() {
     let place = Place::with_conversation();
     let Place { alice, bob, .. } = &place;

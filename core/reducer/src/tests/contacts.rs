@@ -16,17 +16,21 @@ fn a_lookup_leads_to_a_contact() {
     assert_eq!(book.bob().conversation, Conversation::None);
 }
 
+fn failed(text: &str, cause: Code) -> Effect {
+    Effect::Notify(Change::LookupFailed { name: name(text), cause })
+}
+
 #[test]
 fn a_lookup_that_finds_nobody_says_so() {
     let mut book = Book::registered();
     book.ask(1, Intent::AddContact { name: name("bob") });
     let frame = book.transmit(&Why::Lookup(name("bob")));
     let effects = book.answer(frame, refusal(Code::UnknownName));
-    assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), Effect::Notify(Change::LookupFailed(Code::UnknownName))]);
+    assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame)), failed("bob", Code::UnknownName)]);
     book.ask(2, Intent::AddContact { name: name("bob") });
     book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
     let effects = book.resolve(&Why::Pin(name("bob")), Outcome::Refused(Code::ForgedEntry));
-    assert_eq!(effects, [Effect::Notify(Change::LookupFailed(Code::ForgedEntry))]);
+    assert_eq!(effects, [failed("bob", Code::ForgedEntry)]);
     assert!(book.state.contacts.is_empty());
 }
 
@@ -74,7 +78,7 @@ fn the_last_place_for_a_contact_goes_to_who_is_found_first() {
     book.resolve(&Why::Pin(name("carol")), pinned(CAROL, "carol", None));
     let effects = book.resolve(&Why::Pin(name("dave")), pinned(Fingerprint([68; 20]), "dave", None));
     // Then the second is not kept, and that is said.
-    assert_eq!(effects, [Effect::Notify(Change::LookupFailed(Code::TooManyContacts))]);
+    assert_eq!(effects, [failed("dave", Code::TooManyContacts)]);
     assert!(book.state.contacts.contains_key(&CAROL));
     assert_eq!(book.state.contacts.len(), CONTACTS_MAX);
 }

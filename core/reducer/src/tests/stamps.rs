@@ -147,7 +147,7 @@ fn a_vault_that_can_not_do_the_work_fails_what_it_was_for() {
     book.ask(1, Intent::AddContact { name: name("bob") });
     book.settle(&Why::Lookup(name("bob")), needed(3));
     let effects = book.resolve(&worked_for(&book, Why::Lookup(name("bob")), 1), Outcome::Fault(Code::MalformedRequest));
-    assert_eq!(effects, [Effect::Notify(Change::LookupFailed(Code::MalformedRequest))]);
+    assert_eq!(effects, [Effect::Notify(Change::LookupFailed { name: name("bob"), cause: Code::MalformedRequest })]);
 }
 
 #[test]

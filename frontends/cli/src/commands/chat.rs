@@ -168,7 +168,7 @@ impl Chat<'_> {
             Change::Contact(contact) | Change::IdentityChanged(contact) | Change::KeysUpdated(contact) => *contact == self.with,
             Change::Forgotten { contact, .. } => *contact == self.with,
             Change::Message { message, .. } => self.sent.contains_key(message),
-            Change::Connected | Change::Disconnected(_) | Change::Dropped(_) | Change::LookupFailed(_) => true,
+            Change::Connected | Change::Disconnected(_) | Change::Dropped(_) | Change::LookupFailed { .. } => true,
             Change::Answered { .. } | Change::Registered | Change::RegistrationRefused(_) => false,
         }
     }

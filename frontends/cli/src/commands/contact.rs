@@ -120,7 +120,7 @@ fn add(global: &Global, text: &str) -> Result<(), Trouble> {
         let mut watch = Watch::new(global, &client, "looking them up");
         let found = watch.until(|view, changes| {
             let failed = changes.iter().find_map(|change| match change {
-                Change::LookupFailed(code) => Some(*code),
+                Change::LookupFailed { name: failed, cause } if failed.key() == name.key() => Some(*cause),
                 _ => None,
             });
             match failed {

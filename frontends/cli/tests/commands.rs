@@ -374,7 +374,9 @@ fn a_passphrase_or_token_that_is_no_text_is_said_and_not_passed_over() {
 fn a_timeout_of_more_than_a_year_is_a_usage_error() {
     let folder = made();
     let home = folder.path().join("p");
-    for (timeout, wanted) in [("0", 0), ("31536000", 0), ("31536001", 2), ("9223372036854775807", 2), ("18446744073709551616", 2), ("-1", 2)] {
+    for (timeout, wanted) in
+        [("0", 0), ("31536000", 0), ("31536001", 2), ("9223372036854775807", 2), ("18446744073709551616", 2), ("-1", 2)]
+    {
         let output = thicket(&home, &["--json", &format!("--timeout={timeout}"), "status"]);
         assert_eq!(status(&output), wanted, "{timeout}: {output:?}");
         assert!(wanted == 0 || last_json(&output)["error"]["code"] == 126, "{timeout}: {output:?}");

@@ -422,6 +422,27 @@ fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
 }
 
 #[test]
+fn a_record_is_shown_whole_to_a_program_too() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    let (listed, verified) = (alice.json(&["journal", "ls"]), alice.json(&["journal", "verify"]).remove(0));
+    assert_eq!((&verified["from"], &verified["records"]), (&listed[0]["seq"], &json!(listed.len())), "places are counted in one way");
+    let told = alice.say(&["journal", "verify"]);
+    assert!(told.contains(&format!("records   {} from place {}\n", verified["records"], verified["from"])), "{told}");
+
+    let sent = alice.json(&["read", "bob"])[0]["message"].clone();
+    let send = listed.iter().find(|line| line["what"] == "Send").expect("she wrote");
+    let mut shown = alice.json(&["journal", "show", &send["seq"].to_string()]).remove(0);
+    let event = shown.as_object_mut().and_then(|shown| shown.remove("event")).expect("an event");
+    assert_eq!(&shown, send, "and what the list says");
+    assert_eq!((&event["requested"]["id"], &event["requested"]["intent"]["send"]["len"]), (&sent, &json!("See you at eight.".len())));
+    for line in listed.iter().step_by(7) {
+        let shown = alice.say(&["--json", "journal", "show", &line["seq"].to_string()]);
+        assert!(shown.contains("\"event\":{") && !shown.contains("bob"), "no name: {shown}");
+    }
+}
+
+#[test]
 fn the_doctor_names_what_is_wrong_and_exits_with_it() {
     let mut place = Place::with_conversation();
     let of = |report: &Value, name: &str| {

@@ -1,8 +1,10 @@
 //! The journal, looked at from outside: nothing is changed, and no relay is asked.
 
+use super::record;
 use crate::output::{Trouble, put_json, time};
 use crate::progress::Progress;
 use crate::{Global, home};
+use serde_json::{Map, Value, json};
 use thicket_engine::{Fault, OsDisk, ProfileKeys, Walked, walk};
 use thicket_replay::{Verified, verify};
 use thicket_types::error::Code;
@@ -54,8 +56,13 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             let mut found = false;
             each(global, &at, &mut |at| at == Seq(*seq), &mut |walked| {
                 found = true;
+                if global.json {
+                    let mut whole = line(walked);
+                    whole.insert("event".to_owned(), record::object(&walked.record.event));
+                    return put_json(&Value::Object(whole));
+                }
                 list(global, walked)?;
-                if global.json { Ok(()) } else { put!("{:#?}", walked.record.event) }
+                put!("{:#?}", walked.record.event)
             })?;
             if found { Ok(()) } else { Err(Trouble::Usage(format!("there is no record {seq}"))) }
         }
@@ -115,8 +122,8 @@ pub fn verified(at: &home::At, in_use: bool) -> Result<Verified, Fault> {
 
 fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
     if global.json {
-        let json = serde_json::json!({
-            "from": verified.from.0,
+        let json = json!({
+            "from": verified.from.next().0,
             "records": verified.records,
             "state": verified.state.hex(),
             "effects": verified.effects.hex(),
@@ -138,13 +145,19 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
 }
 
 fn list(global: &Global, walked: &Walked<'_>) -> Result<(), Trouble> {
-    let (kind, what) = words(&walked.record.event);
     if global.json {
-        let json = serde_json::json!({ "seq": walked.place.seq.0, "stamp_ms": walked.place.stamp.0, "kind": kind, "what": what });
-        put_json(&json)
-    } else {
-        put!("{:>8}  {}  {kind:<9} {what}", walked.place.seq, time(walked.place.stamp.0))
+        return put_json(&Value::Object(line(walked)));
     }
+    let (kind, what) = words(&walked.record.event);
+    put!("{:>8}  {}  {kind:<9} {what}", walked.place.seq, time(walked.place.stamp.0))
+}
+
+/// A record in a line, as a program reads it.
+fn line(walked: &Walked<'_>) -> Map<String, Value> {
+    let (kind, what) = words(&walked.record.event);
+    let fields =
+        [("seq", json!(walked.place.seq.0)), ("stamp_ms", json!(walked.place.stamp.0)), ("kind", json!(kind)), ("what", json!(what))];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn words(event: &Event) -> (&'static str, String) {

@@ -9,6 +9,7 @@ pub mod journal;
 pub mod listen;
 pub mod message;
 pub mod read;
+mod record;
 pub mod relay;
 mod requests;
 mod rows;

@@ -212,7 +212,7 @@ fn main() -> ExitCode {
     };
     interrupt::heed(global.json);
     let done = match command {
-        Command::Demo(arguments) => demo::run(&arguments, global.json),
+        Command::Demo(arguments) => demo::run(&arguments, &global),
         Command::Completions { shell } => {
             let mut shape = <Arguments as clap::CommandFactory>::command();
             let mut script = Vec::new();

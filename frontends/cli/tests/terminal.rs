@@ -211,6 +211,19 @@ fn what_takes_long_says_what_is_waited_for_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn the_demo_says_what_a_long_scene_is_about() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let nobody = Person { name: "nobody", home: folder.path().join("nobody") };
+    let mut terminal = Terminal::run(&nobody, &["demo"]);
+    // Which scene takes long is chance; some does, and says what it is about in the last row.
+    let waits = |row: &String| row.contains("… ") && row.ends_with(" 1 s");
+    terminal.until("a long scene", |rows| rows.last().is_some_and(waits));
+    assert_eq!(terminal.end(), 0, "{}", terminal.sent());
+    terminal.until("its end", |rows| rows.last().is_some_and(|row| row.ends_with("read alice")));
+    assert!(!terminal.rows().iter().any(waits), "nothing of it is left");
+}
+
+#[test]
 fn a_chat_keeps_what_is_typed_below_what_comes() {
     let place = Place::with_conversation();
     let Place { alice, bob, .. } = &place;

@@ -7,6 +7,7 @@ mod people;
 mod story;
 mod tell;
 
+use crate::Global;
 use crate::output::Trouble;
 use clap::Args;
 use std::ffi::OsString;
@@ -36,8 +37,8 @@ pub struct Arguments {
 }
 
 /// Runs the demo. **Errors:** exit status 1 if anything was lost, doubled or not verified; what stopped it.
-pub fn run(arguments: &Arguments, json: bool) -> Result<(), Trouble> {
-    let mut tell = Tell::new(json);
+pub fn run(arguments: &Arguments, global: &Global) -> Result<(), Trouble> {
+    let mut tell = Tell::new(global);
     let (folder, _removed_at_the_end) = folder(arguments)?;
     let report = story::run(&mut tell, &folder)?;
     tell.report(&report, arguments.keep.as_deref())?;

@@ -21,10 +21,10 @@ type DemoRelay = Running<SqliteStore, Joined<LoopbackRelay, DirectRelay>>;
 /// The conditions of the scene where everything goes wrong on the way.
 const ROUGH: Conditions = Conditions { lost: 20, doubled: 150, reordered: 500, seed: 20 };
 
-pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
+pub fn run(tell: &mut Tell<'_>, folder: &Path) -> Result<Report, Trouble> {
     let mut ledger = Ledger::default();
 
-    tell.scene("A relay starts, and three people register with it")?;
+    tell.scene("A relay starts, and three people register with it", "three people register")?;
     let (relay, meeting, address) = start_relay(folder)?;
     tell.line("the relay listens on loopback and, for other processes, over Noise on TCP")?;
     let mut alice = Person::register("alice", folder, &meeting)?;
@@ -35,7 +35,7 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     carol.answer("register")?;
     tell.line("carol: the same, from a process of her own")?;
 
-    tell.scene("Alice looks bob up and writes; bob accepts and answers")?;
+    tell.scene("Alice looks bob up and writes; bob accepts and answers", "two messages are delivered")?;
     alice.ask(Intent::AddContact { name: name("bob")? })?;
     let to_bob = alice.knows("bob")?;
     let text = ledger.say("alice", "bob", "Hello Bob, this is the first message.");
@@ -50,7 +50,7 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     bob.delivered()?;
     tell.line("a group of two by MLS; both messages delivered, and both senders told")?;
 
-    tell.scene("Bob goes away, and alice writes on")?;
+    tell.scene("Bob goes away, and alice writes on", "bob comes back to five messages")?;
     bob.leave()?;
     let texts: Vec<String> = (1..=5).map(|number| ledger.say("alice", "bob", &format!("While you were away, {number}."))).collect();
     for text in &texts {
@@ -67,7 +67,7 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     tell.line(&format!("bob opened his journal, logged in again, and has all five, {order}"))?;
     alice.delivered()?;
 
-    tell.scene("The way gets rough: frames are lost, doubled and overtaken")?;
+    tell.scene("The way gets rough: frames are lost, doubled and overtaken", "thirty messages find their way")?;
     meeting.set_conditions(ROUGH);
     meeting.set_paused(true);
     let mut texts = Vec::new();
@@ -90,7 +90,7 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
         "thirty messages crossed; {late} times one of alice's came before one she had written earlier; each is there once"
     ))?;
 
-    tell.scene("Bob and carol begin a conversation at the same moment")?;
+    tell.scene("Bob and carol begin a conversation at the same moment", "two conversations become one")?;
     bob.ask(Intent::AddContact { name: name("carol")? })?;
     let to_carol = bob.knows("carol")?;
     carol.tell("add bob")?;
@@ -110,7 +110,7 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     };
     tell.line(&format!("{arose}; both messages were read"))?;
 
-    tell.scene("Carol's process is killed, three times, at the worst moments")?;
+    tell.scene("Carol's process is killed, three times, at the worst moments", "carol comes back")?;
     let text = ledger.say("carol", "bob", "Written just before the power went.");
     carol.tell(&format!("send {:032x} bob {text}", 2))?;
     // Other blocks may come first, of what is still under way: it is the one that holds her message.
@@ -153,7 +153,7 @@ pub fn run(tell: &mut Tell, folder: &Path) -> Result<Report, Trouble> {
     carol.tell("settle")?;
     carol.answer("settle")?;
 
-    tell.scene("Everybody leaves, and every journal is folded again")?;
+    tell.scene("Everybody leaves, and every journal is folded again", "the journals are folded")?;
     alice.leave()?;
     bob.leave()?;
     carol.close()?;

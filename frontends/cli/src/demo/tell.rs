@@ -2,39 +2,58 @@
 
 use super::Trouble;
 use super::ledger::Report;
+use crate::Global;
 use crate::output::put_json;
+use crate::progress::Progress;
 use std::path::Path;
 use std::time::Instant;
 
 /// Prints the story as it goes.
-pub struct Tell {
-    json: bool,
+pub struct Tell<'a> {
+    global: &'a Global,
     since: Instant,
     scene: usize,
+    /// What the scene is about, for whoever waits for its next line.
+    about: &'static str,
+    progress: Option<Progress>,
 }
 
-impl Tell {
-    pub fn new(json: bool) -> Tell {
-        Tell { json, since: Instant::now(), scene: 0 }
+impl<'a> Tell<'a> {
+    pub fn new(global: &'a Global) -> Tell<'a> {
+        Tell { global, since: Instant::now(), scene: 0, about: "", progress: None }
     }
 
     pub fn seconds(&self) -> f64 {
         self.since.elapsed().as_secs_f64()
     }
 
-    /// Begins a scene.
-    pub fn scene(&mut self, title: &str) -> Result<(), Trouble> {
-        self.scene += 1;
-        if self.json { Ok(()) } else { put!("\n{}. {title}", self.scene) }
+    /// Begins a scene. What it is about is shown while it takes long.
+    pub fn scene(&mut self, title: &str, about: &'static str) -> Result<(), Trouble> {
+        (self.scene, self.about) = (self.scene + 1, about);
+        let line = format!("\n{}. {title}", self.scene);
+        self.say(&line)
     }
 
     /// Says what happened, with the time since the start.
-    pub fn line(&self, text: &str) -> Result<(), Trouble> {
-        if self.json { Ok(()) } else { put!("   {:>5.1} s  {text}", self.seconds()) }
+    pub fn line(&mut self, text: &str) -> Result<(), Trouble> {
+        let line = format!("   {:>5.1} s  {text}", self.seconds());
+        self.say(&line)
     }
 
-    pub fn report(&self, report: &Report, keep: Option<&Path>) -> Result<(), Trouble> {
-        if self.json {
+    fn say(&mut self, line: &str) -> Result<(), Trouble> {
+        if self.global.json {
+            return Ok(());
+        }
+        // It is gone before anything stands in its place.
+        self.progress = None;
+        put!("{line}")?;
+        self.progress = Some(Progress::start(self.global, self.about));
+        Ok(())
+    }
+
+    pub fn report(&mut self, report: &Report, keep: Option<&Path>) -> Result<(), Trouble> {
+        self.progress = None;
+        if self.global.json {
             return put_json(&report.json(self.seconds()));
         }
         put!("\n{}", report.table())?;

@@ -1,5 +1,7 @@
 //! The demo as a newcomer runs it, and a scanner over every file that it leaves.
 
+mod world;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,10 +9,12 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use thicket_engine::{OsDisk, ProfileKeys, walk};
+use thicket_relay::Policy;
 use thicket_scanner::{Scanner, files, forms};
 use thicket_types::event::Event;
 use thicket_types::ids::IntentId;
 use thicket_types::secret::Secret;
+use world::{Person, TestRelay, last, program};
 
 const PASSPHRASE: &str = "an open secret for the demo";
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
@@ -195,7 +199,8 @@ fn the_demo_loses_nothing_and_leaves_no_secret_in_any_file() {
     // On the relay's side names stand in its directory's tables and nowhere else: not in other tables, not in free pages, not
     // in files beside the database.
     let (relay, database) = (keep.join("relay"), keep.join("relay/relay.db"));
-    assert_eq!(files(&relay), std::slice::from_ref(&database), "the log was emptied and removed at the end");
+    let key = relay.join("relay.key");
+    assert_eq!(files(&relay), [database.clone(), key.clone()], "the log was emptied and removed at the end");
     let directory = names.scan(&std::fs::read(&database).expect("a file"));
     assert!(PEOPLE.iter().all(|name| directory.iter().any(|(found, _)| found == name)), "the scan sees the directory: {directory:?}");
     let copy = folder.path().join("planted.db");
@@ -208,4 +213,43 @@ fn the_demo_loses_nothing_and_leaves_no_secret_in_any_file() {
         }
     }
     assert_eq!(outside_the_directory(&database, &names), BTreeSet::new());
+
+    all_goes_on(&keep, &key);
+}
+
+/// The relay that was kept runs again, and is the same: for carol, who knew its address, and for the others, who knew its identity.
+fn all_goes_on(keep: &Path, key: &Path) {
+    let person = |name: &'static str| Kept(Person { name, home: keep.join(name) });
+    let [alice, bob, carol] = PEOPLE.map(person);
+    let address = carol.json(&["--timeout=0", "status"])["relay"].as_str().expect("an address").to_owned();
+    let port = address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let bytes = std::fs::read(key).expect("a file");
+    let (secrets, rest) = bytes.as_chunks::<32>();
+    let secrets: [[u8; 32]; 2] = secrets.try_into().expect("the identity's, and the Noise key's");
+    assert!(rest.is_empty(), "as thicket-relayd reads it");
+    let relay = TestRelay::of(&keep.join("relay"), secrets, Policy::default(), port);
+    assert_eq!(relay.address, address);
+
+    assert_eq!(carol.json(&["send", "bob", "And now?"])["state"], "stored");
+    for moving in [&alice, &bob] {
+        assert_eq!(moving.json(&["relay", "change", &address])["relay"], address.as_str());
+    }
+    assert_eq!(alice.json(&["send", "bob", "Here too."])["state"], "stored");
+    bob.json(&["sync"]);
+    for (with, text) in [("carol", "And now?"), ("alice", "Here too.")] {
+        assert_eq!(bob.json(&["read", with])["text"], text);
+    }
+}
+
+/// Someone whose profile the demo left.
+struct Kept(Person);
+
+impl Kept {
+    /// The last object that a command prints that must succeed.
+    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let mut command = program(&self.0.home, &[&["--json"], arguments].concat());
+        let output = command.env("THICKET_PASSPHRASE", PASSPHRASE).output().expect("the program starts");
+        assert!(output.status.success(), "{} {arguments:?}: {output:?}", self.0.name);
+        last(&output)
+    }
 }

@@ -40,8 +40,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, global: &Global) -> Result<(), Trouble> {
     let mut tell = Tell::new(global);
     let (folder, _removed_at_the_end) = folder(arguments)?;
-    let report = story::run(&mut tell, &folder)?;
-    tell.report(&report, arguments.keep.as_deref())?;
+    let (report, relay) = story::run(&mut tell, &folder)?;
+    tell.report(&report, arguments.keep.as_deref().map(|folder| (folder, relay.as_str())))?;
     if report.is_good() { Ok(()) } else { Err(Trouble::Said(1)) }
 }
 

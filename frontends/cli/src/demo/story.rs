@@ -15,13 +15,15 @@ use thicket_store::SqliteStore;
 use thicket_transport::{Conditions, DirectRelay, Joined, Loopback, LoopbackRelay};
 use thicket_types::intent::Intent;
 use thicket_types::ports::Entropy as _;
+use thicket_types::secret::Secret;
 
 type DemoRelay = Running<SqliteStore, Joined<LoopbackRelay, DirectRelay>>;
 
 /// The conditions of the scene where everything goes wrong on the way.
 const ROUGH: Conditions = Conditions { lost: 20, doubled: 150, reordered: 500, seed: 20 };
 
-pub fn run(tell: &mut Tell<'_>, folder: &Path) -> Result<Report, Trouble> {
+/// Tells it all. Returns how it ended, and the relay's address for other processes.
+pub fn run(tell: &mut Tell<'_>, folder: &Path) -> Result<(Report, String), Trouble> {
     let mut ledger = Ledger::default();
 
     tell.scene("A relay starts, and three people register with it", "three people register")?;
@@ -160,7 +162,7 @@ pub fn run(tell: &mut Tell<'_>, folder: &Path) -> Result<Report, Trouble> {
     drop(relay.stop());
     let kept = [inspect("alice", &alice.folder)?, inspect("bob", &bob.folder)?, inspect("carol", carol.folder())?];
     tell.line("twice from the first record, and once from the newest snapshot")?;
-    ledger.settle(&kept, carol.crashes)
+    Ok((ledger.settle(&kept, carol.crashes)?, address))
 }
 
 /// Lets carol go on until bob has her text.
@@ -176,14 +178,26 @@ fn start_relay(folder: &Path) -> Result<(DemoRelay, Loopback, String), Trouble> 
     let waker: thicket_transport::Waker = Arc::new(move || ringing.ring());
     let (meeting, end) = Loopback::new("demo", Conditions::default());
     end.set_waker(waker.clone());
-    let (mut noise, mut identity) = ([0; 32], [0; 32]);
-    SystemEntropy.fill(&mut noise);
-    SystemEntropy.fill(&mut identity);
-    let direct = DirectRelay::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &noise, Box::new(SystemEntropy), waker)?;
+    let [identity, noise] = keys(&data)?;
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let direct = DirectRelay::bind(listen, noise.expose(), Box::new(SystemEntropy), waker)?;
     let address = direct.address();
     let store = SqliteStore::open(&data.join("relay.db")).map_err(|error| stopped(error.to_string()))?;
     let (clock, policy) = (Box::new(SystemClock::new()), Policy::default());
     let world = World { entropy: Box::new(SystemEntropy), clock, verify: Box::new(Verifier), policy };
-    let relay = Relay::new(store, Joined::new(end, direct), &identity, world);
+    let relay = Relay::new(store, Joined::new(end, direct), identity.expose(), world);
     Ok((Running::start(relay, bell)?, meeting, address))
+}
+
+/// Makes the relay's identity and its Noise key, and leaves them where thicket-relayd looks for them: it can serve what is kept.
+fn keys(data: &Path) -> Result<[Secret<[u8; 32]>; 2], Trouble> {
+    let fresh = || {
+        let mut bytes = [0; 32];
+        SystemEntropy.fill(&mut bytes);
+        Secret::new(bytes)
+    };
+    let (identity, noise) = (fresh(), fresh());
+    let both = Secret::new([identity.expose().as_slice(), noise.expose()].concat());
+    std::fs::write(data.join("relay.key"), both.expose())?;
+    Ok([identity, noise])
 }

@@ -51,7 +51,7 @@ impl<'a> Tell<'a> {
         Ok(())
     }
 
-    pub fn report(&mut self, report: &Report, keep: Option<&Path>) -> Result<(), Trouble> {
+    pub fn report(&mut self, report: &Report, keep: Option<(&Path, &str)>) -> Result<(), Trouble> {
         self.progress = None;
         if self.global.json {
             return put_json(&report.json(self.seconds()));
@@ -67,27 +67,32 @@ impl<'a> Tell<'a> {
     }
 }
 
-/// What to try next, as commands that can be typed.
-fn next(keep: Option<&Path>) -> String {
-    let Some(folder) = keep else {
+/// What to try next, as commands that can be typed, in this order: for what was kept, with the relay's address, or by hand.
+fn next(keep: Option<(&Path, &str)>) -> String {
+    let Some((folder, address)) = keep else {
         return NEXT.to_owned();
     };
-    let [alice, bob] = ["alice", "bob"].map(|name| quoted(&folder.join(name).display().to_string()));
+    let [alice, bob, carol, relay] = ["alice", "bob", "carol", "relay"].map(|name| quoted(&folder.join(name).display().to_string()));
+    let listen = address.rsplit('@').next().unwrap_or(address);
     format!(
-        "Kept in {}: a profile each (keys, journal, snapshots, vault) and the relay's data.\n\
-         Next:\n\n\
+        "Kept in {}: a profile each (keys, journal, snapshots, vault), and the relay's data with its key.\n\n\
+         Look at what is there:\n\n\
          \x20  export THICKET_PASSPHRASE=\"{}\"\n\
          \x20  thicket --home {bob} journal verify\n\
          \x20  thicket --home {bob} journal ls --count 20\n\
          \x20  thicket --home {bob} read alice\n\
-         \x20  thicket --home {alice} conversations\n",
+         \x20  thicket --home {alice} conversations\n\n\
+         Or go on: the relay runs again in a terminal of its own, where carol finds it; alice knew it on loopback, and follows:\n\n\
+         \x20  thicket-relayd --home {relay} --listen {listen}\n\n\
+         \x20  thicket --home {carol} send bob \"And now?\"\n\
+         \x20  thicket --home {alice} relay change {address}\n",
         folder.display(),
         super::PASSPHRASE
     )
 }
 
 /// What to try next if nothing was kept: the demo's files, or the same with one's own hands, as in the README.
-const NEXT: &str = r#"Next, with everything kept for a closer look:
+const NEXT: &str = r#"Next, the same with everything kept for a closer look:
 
    thicket demo --keep /tmp/thicket-demo
 
@@ -120,9 +125,11 @@ mod tests {
     use super::*;
     use clap::Parser as _;
 
+    const ADDRESS: &str = "direct:0101@127.0.0.1:4242";
+
     #[test]
     fn what_to_try_next_can_be_typed() {
-        for (keep, count) in [(None, 7), (Some(Path::new("/tmp/kept")), 4)] {
+        for (keep, count) in [(None, 7), (Some((Path::new("/tmp/kept"), ADDRESS)), 6)] {
             let text = next(keep);
             let commands: Vec<&str> =
                 text.lines().filter_map(|line| line.strip_prefix("   ")).filter(|line| line.starts_with("thicket ")).collect();
@@ -136,7 +143,7 @@ mod tests {
                 assert!(crate::Arguments::try_parse_from(words).is_ok(), "{command}");
             }
         }
-        assert!(next(Some(Path::new("/tmp/kept"))).contains("   thicket --home /tmp/kept/bob journal verify\n"));
-        assert!(next(Some(Path::new("/tmp/it's kept"))).contains(r"--home '/tmp/it'\''s kept/bob' "));
+        let quoted = next(Some((Path::new("/tmp/it's kept"), ADDRESS)));
+        assert!(quoted.contains(r"--home '/tmp/it'\''s kept/bob' "), "{quoted}");
     }
 }

@@ -59,7 +59,8 @@ impl Clock for AheadClock {
 /// A relay that runs; its address stays when it is stopped and started again.
 pub struct TestRelay {
     folder: PathBuf,
-    secret: u8,
+    /// Its identity's secret, and its Noise key's.
+    secrets: [[u8; 32]; 2],
     policy: Policy,
     running: Option<Running<SqliteStore, DirectRelay>>,
     /// How far its clock is ahead of everybody else's, from its next start on.
@@ -71,10 +72,15 @@ pub struct TestRelay {
 
 impl TestRelay {
     pub fn start(folder: &Path, secret: u8, policy: Policy) -> TestRelay {
+        TestRelay::of(folder, [[secret; 32]; 2], policy, 0)
+    }
+
+    /// A relay of these secrets, on a port of 127.0.0.1; 0 takes a free one.
+    pub fn of(folder: &Path, secrets: [[u8; 32]; 2], policy: Policy, port: u16) -> TestRelay {
         std::fs::create_dir_all(folder).expect("room");
         let (folder, key) = (folder.to_path_buf(), RelayKey([0; 32]));
-        let mut relay = TestRelay { folder, secret, policy, running: None, ahead_ms: 0, address: String::new(), key };
-        relay.run(0);
+        let mut relay = TestRelay { folder, secrets, policy, running: None, ahead_ms: 0, address: String::new(), key };
+        relay.run(port);
         relay
     }
 
@@ -83,13 +89,13 @@ impl TestRelay {
         let ringing = bell.clone();
         let waker: Waker = Arc::new(move || ringing.ring());
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let direct = DirectRelay::bind(listen, &[self.secret; 32], Box::new(SystemEntropy), waker).expect("a port");
+        let direct = DirectRelay::bind(listen, &self.secrets[1], Box::new(SystemEntropy), waker).expect("a port");
         self.address = direct.address();
         let store = SqliteStore::open(&self.folder.join("relay.db")).expect("a store");
         let policy = self.policy.clone();
         let clock = Box::new(AheadClock(SystemClock::new(), self.ahead_ms));
         let world = World { entropy: Box::new(SystemEntropy), clock, verify: Box::new(Verifier), policy };
-        let relay = Relay::new(store, direct, &[self.secret; 32], world);
+        let relay = Relay::new(store, direct, &self.secrets[0], world);
         self.key = relay.key();
         self.running = Some(Running::start(relay, bell).expect("a thread"));
     }

@@ -63,20 +63,21 @@ impl<'a> Tell<'a> {
             "SOMETHING WENT WRONG: see the table."
         };
         put!("{good} {:.1} s.", self.seconds())?;
-        put!("\n{}", next(keep).trim_end())
+        put!("\n{}", next(keep, !are_found()).trim_end())
     }
 }
 
 /// What to try next, as commands that can be typed, in this order: for what was kept, with the relay's address, or by hand.
-fn next(keep: Option<(&Path, &str)>) -> String {
+fn next(keep: Option<(&Path, &str)>, build: bool) -> String {
+    let build = if build { BUILD } else { "" };
     let Some((folder, address)) = keep else {
-        return NEXT.to_owned();
+        return format!("{build}{NEXT}");
     };
     let [alice, bob, carol, relay] = ["alice", "bob", "carol", "relay"].map(|name| quoted(&folder.join(name).display().to_string()));
     let listen = address.rsplit('@').next().unwrap_or(address);
     format!(
         "Kept in {}: a profile each (keys, journal, snapshots, vault), and the relay's data with its key.\n\n\
-         Look at what is there:\n\n\
+         {build}Look at what is there:\n\n\
          \x20  export THICKET_PASSPHRASE=\"{}\"\n\
          \x20  thicket --home {bob} journal verify\n\
          \x20  thicket --home {bob} journal ls --count 20\n\
@@ -91,8 +92,23 @@ fn next(keep: Option<(&Path, &str)>) -> String {
     )
 }
 
+/// What comes before: after `cargo run` the programs have no names that a shell knows, and the relay's is not built.
+const BUILD: &str = r#"First build all programs, and have this terminal, and each that you open, find them:
+
+   cargo build --release
+   export PATH="$PWD/target/release:$PATH"
+
+"#;
+
+/// Whether a shell finds both programs by their names.
+fn are_found() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    ["thicket", "thicket-relayd"].map(|name| format!("{name}{}", std::env::consts::EXE_SUFFIX)).iter().all(|name| found(name))
+}
+
 /// What to try next if nothing was kept: the demo's files, or the same with one's own hands, as in the README.
-const NEXT: &str = r#"Next, the same with everything kept for a closer look:
+const NEXT: &str = r#"The same, with everything kept for a closer look:
 
    thicket demo --keep /tmp/thicket-demo
 
@@ -130,7 +146,7 @@ mod tests {
     #[test]
     fn what_to_try_next_can_be_typed() {
         for (keep, count) in [(None, 7), (Some((Path::new("/tmp/kept"), ADDRESS)), 6)] {
-            let text = next(keep);
+            let text = next(keep, false);
             let commands: Vec<&str> =
                 text.lines().filter_map(|line| line.strip_prefix("   ")).filter(|line| line.starts_with("thicket ")).collect();
             assert_eq!(commands.len(), count, "{text}");
@@ -143,7 +159,17 @@ mod tests {
                 assert!(crate::Arguments::try_parse_from(words).is_ok(), "{command}");
             }
         }
-        let quoted = next(Some((Path::new("/tmp/it's kept"), ADDRESS)));
+        let quoted = next(Some((Path::new("/tmp/it's kept"), ADDRESS)), false);
         assert!(quoted.contains(r"--home '/tmp/it'\''s kept/bob' "), "{quoted}");
+    }
+
+    #[test]
+    fn the_programs_are_built_and_found_before_they_are_named() {
+        for keep in [None, Some((Path::new("/tmp/kept"), ADDRESS))] {
+            let text = next(keep, true);
+            let (build, rest) = text.split_once("   cargo build --release\n   export PATH=\"$PWD/target/release:$PATH\"\n").expect("both");
+            assert!(!build.contains("   thicket") && rest.contains("   thicket ") && rest.contains("   thicket-relayd "), "{text}");
+            assert!(!next(keep, false).contains("cargo"), "whoever has them builds nothing");
+        }
     }
 }

@@ -408,6 +408,68 @@ fn a_copy_of_a_profile_stops_until_one_takes_over() {
     assert_eq!(alice.refused(&["sync"]), (3, 214), "the other one has stopped");
 }
 
+#[test]
+fn a_profile_whose_vault_was_put_back_is_refused_and_goes_on_by_a_take_over() {
+    put_back(&["vault.db", "vault.db-wal", "vault.db-shm"]);
+}
+
+#[test]
+fn a_profile_whose_journal_was_put_back_is_refused_and_goes_on_by_a_take_over() {
+    put_back(&["journal", "snapshots"]);
+}
+
+/// Puts an older copy of a part of alice's profile in its place, and goes on.
+fn put_back(files: &[&str]) {
+    let place = Place::with_conversation();
+    let Place { alice, bob, folder, .. } = &place;
+    // Given a backup of one part, put back after she has gone on.
+    let backup = folder.path().join("backup");
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        std::fs::create_dir_all(to).expect("room");
+        for file in files.iter().filter(|file| from.join(file).exists()) {
+            if from.join(file).is_dir() {
+                copy_folder(&from.join(file), &to.join(file));
+            } else {
+                std::fs::copy(from.join(file), to.join(file)).expect("room");
+            }
+        }
+    };
+    copy(&alice.home, &backup);
+    alice.say(&["send", "bob", "Since the backup."]);
+    bob.say(&["sync"]);
+    for file in files.iter().map(|file| alice.home.join(file)).filter(|file| file.exists()) {
+        if file.is_dir() { std::fs::remove_dir_all(&file) } else { std::fs::remove_file(&file) }.expect("hers");
+    }
+    copy(&backup, &alice.home);
+
+    // Then nothing is written by it, and what is said names the way out.
+    for command in [&["status"][..], &["sync"], &["send", "bob", "Hello?"], &["listen"]] {
+        assert_eq!(alice.refused(command), (7, 305), "{command:?}");
+    }
+    assert!(text(&alice.run(&["sync"]).stderr).contains("account take-over"));
+    assert_eq!(alice.refused(&["account", "take-over"]), (2, 126), "it is not done without being asked");
+    assert_eq!(alice.refused(&["sync"]), (7, 305), "nor begun");
+
+    // When she takes over, the conversation begins anew, and goes both ways.
+    assert_eq!(alice.json(&["account", "take-over", "--yes"]), [json!({ "name": "alice", "done": "taken over" })]);
+    bob.say(&["sync"]);
+    alice.say(&["sync"]);
+    assert_eq!(alice.json(&["send", "bob", "Here I am again."])[0]["state"], "stored");
+    bob.say(&["sync"]);
+    bob.say(&["send", "alice", "Welcome back."]);
+    alice.say(&["sync"]);
+    assert_eq!(texts(bob, "alice").last().map(String::as_str), Some("Welcome back."));
+    assert!(texts(bob, "alice").contains(&"Here I am again.".to_owned()));
+    assert_eq!(texts(alice, "bob").last().map(String::as_str), Some("Welcome back."));
+    for text in ["Since the backup.", "Here I am again."] {
+        assert_eq!(texts(bob, "alice").iter().filter(|other| *other == text).count(), 1, "{text}");
+    }
+    for person in [alice, bob] {
+        assert_eq!(person.json(&["journal", "verify"])[0]["verified"], true);
+    }
+    assert_eq!(alice.refused(&["account", "take-over", "--yes"]), (3, 125), "once");
+}
+
 fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).expect("room");
     for entry in std::fs::read_dir(from).expect("a folder") {

@@ -88,12 +88,12 @@ impl Report {
     }
 
     pub fn table(&self) -> String {
-        let mut table = String::from("            sent  delivered  received  lost  doubled  records  verified  state digest\n");
+        let mut table = String::from("         sent  delivered  received  lost  doubled  records  verified  digest\n");
         for row in &self.rows {
             let verified = if row.verified.holds() { "yes" } else { "NO" };
             let digest = row.verified.state.hex();
             table.push_str(&format!(
-                "   {:<8} {:>4}  {:>9}  {:>8}  {:>4}  {:>7}  {:>7}  {:>8}  {}…\n",
+                "{:<8} {:>4}  {:>9}  {:>8}  {:>4}  {:>7}  {:>7}  {:>8}  {}…\n",
                 row.name,
                 row.sent,
                 row.confirmed,
@@ -102,20 +102,29 @@ impl Report {
                 row.doubled,
                 row.verified.records,
                 verified,
-                digest.get(..16).unwrap_or(&digest)
+                digest.get(..8).unwrap_or(&digest)
             ));
         }
         table.push_str(&format!(
-            "   {:<8} {:>4}  {:>9}  {:>8}  {:>4}  {:>7}           crashes survived: {}\n",
+            "{:<8} {:>4}  {:>9}  {:>8}  {:>4}  {:>7}\n",
             "together",
             self.sum(|row| row.sent),
             self.sum(|row| row.confirmed),
             self.sum(|row| row.received),
             self.sum(|row| row.lost),
             self.sum(|row| row.doubled),
-            self.crashes
         ));
         table
+    }
+
+    /// What the table comes to.
+    pub fn verdict(&self, seconds: f64) -> String {
+        let good = if self.is_good() {
+            "Nothing was lost, nothing came twice, every journal folds to the same state."
+        } else {
+            "SOMETHING WENT WRONG: see the table."
+        };
+        format!("{good}\n{} crashes were survived. It took {seconds:.1} s.", self.crashes)
     }
 
     pub fn json(&self, seconds: f64) -> serde_json::Value {
@@ -131,5 +140,38 @@ impl Report {
             "digests": digests,
             "seconds": (seconds * 10.0).round() / 10.0,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thicket_types::ids::{Digest, Seq};
+
+    /// Where the other screens' are.
+    const SNAPSHOTS: &str = "../../tests/snapshots";
+
+    fn row(name: &'static str, lost: usize, repeats: bool) -> Row {
+        let digest = Digest([name.len() as u8; 32]);
+        let verified = Verified {
+            from: Seq(0),
+            records: 345,
+            state: digest,
+            effects: digest,
+            view: digest,
+            repeats,
+            snapshot: Some((Seq(340), true)),
+        };
+        Row { name, sent: 21, confirmed: 21, received: 16 - lost, lost, doubled: 0, verified }
+    }
+
+    #[test]
+    fn the_table_tells_what_was_lost_and_what_does_not_hold() {
+        let good = Report { rows: vec![row("alice", 0, true), row("bob", 0, true)], crashes: 3 };
+        let bad = Report { rows: vec![row("alice", 2, true), row("bob", 0, false)], crashes: 3 };
+        assert!(good.is_good() && !bad.is_good());
+        insta::with_settings!({ snapshot_path => SNAPSHOTS, prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!("demo_table", format!("{}\n{}\n\n{}\n{}", good.table(), good.verdict(14.25), bad.table(), bad.verdict(14.25)));
+        });
     }
 }

@@ -8,6 +8,9 @@ use crate::progress::Progress;
 use std::path::Path;
 use std::time::Instant;
 
+/// Columns that every terminal has.
+const COLUMNS: usize = 80;
+
 /// Prints the story as it goes.
 pub struct Tell<'a> {
     global: &'a Global,
@@ -36,7 +39,7 @@ impl<'a> Tell<'a> {
 
     /// Says what happened, with the time since the start.
     pub fn line(&mut self, text: &str) -> Result<(), Trouble> {
-        let line = format!("   {:>5.1} s  {text}", self.seconds());
+        let line = format!("   {:>5.1} s  {}", self.seconds(), beside(text, "            "));
         self.say(&line)
     }
 
@@ -57,14 +60,27 @@ impl<'a> Tell<'a> {
             return put_json(&report.json(self.seconds()));
         }
         put!("\n{}", report.table())?;
-        let good = if report.is_good() {
-            "Nothing was lost, nothing came twice, and every journal folds to the same state."
-        } else {
-            "SOMETHING WENT WRONG: see the table."
-        };
-        put!("{good} {:.1} s.", self.seconds())?;
+        put!("{}", report.verdict(self.seconds()))?;
         put!("\n{}", next(keep, !are_found()).trim_end())
     }
+}
+
+/// A text beside the time: broken at its words where a terminal of the usual width ends, and going on below its begin.
+fn beside(text: &str, indent: &str) -> String {
+    let (mut lines, mut column) = (String::new(), indent.len());
+    for word in text.split(' ') {
+        if column > indent.len() && column + 1 + word.len() > COLUMNS {
+            lines.push('\n');
+            lines.push_str(indent);
+            column = indent.len();
+        } else if column > indent.len() {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += word.len();
+    }
+    lines
 }
 
 /// What to try next, as commands that can be typed, in this order: for what was kept, with the relay's address, or by hand.
@@ -76,14 +92,16 @@ fn next(keep: Option<(&Path, &str)>, build: bool) -> String {
     let [alice, bob, carol, relay] = ["alice", "bob", "carol", "relay"].map(|name| quoted(&folder.join(name).display().to_string()));
     let listen = address.rsplit('@').next().unwrap_or(address);
     format!(
-        "Kept in {}: a profile each (keys, journal, snapshots, vault), and the relay's data with its key.\n\n\
+        "Kept in {}:\n\
+         a profile each (keys, journal, snapshots, vault), and the relay's data and key.\n\n\
          {build}Look at what is there:\n\n\
          \x20  export THICKET_PASSPHRASE=\"{}\"\n\
          \x20  thicket --home {bob} journal verify\n\
          \x20  thicket --home {bob} journal ls --count 20\n\
          \x20  thicket --home {bob} read alice\n\
          \x20  thicket --home {alice} conversations\n\n\
-         Or go on: the relay runs again in a terminal of its own, where carol finds it; alice knew it on loopback, and follows:\n\n\
+         Or go on. The relay runs again, in a terminal of its own, where carol finds it;\n\
+         alice knew it on loopback, and follows:\n\n\
          \x20  thicket-relayd --home {relay} --listen {listen}\n\n\
          \x20  thicket --home {carol} send bob \"And now?\"\n\
          \x20  thicket --home {alice} relay change {address}\n",
@@ -93,7 +111,7 @@ fn next(keep: Option<(&Path, &str)>, build: bool) -> String {
 }
 
 /// What comes before: after `cargo run` the programs have no names that a shell knows, and the relay's is not built.
-const BUILD: &str = r#"First build all programs, and have this terminal, and each that you open, find them:
+const BUILD: &str = r#"First build the programs, and have each terminal that you use find them:
 
    cargo build --release
    export PATH="$PWD/target/release:$PATH"
@@ -116,7 +134,8 @@ Or by hand, in three terminals. The first is a relay; it prints its ADDRESS:
 
    thicket-relayd --home /tmp/relay --listen 127.0.0.1:7070
 
-The second is alice, and the third, with bob and /tmp/b in place of alice and /tmp/a, is bob:
+The second is alice, and the third is bob, with bob and /tmp/b in place of alice
+and /tmp/a:
 
    thicket --home /tmp/a account create alice
    thicket --home /tmp/a register --relay ADDRESS
@@ -164,8 +183,24 @@ mod tests {
     }
 
     #[test]
+    fn a_long_line_goes_on_below_its_begin() {
+        assert_eq!(beside("short enough", "  "), "short enough");
+        let long = beside(&"seven77 ".repeat(12), "    ");
+        assert!(long.lines().all(|line| line.len() <= COLUMNS) && long.contains("seven77\n    seven77"), "{long}");
+    }
+
+    #[test]
+    fn what_to_try_next_as_it_is_shown() {
+        insta::with_settings!({ snapshot_path => "../../tests/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!("demo_next_kept", next(Some((Path::new("/tmp/kept"), ADDRESS)), false));
+            insta::assert_snapshot!("demo_next_unbuilt", next(None, true));
+        });
+    }
+
+    #[test]
     fn the_programs_are_built_and_found_before_they_are_named() {
         for keep in [None, Some((Path::new("/tmp/kept"), ADDRESS))] {
+            assert!(next(keep, true).lines().all(|line| line.len() <= COLUMNS || line.starts_with("Kept in")), "{}", next(keep, true));
             let text = next(keep, true);
             let (build, rest) = text.split_once("   cargo build --release\n   export PATH=\"$PWD/target/release:$PATH\"\n").expect("both");
             assert!(!build.contains("   thicket") && rest.contains("   thicket ") && rest.contains("   thicket-relayd "), "{text}");

@@ -41,6 +41,11 @@ impl Paint {
         self.with("2", text)
     }
 
+    /// What a camera reads: black on white, whatever the terminal's own colours are.
+    pub fn paper(self, text: &str) -> String {
+        self.with("30;107", text)
+    }
+
     /// What should.
     pub fn bold(self, text: &str) -> String {
         self.with("1", text)

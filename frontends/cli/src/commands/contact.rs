@@ -4,6 +4,7 @@ use super::account::in_groups;
 use crate::output::{Trouble, put_json};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 use thicket_client::{Client, ContactView};
 use thicket_types::effect::Change;
@@ -220,7 +221,9 @@ fn compare(global: &Global, text: &str) -> Result<(), Trouble> {
     put!("    {}\n    {}\n", first.trim(), second.trim())?;
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     if let Ok(code) = qrcode::QrCode::new(digits) {
-        put!("{}", code.render::<qrcode::render::unicode::Dense1x2>().build())?;
+        let paint = global.color.paint(std::io::stdout().is_terminal());
+        let rows = code.render::<qrcode::render::unicode::Dense1x2>().build();
+        rows.lines().try_for_each(|row| put!("{}", paint.paper(row)))?;
     }
     put!("\nIf both show the same: thicket contact verify {} --done", contact.name.text())?;
     Ok(())

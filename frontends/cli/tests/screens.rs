@@ -3,9 +3,11 @@
 mod world;
 
 use insta::{Settings, assert_snapshot};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::Output;
-use world::{Person, Place, program, text};
+use thicket_relay::Policy;
+use world::{Person, Place, TestRelay, program, text};
 
 /// Puts a word in place of what differs from run to run.
 fn settings(place: Option<&Path>) -> Settings {
@@ -21,11 +23,19 @@ fn settings(place: Option<&Path>) -> Settings {
         (r#""(stamp_ms|claimed_ms|skew_ms)":-?\d+"#, r#""$1":"[ms]""#),
         (r"(?:[0-9A-F]{4} ){9}[0-9A-F]{4}", "[fingerprint in groups]"),
         (r"direct:[0-9a-f]{64}@127\.0\.0\.1:\d+", "[address]"),
+        (r"\b[0-9a-f]{64}\b", "[digest]"),
         (r"\b[0-9a-f]{40}\b", "[fingerprint]"),
         (r"\b[0-9a-f]{32}\b", "[id]"),
         (r"(?m)^\[time\]  [0-9a-f]{8}  ", "[time]  [id]  "),
         (r"\d+ (?:GiB|MiB) free", "[space] free"),
+        (r"\b[0-9a-f]{8}…", "[begin]…"),
         (r"\d+ records", "[count] records"),
+        (r"records   \d+ from", "records   [count] from"),
+        (r"snapshot  at \d+,", "snapshot  at [place],"),
+        (r#""(records|snapshot)":\d+"#, r#""$1":"[count]""#),
+        (r"(?:\d{5} ){5}\d{5} (?:\d{5} ){5}\d{5}", "[safety number]"),
+        (r"(?:\d{5} ){5}\d{5}", "[half of the safety number]"),
+        (r"(?m)^[ █▀▄]{20,}$", "[a row of the QR code]"),
         (r"after \d+ ms", "after [ms] ms"),
         (r"(clock +|this clock )(?:is )?(?:agrees with|\d+ \w+ (?:behind|ahead of)) the relay's", "$1[skew]"),
     ] {
@@ -142,6 +152,109 @@ fn conversation() {
         assert_snapshot!("sync", both(alice, &["sync"]));
         assert_snapshot!("doctor", both(alice, &["doctor"]));
     });
+}
+
+#[test]
+fn beginning() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let relay = TestRelay::start(&folder.path().join("relay"), 1, Policy::default());
+    let person = |name: &'static str| {
+        let person = Person { name, home: folder.path().join(name) };
+        person.say(&["account", "create", name]);
+        person
+    };
+    let (alice, bob) = (person("alice"), person("bob"));
+    settings(Some(folder.path())).bind(|| {
+        let register = ["register", "--relay", &relay.address];
+        assert_snapshot!("register", format!("{}\n{}", show(&alice, &register), show(&bob, &[&["--json"], &register[..]].concat())));
+        assert_snapshot!("contact_add", both(&alice, &["contact", "add", "bob"]));
+        alice.say(&["send", "bob", "See you at eight."]);
+        bob.say(&["sync"]);
+        assert_snapshot!("contact_asks", both(&bob, &["contact", "list"]));
+        assert_snapshot!("contact_accept", both(&bob, &["contact", "accept", "alice"]));
+        assert_snapshot!("contact_verify", both(&bob, &["contact", "verify", "alice"]));
+        let painted = text(&bob.run(&["--color=always", "contact", "verify", "alice"]).stdout);
+        assert_eq!(painted.matches("\u{1b}[30;107m").count(), 17, "each row of the QR code is black on white: {painted}");
+        assert_snapshot!("contact_verify_done", both(&bob, &["contact", "verify", "alice", "--done"]));
+        assert_snapshot!("chat", screen("chat alice", &bob.pipe(&["chat", "alice"], "I will be there.\nUntil then.\n")));
+        assert_snapshot!("chat_json", screen("--json chat alice", &bob.pipe(&["--json", "chat", "alice"], "")));
+    });
+}
+
+#[test]
+fn journal() {
+    let place = Place::with_conversation();
+    settings(Some(place.folder.path())).bind(|| {
+        assert_snapshot!("journal_verify", both(&place.alice, &["journal", "verify"]));
+        assert_snapshot!("journal_ls", both(&place.alice, &["journal", "ls", "--count", "4"]));
+        assert_snapshot!("journal_show", both(&place.alice, &["journal", "show", "2"]));
+        assert_snapshot!("journal_show_missing", both(&place.alice, &["journal", "show", "1000000"]));
+    });
+}
+
+#[test]
+fn moving() {
+    let mut place = Place::with_conversation();
+    let other = TestRelay::start(&place.folder.path().join("other"), 2, Policy::default());
+    let wrong = format!("direct:{}@127.0.0.1:1", "01".repeat(32));
+    settings(Some(place.folder.path())).bind(|| {
+        assert_snapshot!("relay_change", show(&place.alice, &["relay", "change", &other.address]));
+        assert_snapshot!("relay_change_json", show(&place.bob, &["--json", "relay", "change", &other.address]));
+        place.relay.stop();
+        assert_snapshot!("relay_change_unreached", show(&place.alice, &["--timeout=1", "relay", "change", &wrong]));
+        assert_snapshot!("status_moving", both(&place.alice, &["--timeout=1", "status"]));
+    });
+}
+
+#[test]
+fn take_over() {
+    let place = Place::with_conversation();
+    let copy = Person { name: "the copy", home: place.folder.path().join("copy") };
+    let copied = std::process::Command::new("cp").arg("-R").arg(&place.alice.home).arg(&copy.home).status();
+    assert!(copied.expect("a system with cp").success());
+    place.alice.say(&["send", "bob", "From the newest copy."]);
+    copy.run(&["sync"]);
+    settings(Some(place.folder.path())).bind(|| {
+        assert_snapshot!("status_copied", both(&copy, &["status"]));
+        assert_snapshot!("error_copied", both(&copy, &["sync"]));
+        assert_snapshot!("take_over_unconfirmed", both(&copy, &["account", "take-over"]));
+        assert_snapshot!("take_over", show(&copy, &["account", "take-over", "--yes"]));
+        assert_snapshot!("take_over_not_copied", both(&copy, &["account", "take-over", "--yes"]));
+    });
+}
+
+/// What a bot is told, line by line: each line is awaited, so that their order is that of the test.
+#[test]
+fn listening() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    alice.say(&["send", "bob", "While you were away."]);
+    bob.say(&["sync"]);
+    let mut bot = bob.start(&["listen"]);
+    let (mut input, out) = (bot.stdin.take().expect("a pipe"), bot.stdout.take().expect("a pipe"));
+    let mut told = BufReader::new(out).lines().map(|line| line.expect("UTF-8"));
+    let mut shown = String::from("$ thicket listen\n");
+    let mut until = |part: &str| {
+        let line = told.find(|line| line.contains(part)).expect("it goes on");
+        shown.push_str(&format!("{line}\n"));
+    };
+    until("received");
+    until("connected");
+    alice.say(&["send", "bob", "Now you are here."]);
+    until("received");
+    let mut ask = |line: &str, until: &mut dyn FnMut(&str)| {
+        writeln!(input, "{line}").expect("it reads");
+        until("answer");
+    };
+    ask(r#"{"send":{"to":"alice","text":"I am."}}"#, &mut until);
+    until("stored");
+    ask(r#"{"add":"nobody","intent":"00112233445566778899aabbccddeeff"}"#, &mut until);
+    until("lookup_failed");
+    ask(r#"{"sing":"alice"}"#, &mut until);
+    ask("no JSON", &mut until);
+    drop(input);
+    assert!(bot.wait().expect("it ends").success());
+    settings(Some(place.folder.path())).bind(|| assert_snapshot!("listen", shown));
 }
 
 #[test]

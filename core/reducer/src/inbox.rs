@@ -24,7 +24,7 @@ pub(crate) fn admit(state: &State, now: Stamp, arrival: Arrival) -> Admission {
         Arrived::Answer { answer } => {
             let to = wire::Answer::decode(answer.0.as_slice()).ok().and_then(|decoded| FrameId::parse(&decoded.to));
             // On the other lane it would show the relay whose that lane is: who stops asking.
-            if !to.is_some_and(|to| state.requests.get(&to).is_some_and(|request| request.lane == lane)) {
+            if to.and_then(|to| state.requests.get(&to)).is_none_or(|request| request.lane != lane) {
                 return Admission::Dropped;
             }
             Arrived::Answer { answer }

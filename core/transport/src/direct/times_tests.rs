@@ -66,7 +66,7 @@ fn a_connection_with_nothing_to_say_pings_so_that_it_does_not_end() {
     let relay = relay(Times { ping_every: SOON, ..never() }, silent());
     let (stream, _reader, _writer) = shaken(&relay);
     // Two pings: 2 bytes of length, a kind and a tag each.
-    (&*stream).set_read_timeout(Some(PATIENCE)).expect("a timeout of more than zero");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout of more than zero");
     let mut pings = [0; 2 * 19];
     (&*stream).read_exact(&mut pings).expect("two pings");
     assert_eq!((&pings[..2], &pings[19..21]), (&[0, 17][..], &[0, 17][..]));
@@ -127,7 +127,10 @@ fn connecting_to_who_does_not_answer_is_given_up_in_time() {
         Err(_) => true,
     });
     let (wake, woken) = sync_channel(64);
-    let waker: Waker = Arc::new(move || drop(wake.try_send(())));
+    let waker: Waker = Arc::new(move || {
+        // Nobody waits for more than one.
+        let _ = wake.try_send(());
+    });
     let mut client = DirectClient::within(Some(waker), Times { connect_for: SOON, ..never() });
     client.send(&Address::at([9; 32], place).to_string(), Lane::Named, b"x").expect("it is connecting");
     woken.recv_timeout(PATIENCE).expect("it was given up");

@@ -122,8 +122,14 @@ fn every_variant() -> Vec<Record> {
         resolved(Outcome::Unreachable),
         resolved(Outcome::Framed { frame: FrameId([16; 32]), bytes: Bytes(Vec::new()) }),
         resolved(Outcome::Done),
-        resolved(Outcome::Pinned { contact, mailbox: MailboxId([20; 16]), name: name(), contradicts: None }),
-        resolved(Outcome::Pinned { contact, mailbox: MailboxId([20; 16]), name: name(), contradicts: Some(Fingerprint([5; 20])) }),
+        resolved(Outcome::Pinned { contact, mailbox: MailboxId([20; 16]), name: name(), contradicts: None, anew: false }),
+        resolved(Outcome::Pinned {
+            contact,
+            mailbox: MailboxId([20; 16]),
+            name: name(),
+            contradicts: Some(Fingerprint([5; 20])),
+            anew: true,
+        }),
         resolved(Outcome::Begun { again: vec![message] }),
         resolved(Outcome::Opened(Opened::Message {
             contact,
@@ -874,5 +880,5 @@ const GOLDEN: &[(&str, &str)] = &[
         "snapshot",
         "544849434b534e5001000100010000000800000000000000006c50c4a001000004040404040404040404040404040404040404040404040404040404040404042121212121212121212121212121212108080808080808080808080817000000f179563e4647e872cfbad21423cf5efbaee759194818188dc10cd27012bc8a955d602dea964f83a34f8f799cc07377bf8487ac7c44f9c0",
     ),
-    ("SHA-256 of every variant", "341d25316b9b76aca0335f9aa8a9d681b7c828243182f817dd5ef8a24400e8e7"),
+    ("SHA-256 of every variant", "f4e37f3f04e1e5eaf3dbcb5b6966e150db8e5d505528aaf45f6a50c5bc43c769"),
 ];

@@ -3,6 +3,7 @@
 mod bad_input;
 mod deletion;
 mod folder;
+mod imported;
 mod keys;
 mod lanes;
 mod monitor;

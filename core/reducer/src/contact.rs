@@ -183,6 +183,7 @@ pub(crate) fn pinned(
     mailbox: MailboxId,
     name: &Name,
     contradicts: Option<Fingerprint>,
+    anew: bool,
 ) {
     for known in state.contacts.values_mut().filter(|known| known.name.key() == name.key()) {
         known.looking = false;
@@ -206,6 +207,11 @@ pub(crate) fn pinned(
     known.proved = true;
     known.held = false;
     known.looked = Some(step.now());
+    if anew {
+        // They may go on in a conversation that only a lost device has: they are told that it is dead, before ours begins.
+        known.offer = Some(true);
+        known.conversation = Conversation::None;
+    }
     grants::soon(state, step);
     step.notify(Change::Contact(contact));
     // Who wrote first under this name and is someone else is no one the directory knows: nothing is sent to them.

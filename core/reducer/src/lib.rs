@@ -184,8 +184,8 @@ fn resolved(state: &mut State, step: &mut Step, effect: EffectId, outcome: &Outc
         Outcome::Framed { frame, bytes: _ } => delivery::framed(state, step, why, *frame),
         // An entry of a relay that was left meanwhile says nothing here.
         Outcome::Pinned { .. } if why == Why::Abandoned => {}
-        Outcome::Pinned { contact, mailbox, name, contradicts } => {
-            contact::pinned(state, step, *contact, *mailbox, name, *contradicts);
+        Outcome::Pinned { contact, mailbox, name, contradicts, anew } => {
+            contact::pinned(state, step, *contact, *mailbox, name, *contradicts, *anew);
         }
         Outcome::Begun { again } => contact::begun(state, step, &why, again),
         Outcome::Opened(opened) => inbox::opened(state, step, &why, opened),

@@ -115,7 +115,7 @@ fn answer_bytes(to: FrameId, said: Said) -> Bytes {
 }
 
 fn pinned(contact: Fingerprint, text: &str, contradicts: Option<Fingerprint>) -> Outcome {
-    Outcome::Pinned { contact, mailbox: MAILBOX, name: name(text), contradicts }
+    Outcome::Pinned { contact, mailbox: MAILBOX, name: name(text), contradicts, anew: false }
 }
 
 fn opened_message(contact: Fingerprint, number: u8, moved: bool) -> Outcome {

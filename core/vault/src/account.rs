@@ -42,6 +42,8 @@ pub(crate) struct Account {
     pub(crate) signer: LeafSigner,
     pub(crate) leaf_key: [u8; 32],
     pub(crate) credential: Vec<u8>,
+    /// Whether the identity came from elsewhere: it may have conversations that are not here.
+    pub(crate) imported: bool,
     /// What mail is sealed to now, and was before: the newest first.
     pub(crate) mailbox_keys: Vec<MailboxSecret>,
 }
@@ -72,6 +74,7 @@ pub(crate) fn create(conn: &Connection, entropy: &SharedEntropy, new: &NewAccoun
     put(conn, "created", &created_s.to_be_bytes())?;
     put(conn, "leaf", signer.secret().as_slice())?;
     put(conn, "credential", &credential)?;
+    put(conn, "imported", &[u8::from(matches!(new.origin, Origin::Imported { .. }))])?;
     add_mailbox_key(conn, entropy, new.at)?;
     load(conn)
 }
@@ -90,6 +93,7 @@ pub(crate) fn load(conn: &Connection) -> Result<Account, Code> {
         leaf_key: signer.public(),
         signer,
         credential: get(conn, "credential")?,
+        imported: fixed(conn, "imported")? == [1],
         mailbox_keys: mailbox_keys(conn)?,
     })
 }

@@ -46,17 +46,19 @@ pub(crate) fn begin(scope: &Scope<'_>, contact: Fingerprint, answer: &[u8], at: 
 }
 
 /// Begins a conversation from the key package that the contact offered. Where they were heard in a living group nothing needs
-/// to begin; a group in which they never were is given up.
+/// to begin; a group in which they never were is given up. If they said that earlier groups are dead, what those carried is named
+/// all the same: the living one may be one that they began since.
 pub(crate) fn begin_from_offer(scope: &Scope<'_>, contact: Fingerprint, at: Stamp) -> Result<Outcome, Stop> {
     let mut find = scope.conn.prepare_cached("SELECT offer FROM contact WHERE fingerprint = ?1")?;
     let offer: Option<Vec<u8>> = find.query_row([contact.0], |row| row.get(0)).optional()?.flatten();
-    let offer = offer.ok_or(Stop::Refused(Code::BadOffer))?;
+    let (anew, key_package) = offer.as_deref().and_then(<[u8]>::split_first).ok_or(Stop::Refused(Code::BadOffer))?;
     scope.conn.prepare_cached("UPDATE contact SET offer = NULL WHERE fingerprint = ?1")?.execute([contact.0])?;
     if sending(scope, contact)?.is_some_and(|group| group.welcome.is_none()) {
-        return Ok(Outcome::Begun { again: Vec::new() });
+        let again = if *anew == 1 { rows::untold(scope, contact)? } else { Vec::new() };
+        return Ok(Outcome::Begun { again });
     }
     bury(scope, contact, "welcome IS NOT NULL")?;
-    begin_with(scope, contact, &offer, at)
+    begin_with(scope, contact, key_package, at)
 }
 
 /// The first commit is merged at once: its creator is alone in epoch 0.

@@ -239,9 +239,13 @@ fn read_offer(scope: &Scope<'_>, from: &Claimed<'_>, offer: &Offer) -> Result<Op
     credential::check(from.certificate, leaf.credential(), leaf.signature_key().as_slice()).map_err(|_| bad)?;
     contact::keep(scope, from.certificate, from.bytes, None)?;
     let claimed = i64::try_from(claimed_ms).map_err(|_| bad)?;
+    // One that is not answered yet may have said it too.
+    let mut waits = scope.conn.prepare_cached("SELECT coalesce(hex(substr(offer, 1, 1)) = '01', 0) FROM contact WHERE fingerprint = ?1")?;
+    let said: bool = waits.query_row([contact.0], |row| row.get(0))?;
+    let kept = [&[u8::from(anew || said)], key_package.as_slice()].concat();
     let mut put =
         scope.conn.prepare_cached("UPDATE contact SET offer = ?2, offer_claimed = ?3 WHERE fingerprint = ?1 AND offer_claimed < ?3")?;
-    if put.execute(params![contact.0, key_package, claimed])? == 0 {
+    if put.execute(params![contact.0, kept, claimed])? == 0 {
         return Err(Stop::Refused(Code::Repeated));
     }
     if anew {

@@ -41,6 +41,7 @@ CREATE TABLE contact (
     pinned INTEGER NOT NULL,
     capability BLOB,
     read_number INTEGER NOT NULL DEFAULT 0,
+    -- One byte, 1 if earlier groups are dead to them, and the key package.
     offer BLOB,
     offer_claimed INTEGER NOT NULL DEFAULT -1,
     offer_made INTEGER NOT NULL DEFAULT -1

@@ -276,7 +276,8 @@ fn pin_as(by: &mut Person, asked: &str, entry: wire::Entry) -> Outcome {
 fn pin(by: &mut Person, contact: &mut Person) {
     let entry = entry(contact);
     let pinned = pin_as(by, contact.who, entry);
-    let expected = Outcome::Pinned { contact: contact.own(), mailbox: contact.mailbox(), name: name(contact.who), contradicts: None };
+    let expected =
+        Outcome::Pinned { contact: contact.own(), mailbox: contact.mailbox(), name: name(contact.who), contradicts: None, anew: false };
     assert_eq!(pinned, expected);
 }
 

@@ -71,7 +71,7 @@ pub(super) fn outcome(book: &mut Book, effect: &Effect, what: u8) -> Outcome {
         Effect::Vault(VaultOp::PinContact { name, .. }) => {
             let known = PEOPLE.iter().position(|(_, text)| name.text().eq_ignore_ascii_case(text)).unwrap_or(0);
             let contradicts = (what % 8 == 7).then(|| PEOPLE[known].0);
-            Outcome::Pinned { contact: PEOPLE[known].0, mailbox: MAILBOX, name: name.clone(), contradicts }
+            Outcome::Pinned { contact: PEOPLE[known].0, mailbox: MAILBOX, name: name.clone(), contradicts, anew: known % 3 == 2 }
         }
         Effect::Vault(VaultOp::BeginConversation { .. } | VaultOp::BeginFromOffer { .. }) => {
             Outcome::Begun { again: book.state.outbox.keys().copied().chain([message(what)]).take(usize::from(what % 4)).collect() }
@@ -119,7 +119,7 @@ fn any_outcome(book: &mut Book, what: u8) -> Outcome {
         1 => Outcome::Unreachable,
         2 => Outcome::Framed { frame: book.new_frame(), bytes: Bytes(Vec::new()) },
         3 => Outcome::Done,
-        4 => Outcome::Pinned { contact, mailbox: MAILBOX, name: text, contradicts: None },
+        4 => Outcome::Pinned { contact, mailbox: MAILBOX, name: text, contradicts: None, anew: false },
         5 => Outcome::Begun { again: vec![message(what)] },
         6 => Outcome::Opened(Opened::Early { contact, len: u32::from(what) * 400 }),
         7 => opened_message(contact, what, true),

@@ -194,3 +194,22 @@ fn unblocking_makes_a_contact_what_they_were() {
         book.state.answers = Default::default();
     }
 }
+
+#[test]
+fn whom_an_imported_identity_meets_is_told_first_that_earlier_groups_are_dead() {
+    // Given an identity that was brought here, and someone who may have conversations with it.
+    let mut book = Book::registered();
+    book.ask(1, Intent::AddContact { name: name("bob") });
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let found = Outcome::Pinned { contact: BOB, mailbox: MAILBOX, name: name("bob"), contradicts: None, anew: true };
+    let effects = book.resolve(&Why::Pin(name("bob")), found);
+    let offer = VaultOp::SealOffer { contact: BOB, mailbox: MAILBOX, anew: true, at: book.stamp() };
+    assert_eq!(ops(&effects), [offer]);
+    // Then a message begins a conversation all the same: they may never have heard of us.
+    let effects = book.ask(2, send_to(BOB, 2));
+    assert_eq!(ops(&effects), [VaultOp::Compose(Ask::KeyPackage(name("bob")))]);
+    book.settle(&Why::KeyPackage(BOB), Said::KeyPackage(wire::KeyPackage::default()));
+    let effects = book.resolve(&Why::Begin(BOB), begun());
+    assert!(matches!(ops(&effects).as_slice(), [VaultOp::SealMessage { .. }]), "{effects:?}");
+    assert!(!book.bob().anew && book.bob().offer.is_none());
+}

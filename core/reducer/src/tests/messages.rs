@@ -162,7 +162,7 @@ fn a_mailbox_that_is_gone_is_looked_up_again_and_the_message_sealed_for_the_new_
     assert_eq!(ops(&book.answer(frames[1], refusal(Code::UnknownMailbox))), []);
     book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
     let moved = MailboxId([78; 16]);
-    let found = Outcome::Pinned { contact: BOB, mailbox: moved, name: name("bob"), contradicts: None };
+    let found = Outcome::Pinned { contact: BOB, mailbox: moved, name: name("bob"), contradicts: None, anew: false };
     let effects = book.resolve(&Why::Pin(name("bob")), found);
     let seal = |number| VaultOp::SealAgain { contact: BOB, mailbox: moved, message: message(number) };
     assert_eq!(ops(&effects), [seal(1), seal(2)]);

@@ -143,3 +143,23 @@ fn a_search_gives_the_newest_to_its_bound_whatever_is_asked() {
     assert_eq!(found.len(), usize::try_from(SEARCH_FOUND_MAX).expect("a small number"));
     assert_eq!((found[0].as_str(), found[found.len() - 1].as_str()), ("marzipan 100", "marzipan 1"));
 }
+
+#[test]
+fn whom_an_imported_identity_pins_for_the_first_time_may_have_groups_that_are_not_here() {
+    let (lost, mut bob) = (Person::new("alice", 1), Person::new("bob", 2));
+    let locked = thicket_types::secret::Secret::new(b"correct horse".to_vec());
+    let armored = lost.vault.export(&locked).expect("an identity");
+    let folder = TempDir::new().expect("a folder");
+    let new = NewAccount { origin: Origin::Imported { armored, passphrase: locked }, at: LATER };
+    let vault = SqlVault::create(&folder.path().join(DB), &key(), seeded(3), &new).expect("a new vault");
+    let mut alice = Person { who: "alice", folder, vault, asked: 1_000 };
+    let anew = |by: &mut Person, of: &mut Person| {
+        let shown = entry(of);
+        matches!(pin_as(by, of.who, shown), Outcome::Pinned { anew: true, .. })
+    };
+    assert_eq!([anew(&mut alice, &mut bob), anew(&mut alice, &mut bob)], [true, false]);
+    alice = alice.reopened();
+    let mut carol = Person::new("carol", 4);
+    assert!(anew(&mut alice, &mut carol), "also in a later process");
+    assert!(!anew(&mut bob, &mut alice), "whose identity was made there has none elsewhere");
+}

@@ -43,7 +43,7 @@ fn a_forged_entry_is_refused_and_nothing_is_kept() {
 
     // The same entry, true, asked for in another case.
     let pinned = pin_as(&mut alice, "BOB", of_bob.clone());
-    assert_eq!(pinned, Outcome::Pinned { contact: bob.own(), mailbox: bob.mailbox(), name: name("bob"), contradicts: None });
+    assert_eq!(pinned, Outcome::Pinned { contact: bob.own(), mailbox: bob.mailbox(), name: name("bob"), contradicts: None, anew: false });
     assert_eq!(alice.contacts(), [(bob.own(), "bob".to_owned(), Some(mailbox_key_of(&bob)), true)]);
     // A new key that the owner signed takes the old one's place.
     let renewed = with_key(signed_key(&bob, context::MAILBOX_KEY, &own));
@@ -66,7 +66,8 @@ fn another_identity_under_a_pinned_name_is_said_and_not_kept() {
     begin(&mut alice, &mut bob);
     let before = alice.contacts();
     let of_other = entry(&mut other);
-    let expected = Outcome::Pinned { contact: other.own(), mailbox: other.mailbox(), name: name("bob"), contradicts: Some(bob.own()) };
+    let expected =
+        Outcome::Pinned { contact: other.own(), mailbox: other.mailbox(), name: name("bob"), contradicts: Some(bob.own()), anew: false };
     assert_eq!(pin_as(&mut alice, "bob", of_other), expected);
     assert_eq!(alice.contacts(), before);
     pin(&mut alice, &mut bob);

@@ -112,6 +112,27 @@ fn a_living_conversation_does_not_begin_again_from_a_plain_offer() {
 }
 
 #[test]
+fn what_a_dead_group_carried_is_named_also_where_who_said_that_it_is_dead_has_begun_another() {
+    let (mut alice, mut bob) = acquainted();
+    let package = package(&mut bob);
+    assert_eq!(begin_with(&mut alice, bob.own(), package), begun());
+    say(&mut alice, &bob, "to a device that is lost");
+    // Bob says that it is dead, and begins another, before alice answers.
+    let asked = offer(&mut bob, &alice, true, NOW);
+    let of_alice = self::package(&mut alice);
+    assert_eq!(begin_with(&mut bob, alice.own(), of_alice), begun());
+    let hello = say(&mut bob, &alice, "hello");
+    read(&mut alice, &asked);
+    // An offer that only repeats what was offered takes nothing of it back.
+    let again = offer(&mut bob, &alice, false, Stamp(NOW.0 + 1));
+    read(&mut alice, &again);
+    hears(&mut alice, &bob, &hello, "hello");
+    let named = Outcome::Begun { again: vec![message_of("to a device that is lost")] };
+    assert_eq!(begin_from(&mut alice, &bob), named);
+    assert_eq!(alice.groups(&bob), 2);
+}
+
+#[test]
 fn anew_means_that_no_group_there_was_sends_again_and_each_is_still_read() {
     for first in [true, false] {
         let (mut alice, mut bob) = acquainted();

@@ -88,11 +88,12 @@ fn of_outcome(outcome: &Outcome) -> Value {
         Outcome::Unreachable => json!("unreachable"),
         Outcome::Framed { frame, bytes } => json!({ "framed": { "frame": frame.hex(), "len": of_bytes(bytes) } }),
         Outcome::Done => json!("done"),
-        Outcome::Pinned { contact, mailbox, name, contradicts } => json!({ "pinned": {
+        Outcome::Pinned { contact, mailbox, name, contradicts, anew } => json!({ "pinned": {
             "contact": contact.hex(),
             "mailbox": mailbox.hex(),
             "name": of_name(name),
             "contradicts": contradicts.map(|contact| contact.hex()),
+            "anew": anew,
         } }),
         Outcome::Begun { again } => json!({ "begun": { "again": of_messages(again) } }),
         Outcome::Opened(opened) => json!({ "opened": of_opened(opened) }),

@@ -76,6 +76,8 @@ pub(super) struct Offered {
     pub(super) claimed: u64,
     /// Their key package, until a conversation was begun from it.
     pub(super) package: Option<u64>,
+    /// Whether they said, and were not answered yet, that earlier groups are dead.
+    pub(super) anew: bool,
 }
 
 /// The inside of a mailbox's item.
@@ -210,8 +212,9 @@ impl Data {
     /// Begins from the key package that the contact offered, unless a group that they were heard in still sends.
     pub(super) fn begin_from_offer(&mut self, contact: Fingerprint, at: Stamp) -> Result<Outcome, Code> {
         let package = self.offers.get_mut(&contact).and_then(|offered| offered.package.take()).ok_or(Code::BadOffer)?;
+        let anew = self.offers.get_mut(&contact).is_some_and(|offered| core::mem::take(&mut offered.anew));
         if self.sending_to(contact).is_some_and(|sending| !sending.unheard) {
-            return Ok(Outcome::Begun { again: Vec::new() });
+            return Ok(Outcome::Begun { again: if anew { self.untold(contact) } else { Vec::new() } });
         }
         let unheard = self.groups.values_mut().filter(|group| group.contact == contact && group.welcome.is_some());
         unheard.for_each(|group| group.dead = true);

@@ -85,10 +85,13 @@ impl Data {
     }
 
     fn read_offer(&mut self, contact: Fingerprint, name: Name, package: u64, anew: bool, claimed: u64) -> Result<Opened, Code> {
-        if self.offers.get(&contact).is_some_and(|last| claimed <= last.claimed) {
+        let last = self.offers.get(&contact);
+        if last.is_some_and(|last| claimed <= last.claimed) {
             return Err(Code::Repeated);
         }
-        self.offers.insert(contact, Offered { claimed, package: Some(package) });
+        // One that is not answered yet may have said it too.
+        let anew_at_all = anew || last.is_some_and(|last| last.package.is_some() && last.anew);
+        self.offers.insert(contact, Offered { claimed, package: Some(package), anew: anew_at_all });
         self.contacts.entry(contact).or_default().name = name.text().to_owned();
         if anew {
             self.end_groups(contact);

@@ -209,6 +209,11 @@ fn look_beside(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Rea
         let state = thicket_engine::look::<ClientRules>(&mut disk, &keys)?;
         Ok((view(&state), Reader::open(&folder.join(VAULT_FILE), &keys.vault_key()?)?))
     };
+    steady(look)
+}
+
+/// Looks again where what was found may be what another process was at.
+fn steady<T>(mut look: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
     let mut looked = look();
     for _ in 1..PROFILE_LOOKS_MAX {
         match &looked {
@@ -217,4 +222,27 @@ fn look_beside(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Rea
         }
     }
     looked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often is looked, if so many looks find a fault.
+    fn looks(faulty: usize, code: Code) -> (usize, Result<(), Code>) {
+        let mut looks = 0;
+        let looked = steady(|| {
+            looks += 1;
+            if looks <= faulty { Err(Fault::from(code)) } else { Ok(()) }
+        });
+        (looks, looked.map_err(|fault| fault.code))
+    }
+
+    #[test]
+    fn what_another_process_may_be_at_is_looked_at_so_often_and_then_counts() {
+        assert_eq!(looks(0, Code::JournalDamaged), (1, Ok(())));
+        assert_eq!(looks(PROFILE_LOOKS_MAX - 1, Code::JournalDamaged), (PROFILE_LOOKS_MAX, Ok(())));
+        assert_eq!(looks(PROFILE_LOOKS_MAX, Code::VaultDamaged), (PROFILE_LOOKS_MAX, Err(Code::VaultDamaged)));
+        assert_eq!(looks(1, Code::WrongPassphrase), (1, Err(Code::WrongPassphrase)), "no other process does that");
+    }
 }

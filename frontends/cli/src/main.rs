@@ -6,6 +6,7 @@
 #[macro_use]
 mod output;
 
+mod ahead;
 mod commands;
 mod demo;
 mod home;

@@ -5,20 +5,20 @@ use super::read::newest;
 use super::rows::{object, text};
 use super::screen::{Look, Screen};
 use super::send::standing;
+use crate::ahead::read_ahead;
 use crate::output::{Trouble, put_json, short, time};
 use crate::text::{fit, harmless};
 use crate::watch::{Watch, name_of};
 use crate::{Global, home, interrupt};
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use thicket_client::{Client, ContactView, Direction, MessageRow};
 use thicket_types::effect::{Change, MessageState};
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, MessageId};
 use thicket_types::intent::Intent;
-use thicket_types::limits::LINES_AHEAD_MAX;
 
 /// Messages that are shown first.
 const SHOWN: usize = 20;
@@ -51,16 +51,15 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
 
 /// Lines of standard input, as they come; the last is an error if the input was cut off by one.
 fn typed() -> Receiver<std::io::Result<String>> {
-    let (sender, lines) = sync_channel(LINES_AHEAD_MAX);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            let last = line.is_err();
-            if sender.send(line).is_err() || last {
-                return;
-            }
+    let mut over = false;
+    read_ahead(move || {
+        if over {
+            return None;
         }
-    });
-    lines
+        let line = std::io::stdin().lock().lines().next()?;
+        over = line.is_err();
+        Some(line)
+    })
 }
 
 struct Chat<'a> {

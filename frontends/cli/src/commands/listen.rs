@@ -1,6 +1,7 @@
 //! A connected process for bots: changes out, intents in, a JSON line each.
 
 use super::requests::answered;
+use crate::ahead::read_ahead;
 use crate::output::{Trouble, error, put_json};
 use crate::progress::Progress;
 use crate::watch::name_of;
@@ -8,13 +9,13 @@ use crate::{Global, home, interrupt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read as _};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use thicket_client::{Client, Direction, MessageRow, Profile, Reader};
 use thicket_types::effect::{Change, MessageState};
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
-use thicket_types::limits::{LINES_AHEAD_MAX, LISTEN_LINE_LEN_MAX};
+use thicket_types::limits::LISTEN_LINE_LEN_MAX;
 
 /// How soon a change is told while no line comes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -122,16 +123,7 @@ impl Before {
 
 /// Lines of standard input, as they come. One that is too long comes cut off, and so cannot be read.
 fn lines() -> Receiver<Vec<u8>> {
-    let (sender, lines) = sync_channel(LINES_AHEAD_MAX);
-    std::thread::spawn(move || {
-        let mut input = std::io::stdin().lock();
-        while let Some(line) = next_line(&mut input) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
+    read_ahead(|| next_line(&mut std::io::stdin().lock()))
 }
 
 fn next_line(input: &mut impl BufRead) -> Option<Vec<u8>> {

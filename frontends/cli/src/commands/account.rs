@@ -115,6 +115,9 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     if matches!(command, Command::Create { .. } | Command::Import { .. }) {
         put!("\nNext: thicket register --relay ADDRESS")?;
     }
+    if matches!(command, Command::Import { .. }) {
+        put!("Then add your contacts: thicket contact add NAME. What they wrote to a lost device comes again.")?;
+    }
     Ok(())
 }
 

@@ -146,8 +146,12 @@ impl Client {
 
     /// Asks for something. Returns once it is durable, with what it came to at once.
     ///
-    /// **Errors:** it may or may not be durable: ask again with the same id. **Repeat:** the first answer, within 24 hours.
+    /// **Errors:** it may or may not be durable: ask again with the same id; `NotCopied` for a `Rejoin`, which only
+    /// [`Client::open_to_take_over`] asks for. **Repeat:** the first answer, within 24 hours.
     pub fn submit(&self, id: IntentId, intent: Intent) -> Result<Answer, Code> {
+        if intent == Intent::Rejoin {
+            return Err(Code::NotCopied);
+        }
         let (reply, answer) = channel();
         self.inbox.send(Errand::Submit(id, intent, reply)).map_err(|_| Code::ProfileClosed)?;
         answer.recv().map_err(|_| Code::ProfileClosed)?

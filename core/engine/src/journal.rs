@@ -88,6 +88,11 @@ pub fn is_segment(name: &str) -> bool {
     })
 }
 
+/// The segments' names, in their order. What else lies there is not ours, and stays as it is.
+fn files(disk: &mut dyn Disk) -> Result<Vec<String>, Fault> {
+    Ok(disk.list(FOLDER)?.into_iter().filter(|name| is_segment(name)).collect())
+}
+
 /// Walks the journal from a place on and hands every record to the visitor. Cuts a torn tail when it is safe to.
 ///
 /// `from`: a place that ends a block, with the chain there (`Seq::ZERO` for the beginning). `beyond`: the last place that
@@ -100,7 +105,7 @@ pub(crate) fn read(
     cut: bool,
     visit: &mut dyn FnMut(Walked<'_>),
 ) -> Result<End, Fault> {
-    let files = disk.list(FOLDER)?;
+    let files = files(disk)?;
     let mut segments = Vec::new();
     for (position, name) in files.iter().enumerate() {
         let file = format!("{FOLDER}/{name}");
@@ -255,7 +260,7 @@ type SegmentFile = (String, Header, u64);
 fn aged(disk: &mut dyn Disk, now: Stamp) -> Result<(Vec<SegmentFile>, usize), Fault> {
     let mut segments = Vec::new();
     let mut kept = 0_u64;
-    for name in disk.list(FOLDER)? {
+    for name in files(disk)? {
         let file = format!("{FOLDER}/{name}");
         let (header, _) = Header::parse(&disk.read_at(&file, 0, HEADER_LEN)?).map_err(|what| damaged(&file, 0, what))?;
         let len = disk.len(&file)?;
@@ -304,7 +309,7 @@ pub(crate) fn retire(disk: &mut dyn Disk, keys: &mut ProfileKeys, needed: Seq, n
 /// Ids of the segments that have a file.
 pub(crate) fn segment_ids(disk: &mut dyn Disk) -> Result<BTreeSet<[u8; 16]>, Fault> {
     let mut ids = BTreeSet::new();
-    for name in disk.list(FOLDER)? {
+    for name in files(disk)? {
         let file = format!("{FOLDER}/{name}");
         let (header, _) = Header::parse(&disk.read_at(&file, 0, HEADER_LEN)?).map_err(|what| damaged(&file, 0, what))?;
         ids.insert(header.segment.0);

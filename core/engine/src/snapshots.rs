@@ -34,19 +34,19 @@ pub type Carried = BTreeMap<Seq, Bytes>;
 
 /// Reads the newest snapshot; one that is torn or damaged is passed over for the one before it.
 pub fn newest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
-    let names = disk.list(FOLDER)?;
+    let names = files(disk)?;
     first_readable::<R>(disk, keys, names.iter().rev())
 }
 
 /// Reads the newest snapshot of those before a place.
 pub(crate) fn before<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, place: Seq) -> Result<Option<Newest<R::State>>, Fault> {
-    let names = disk.list(FOLDER)?;
+    let names = files(disk)?;
     first_readable::<R>(disk, keys, names.iter().rev().filter(|other| **other < name(place)))
 }
 
 /// Removes the snapshots of places after one. Their keys go with the next snapshot that is written.
 pub(crate) fn remove_after(disk: &mut dyn Disk, place: Seq) -> Result<(), Fault> {
-    for other in disk.list(FOLDER)?.into_iter().filter(|other| *other > name(place)) {
+    for other in files(disk)?.into_iter().filter(|other| *other > name(place)) {
         disk.remove(&format!("{FOLDER}/{other}"))?;
     }
     Ok(())
@@ -63,9 +63,15 @@ pub fn is_snapshot(name: &str) -> bool {
     name.strip_suffix(".snap").is_some_and(|place| place.len() == 16 && place.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
+/// The snapshots' names, in their order, and those of what a crash left of one. What else lies there is not ours, and stays as it
+/// is.
+fn files(disk: &mut dyn Disk) -> Result<Vec<String>, Fault> {
+    Ok(disk.list(FOLDER)?.into_iter().filter(|name| is_snapshot(name)).collect())
+}
+
 /// Reads the oldest snapshot that can be read: where a fold begins whose first records are retired.
 pub fn oldest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
-    let names = disk.list(FOLDER)?;
+    let names = files(disk)?;
     first_readable::<R>(disk, keys, names.iter())
 }
 
@@ -122,7 +128,7 @@ pub(crate) fn write<R: Reducer>(
         let _ = keys.destroy(disk, Kind::Snapshot, &[id]);
         return Err(error.into());
     }
-    let names = disk.list(FOLDER)?;
+    let names = files(disk)?;
     // What a crash between write and rename left.
     for stray in names.iter().filter(|name| !name.ends_with(".snap")) {
         disk.remove(&format!("{FOLDER}/{stray}"))?;
@@ -131,7 +137,7 @@ pub(crate) fn write<R: Reducer>(
         disk.remove(&format!("{FOLDER}/{name}"))?;
     }
     let mut kept = BTreeSet::new();
-    for name in disk.list(FOLDER)? {
+    for name in files(disk)? {
         match snapshot::head(&disk.read(&format!("{FOLDER}/{name}"))?) {
             Ok(head) => kept.insert(head.id),
             // Nobody knows which key is its own: all stay until it goes.

@@ -50,6 +50,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use step::Step;
 use thicket_types::effect::{Change, Effect};
+use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Arrived, Event, Outcome, TimerId};
 use thicket_types::ids::{EffectId, IntentId, RelayKey, RulesVersion, Seq};
 use thicket_types::intent::{Answer, Intent};
@@ -167,6 +168,10 @@ fn arrived(state: &mut State, step: &mut Step, arrival: &Arrival) {
         Arrived::Repeat { cursor } => inbox::acknowledge(state, step, *cursor),
         Arrived::Unsealable { cursor, cause } => {
             inbox::acknowledge(state, step, *cursor);
+            // What a blocked contact sends is dropped by the person's own word.
+            if *cause != Code::FromBlocked {
+                state.dropped = state.dropped.saturating_add(1);
+            }
             step.notify(Change::Dropped(*cause));
         }
     }

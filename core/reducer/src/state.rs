@@ -42,6 +42,8 @@ pub struct State {
     pub revoke: BTreeSet<Fingerprint>,
     /// What people who are not accepted brought today.
     pub strangers: Strangers,
+    /// Items of the mailbox that could not be opened and were given up: of a lost device, or by nobody who knows better.
+    pub dropped: u64,
     pub(crate) vault_count: u64,
 }
 

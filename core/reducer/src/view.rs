@@ -40,6 +40,8 @@ pub struct View {
     /// Envelopes of people who are not accepted that were left at the relay since the profile was opened: today's budget
     /// for them is used up.
     pub left: u64,
+    /// Items of the mailbox that could not be opened and were given up, in all.
+    pub dropped: u64,
     /// Frames that this build could not fold since the profile was opened: a fault of ours. They stay at the relay.
     pub set_aside: u64,
 }
@@ -113,6 +115,7 @@ pub fn view(state: &State) -> View {
         relay: state.session.relay.as_ref().map(|relay| relay.address.clone()),
         moving_from: state.session.before.as_ref().map(|before| before.address.clone()),
         left: 0,
+        dropped: state.dropped,
         set_aside: 0,
     }
 }

@@ -139,7 +139,7 @@ pub enum Outcome {
         name: Name,
         /// Set if another identity was pinned under that name before.
         contradicts: Option<Fingerprint>,
-        /// Set if this identity was imported, and theirs is pinned for the first time: groups that they have with it are not here.
+        /// Set if this identity was imported, and they were never offered to begin: groups that they have with it are not here.
         anew: bool,
     },
     /// The vault began a conversation.

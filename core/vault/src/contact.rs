@@ -32,15 +32,16 @@ pub(crate) fn pin(scope: &Scope<'_>, asked: &Name, answer: &[u8]) -> Result<Outc
         return Err(Stop::Refused(Code::OwnName));
     }
     let contradicts = pinned_otherwise(scope, &name, fingerprint)?;
-    let anew = contradicts.is_none() && scope.account.imported && !is_pinned(scope, fingerprint)?;
+    let anew = contradicts.is_none() && scope.account.imported && !was_offered(scope, fingerprint)?;
     if contradicts.is_none() {
         keep(scope, &certificate, &entry.certificate, Some(&key))?;
     }
     Ok(Outcome::Pinned { contact: fingerprint, mailbox, name, contradicts, anew })
 }
 
-fn is_pinned(scope: &Scope<'_>, fingerprint: Fingerprint) -> Result<bool, Stop> {
-    let mut find = scope.conn.prepare_cached("SELECT pinned FROM contact WHERE fingerprint = ?1")?;
+/// Whether an offer was ever made to them.
+fn was_offered(scope: &Scope<'_>, fingerprint: Fingerprint) -> Result<bool, Stop> {
+    let mut find = scope.conn.prepare_cached("SELECT offer_made >= 0 FROM contact WHERE fingerprint = ?1")?;
     Ok(find.query_row([fingerprint.0], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 

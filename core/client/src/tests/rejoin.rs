@@ -252,3 +252,15 @@ fn a_profile_of_one_time_is_not_taken_over_and_stays_as_it_is() {
     world.kill("bob");
     assert_eq!(count(&world.texts("bob"), "as before"), 1);
 }
+
+#[test]
+fn nobody_asks_to_rejoin_but_who_opens_a_profile_of_two_times() {
+    let folder = TempDir::new().expect("a folder");
+    let entropy = share(Box::new(SeededEntropy::new(1)));
+    let (origin, clock) = (Origin::New(name("alice")), crate::SystemClock::new());
+    let profile = Profile::create(&folder.path().join("alice"), origin, &passphrase(), CHEAP, entropy, &clock).expect("a new profile");
+    let client = crate::Client::open_offline(profile).expect("an intact profile");
+    assert_eq!(client.submit(IntentId([1; 16]), Intent::Rejoin), Err(Code::NotCopied));
+    assert_eq!(client.first_answer(IntentId([1; 16])), Ok(None), "it is not journaled");
+    client.close().expect("room");
+}

@@ -126,6 +126,27 @@ fn a_snapshot_whose_header_is_damaged_keeps_its_key_for_as_long_as_it_is_there()
     assert_eq!(copy.open_with(FORGETFUL).expect("an older snapshot").1.folded, 4);
 }
 
+#[test]
+fn files_that_are_not_the_profiles_stay_and_cost_nothing() {
+    let strays = ["journal/.DS_Store", "journal/notes.txt", "snapshots/notes.txt", "snapshots/zz.snap"];
+    let (world, state) = two_snapshots();
+    for stray in strays {
+        world.disk.put(stray, b"of somebody".to_vec());
+    }
+    let (engine, opened) = world.open_with(FORGETFUL).expect("an intact profile");
+    assert_eq!((engine.state(), opened.folded), (&state, 3));
+    drop(engine);
+    for number in 6..9 {
+        let mut engine = world.open();
+        turn(&mut engine, [intent(number)]);
+        engine.snapshot().expect("a disk that works");
+    }
+    for stray in strays {
+        assert_eq!(world.disk.bytes(stray), b"of somebody");
+    }
+    assert_eq!(world.disk.names("snapshots").len(), 2 + 2, "the newest two are kept");
+}
+
 /// Rules whose state is as long as the last Intent says.
 struct Weighing;
 

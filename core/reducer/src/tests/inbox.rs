@@ -48,6 +48,9 @@ fn acknowledgements_are_gathered() {
         book.arrive(FrameId([9; 32]), Arrived::Unsealable { cursor: 1, cause: Code::Unsealable }),
         [Effect::Notify(Change::Dropped(Code::Unsealable))]
     );
+    // It is counted for the person to see; what they block is not.
+    book.arrive(FrameId([8; 32]), Arrived::Unsealable { cursor: 1, cause: Code::FromBlocked });
+    assert_eq!(crate::view(&book.state).dropped, 1);
     book.envelope(2);
     // When it is over, one request names all.
     let acknowledge = |cursors: &[u64]| vault(VaultOp::Compose(Ask::Acknowledge { cursors: cursors.to_vec() }));

@@ -145,7 +145,7 @@ fn a_search_gives_the_newest_to_its_bound_whatever_is_asked() {
 }
 
 #[test]
-fn whom_an_imported_identity_pins_for_the_first_time_may_have_groups_that_are_not_here() {
+fn whom_an_imported_identity_never_offered_to_begin_may_have_groups_that_are_not_here() {
     let (lost, mut bob) = (Person::new("alice", 1), Person::new("bob", 2));
     let locked = thicket_types::secret::Secret::new(b"correct horse".to_vec());
     let armored = lost.vault.export(&locked).expect("an identity");
@@ -157,8 +157,11 @@ fn whom_an_imported_identity_pins_for_the_first_time_may_have_groups_that_are_no
         let shown = entry(of);
         matches!(pin_as(by, of.who, shown), Outcome::Pinned { anew: true, .. })
     };
-    assert_eq!([anew(&mut alice, &mut bob), anew(&mut alice, &mut bob)], [true, false]);
+    assert_eq!([anew(&mut alice, &mut bob), anew(&mut alice, &mut bob)], [true, true], "until they were told");
     alice = alice.reopened();
+    let offer = VaultOp::SealOffer { contact: bob.own(), mailbox: bob.mailbox(), anew: true, at: NOW };
+    assert!(matches!(alice.ask(offer, &[]), Outcome::Framed { .. }));
+    assert!(!anew(&mut alice, &mut bob));
     let mut carol = Person::new("carol", 4);
     assert!(anew(&mut alice, &mut carol), "also in a later process");
     assert!(!anew(&mut bob, &mut alice), "whose identity was made there has none elsewhere");

@@ -50,6 +50,7 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Valu
         "unsettled": view.unsettled.len(),
         "unacknowledged": view.unacknowledged,
         "left": view.left,
+        "dropped": view.dropped,
         "set_aside": view.set_aside,
         "warnings": warnings(view).map(error).collect::<Vec<_>>(),
     })
@@ -74,6 +75,9 @@ fn print(view: &View, name: &str, paint: Paint) -> Result<(), Trouble> {
     put!("unsettled   {} message(s) not yet stored by the relay", view.unsettled.len())?;
     if view.left > 0 {
         put!("left        {} item(s) of people you have not accepted stay at the relay until tomorrow", view.left)?;
+    }
+    if view.dropped > 0 {
+        put!("dropped     {} item(s) that could not be opened: perhaps sealed for another device of yours", view.dropped)?;
     }
     if view.set_aside > 0 {
         put!("set aside   {} item(s) that this build could not take stay at the relay: please report it", view.set_aside)?;

@@ -309,24 +309,27 @@ fn waker(inbox: &SyncSender<Errand>) -> Arc<dyn Fn() + Send + Sync> {
     Arc::new(move || drop(inbox.try_send(Errand::Wake)))
 }
 
-/// Logs in anew where the relay's pushes do not arrive any more. Returns whether that was asked for.
-fn keep_way(pump: &mut Pump<SqlVault>, watch: &mut Watch) -> bool {
+/// Logs in anew where the relay's pushes do not arrive any more. Returns whether that was asked for, and whether the way of a
+/// session broke just now.
+fn keep_way(pump: &mut Pump<SqlVault>, watch: &mut Watch) -> (bool, bool) {
     let login = pump.state().session.since;
+    let online = pump.state().session.link == Link::Online;
     if watch.slept() {
         // The relay has long given the connection up; here nothing says so.
         pump.drop_way();
         watch.broke(Instant::now(), login, 0);
     }
-    if pump.way_broke() {
+    let broke = pump.way_broke();
+    if broke {
         let mut chance = [0; 8];
         SystemEntropy.fill(&mut chance);
         watch.broke(Instant::now(), login, u64::from_be_bytes(chance));
     }
-    let due = watch.due(Instant::now(), login) && pump.state().session.link == Link::Online;
+    let due = watch.due(Instant::now(), login) && online;
     if due {
         pump.submit(Client::intent_id(), Intent::Connect);
     }
-    due
+    (due, broke && online)
 }
 
 fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Shared>, Condvar)) -> Result<(), Fault> {
@@ -362,7 +365,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
             // Whoever asks without end has their turn, and the rest goes on.
             next = if taken < ERRANDS_MAX { errands.try_recv().ok() } else { None };
         }
-        let connecting = keep_way(&mut pump, &mut watch);
+        let (connecting, broke) = keep_way(&mut pump, &mut watch);
         let (mut moved, fault) = match pump.pump() {
             Ok(pumped) => (pumped, None),
             Err(fault) => (Pumped::default(), Some(fault)),
@@ -381,6 +384,8 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
         if moved.records > 0 || fault.is_some() {
             guard.view = pump.view();
         }
+        // The session notices when something is asked: a person is told now.
+        guard.changes.tell(broke.then_some(Change::Disconnected(Code::RelayUnreachable)));
         guard.changes.tell(std::mem::take(&mut moved.changes));
         guard.fault.clone_from(&fault);
         guard.moves = guard.moves.wrapping_add(1);

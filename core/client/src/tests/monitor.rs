@@ -75,6 +75,14 @@ fn a_client_whose_way_broke_logs_in_anew_though_nothing_is_asked_of_it() {
     broke.store(true, Ordering::SeqCst);
     let waker = wakes.lock().expect("no thread panics").clone().expect("the transport was made");
     waker();
+    // That it broke is told at once, before another login.
+    let told = |change: &Change| matches!(change, Change::Connected | Change::Disconnected(_));
+    let until = std::time::Instant::now() + PATIENCE;
+    let mut first = None;
+    while first.is_none() && std::time::Instant::now() < until {
+        first = client.next_changes(1, Duration::from_secs(1)).into_iter().find(told);
+    }
+    assert_eq!(first, Some(Change::Disconnected(Code::RelayUnreachable)));
     assert!(connected(), "another login");
     client.close().expect("room");
     relay.stop().expect("it did not panic");

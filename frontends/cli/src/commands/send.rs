@@ -68,6 +68,10 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     } else {
         put!("{}", state.word())?;
     }
+    if state < MessageState::Stored && !view.copied && !view.online {
+        let code = Code::RelayUnreachable;
+        note!("{} (error {}): {}", code.what(), code.number(), code.hint());
+    }
     client.close()?;
     match state {
         MessageState::Failed => Err(cause.unwrap_or(Code::Inconsistent).into()),

@@ -161,7 +161,7 @@ impl Person {
 
     /// Starts a command and leaves it running; its input is open.
     pub fn start(&self, arguments: &[&str]) -> Child {
-        let mut command = program(&self.home, arguments);
+        let mut command = interruptible(program(&self.home, arguments));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
     }
 
@@ -169,6 +169,23 @@ impl Person {
     pub fn newest(&self, with: &str) -> String {
         self.json(&["read", with]).pop().expect("a message")["message"].as_str().expect("an id").to_owned()
     }
+}
+
+/// A command that an interruption reaches, whatever whoever runs the tests ignores: `nohup` and a shell's `&` hand that down.
+fn interruptible(command: Command) -> Command {
+    if cfg!(not(target_os = "linux")) {
+        // Whoever has no such `env` does not ignore it.
+        return command;
+    }
+    let mut reached = Command::new("env");
+    reached.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => reached.env(name, value),
+            None => reached.env_remove(name),
+        };
+    }
+    reached
 }
 
 /// A relay with alice and bob, who are registered and know nobody.

@@ -10,10 +10,10 @@
 //!
 //! Nothing that bears a finished name is ever removed but by the deletion of the profile: whoever put it there may want it back.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use thicket_engine::{Fault, KEYS_FILE, disk_error, is_segment, is_snapshot};
+use thicket_engine::{Fault, KEYS_FILE, disk_error, is_segment, is_snapshot, private_folders};
 use thicket_types::error::Code;
 
 /// The vault's database.
@@ -203,14 +203,6 @@ fn remove(file: &Path) -> Result<(), Fault> {
 /// Makes a folder's entries durable.
 fn sync(folder: &Path) -> Result<(), Fault> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
-}
-
-fn private_folders() -> DirBuilder {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
 }
 
 /// A folder that was there before may be open to others; it is empty, and from now on a profile's.

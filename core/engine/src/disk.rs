@@ -49,7 +49,7 @@ fn private_file() -> OpenOptions {
 }
 
 /// Makes folders, those above among them, which nobody but their owner enters.
-fn private_folders() -> DirBuilder {
+pub fn private_folders() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -20,7 +20,7 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 
-pub use disk::{OsDisk, disk_error};
+pub use disk::{OsDisk, disk_error, private_folders};
 pub use engine::{Engine, Input, Opened, Turn, look};
 pub use journal::{Damage, Walked, is_segment, walk};
 pub use keys::{KEYS_FILE, ProfileKeys};

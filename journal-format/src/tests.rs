@@ -140,8 +140,8 @@ fn every_variant() -> Vec<Record> {
             moved: true,
         })),
         resolved(Outcome::Opened(Opened::Receipt { contact, delivered: vec![message, message], moved: false })),
-        resolved(Outcome::Opened(Opened::Early { contact, len: 1_600 })),
-        resolved(Outcome::Opened(Opened::Unreadable { contact, cause: Code::TooOld })),
+        resolved(Outcome::Opened(Opened::Early { contact, name: name(), len: 1_600 })),
+        resolved(Outcome::Opened(Opened::Unreadable { contact, name: name(), cause: Code::TooOld })),
         resolved(Outcome::Opened(Opened::ReadMark { contact, moved: true })),
         resolved(Outcome::Opened(Opened::Committed { contact, owed: true, moved: false })),
         resolved(Outcome::Opened(Opened::Known { contact, message, moved: true })),
@@ -880,5 +880,5 @@ const GOLDEN: &[(&str, &str)] = &[
         "snapshot",
         "544849434b534e5001000100010000000800000000000000006c50c4a001000004040404040404040404040404040404040404040404040404040404040404042121212121212121212121212121212108080808080808080808080817000000f179563e4647e872cfbad21423cf5efbaee759194818188dc10cd27012bc8a955d602dea964f83a34f8f799cc07377bf8487ac7c44f9c0",
     ),
-    ("SHA-256 of every variant", "f4e37f3f04e1e5eaf3dbcb5b6966e150db8e5d505528aaf45f6a50c5bc43c769"),
+    ("SHA-256 of every variant", "f8c3aa074bbc7962623264c08796bf335b8986ac4980ab110284714dc216436e"),
 ];

@@ -60,6 +60,19 @@ pub(crate) fn add(state: &mut State, step: &mut Step, name: &Name) -> Answer {
     Answer::Accepted
 }
 
+/// Has someone who writes to us in the list: they wait there to be accepted, if they were not in it. Returns whether they are in
+/// it; past the bound nobody new is.
+pub(crate) fn meet(state: &mut State, step: &mut Step, contact: Fingerprint, name: &Name) -> bool {
+    if !state.contacts.contains_key(&contact) {
+        if state.contacts.len() >= CONTACTS_MAX {
+            return false;
+        }
+        state.contacts.insert(contact, Contact::new(name.clone(), Standing::Asking));
+        step.notify(Change::Contact(contact));
+    }
+    true
+}
+
 pub(crate) fn accept(state: &mut State, step: &mut Step, contact: Fingerprint) -> Answer {
     let Some(known) = state.contacts.get_mut(&contact) else {
         return Answer::Refused(Code::UnknownContact);

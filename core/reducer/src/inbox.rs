@@ -1,6 +1,6 @@
 //! What arrives: repeats, receipts, and what the relay may forget.
 
-use crate::state::{Contact, Held, Standing, State, Why};
+use crate::state::{Held, Standing, State, Why};
 use crate::step::Step;
 use crate::{contact, early, marks, offers, outbox, session};
 use alloc::vec::Vec;
@@ -9,7 +9,7 @@ use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Arrived, Lane, Opened, TimerId};
 use thicket_types::ids::{Fingerprint, FrameId, MessageId};
-use thicket_types::limits::{ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, CONTACTS_MAX, RECEIPTS_AFTER, RECEIPTS_HELD_MAX};
+use thicket_types::limits::{ACKNOWLEDGE_AFTER, ACKNOWLEDGE_MAX, RECEIPTS_AFTER, RECEIPTS_HELD_MAX};
 use thicket_types::name::Name;
 use thicket_types::ports::Admission;
 use thicket_types::time::Stamp;
@@ -122,32 +122,40 @@ pub(crate) fn opened(state: &mut State, step: &mut Step, why: &Why, opened: &Ope
         Opened::ReadMark { contact, moved } => marks::told(state, step, *contact, *moved),
         Opened::Committed { contact, owed, moved } => committed(state, step, *contact, *owed, *moved),
         Opened::Offer { contact, name, anew } => offers::made(state, step, *contact, name, *anew),
-        Opened::Early { contact, len } => {
-            if let Why::Open(envelope, at) = why {
+        Opened::Early { contact, name, len } => match why {
+            Why::Open(envelope, at) if state.contacts.contains_key(contact) => {
                 early::hold(state, step, *contact, Held { envelope: *envelope, len: *len, at: *at });
             }
-        }
-        Opened::Unreadable { contact, cause } => {
+            // What a stranger sends brings its Welcome with it until they are heard, and only who is accepted hears of us: another
+            // device, that is lost, met this one.
+            _ => {
+                step.notify(Change::Unreadable { contact: *contact, cause: Code::NoConversation });
+                unheard(state, step, *contact, name, true);
+            }
+        },
+        Opened::Unreadable { contact, name, cause } => {
             if *cause != Code::Repeated {
                 step.notify(Change::Unreadable { contact: *contact, cause: *cause });
             }
             // Their Welcome names a key package that is gone: they are asked to begin from a fresh one.
             if *cause == Code::NoMatchingKeyPackage {
-                offers::due(state, step, *contact, false);
+                unheard(state, step, *contact, name, false);
             }
         }
     }
 }
 
+/// Someone wrote what can never be read here, and is to write it again: at once, or when they are accepted.
+fn unheard(state: &mut State, step: &mut Step, contact: Fingerprint, name: &Name, anew: bool) {
+    contact::meet(state, step, contact, name);
+    offers::due(state, step, contact, anew);
+}
+
 fn received(state: &mut State, step: &mut Step, contact: Fingerprint, name: &Name, message: MessageId) {
-    if !state.contacts.contains_key(&contact) {
-        // The message is a row in the vault all the same; past the bound it is shown, and nobody new is kept.
-        if state.contacts.len() >= CONTACTS_MAX {
-            step.notify(Change::Received { contact, message });
-            return;
-        }
-        state.contacts.insert(contact, Contact::new(name.clone(), Standing::Asking));
-        step.notify(Change::Contact(contact));
+    // The message is a row in the vault all the same; past the bound of contacts it is shown, and nobody new is kept.
+    if !contact::meet(state, step, contact, name) {
+        step.notify(Change::Received { contact, message });
+        return;
     }
     if let Some(known) = state.contacts.get_mut(&contact) {
         known.received = known.received.saturating_add(1);

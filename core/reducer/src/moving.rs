@@ -109,6 +109,7 @@ pub(crate) fn take_over(state: &mut State, step: &mut Step) -> Answer {
     if !state.session.copied {
         return Answer::Refused(Code::NotCopied);
     }
+    step.vault(state, Why::File, VaultOp::GiveUpGroups);
     go_on(state, step);
     Answer::Accepted
 }

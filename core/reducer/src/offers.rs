@@ -4,26 +4,28 @@
 //! device takes the account over: its groups are dead then.
 
 use crate::contact;
-use crate::state::{Contact, Conversation, Standing, State, Why};
+use crate::state::{Conversation, Standing, State, Why};
 use crate::step::Step;
-use thicket_types::effect::Change;
 use thicket_types::event::TimerId;
 use thicket_types::ids::Fingerprint;
-use thicket_types::limits::{CONTACTS_MAX, OFFER_EVERY, TURN_AFTER};
+use thicket_types::limits::{OFFER_EVERY, TURN_AFTER};
 use thicket_types::name::Name;
 use thicket_types::vault_op::VaultOp;
 
-/// Has a contact asked to begin: soon, if they are one whom we talk to. `anew`: what groups there were are dead.
+/// Has a contact asked to begin: soon, or when they are accepted. `anew`: what groups there were are dead.
 pub(crate) fn due(state: &mut State, step: &mut Step, contact: Fingerprint, anew: bool) {
     let now = step.now();
     let Some(known) = state.contacts.get_mut(&contact) else {
         return;
     };
     let lately = known.offer_at.is_some_and(|at| now.since(at) < OFFER_EVERY);
-    if known.standing != Standing::Accepted || (lately && !anew) {
+    if known.standing == Standing::Blocked || (lately && !anew) {
         return;
     }
     known.offer = Some(anew || known.offer == Some(true));
+    if known.standing == Standing::Asking {
+        return;
+    }
     if known.is_fresh(now) {
         make(state, step, contact);
     } else {
@@ -55,12 +57,8 @@ pub(crate) fn make(state: &mut State, step: &mut Step, contact: Fingerprint) {
 
 /// A contact asks us to begin. We do, if they are accepted; else when they are.
 pub(crate) fn made(state: &mut State, step: &mut Step, contact: Fingerprint, name: &Name, anew: bool) {
-    if !state.contacts.contains_key(&contact) {
-        if state.contacts.len() >= CONTACTS_MAX {
-            return;
-        }
-        state.contacts.insert(contact, Contact::new(name.clone(), Standing::Asking));
-        step.notify(Change::Contact(contact));
+    if !contact::meet(state, step, contact, name) {
+        return;
     }
     if let Some(known) = state.contacts.get_mut(&contact) {
         known.offered = true;

@@ -119,7 +119,8 @@ fn refill(state: &mut State, step: &mut Step, key_packages: u32, last_resort: bo
     let waits = step.now() < state.session.refill_from;
     let publishing = waits || state.under_way(|why| *why == Why::Publish);
     let replaces = state.session.restock;
-    let (stock, last_resort) = if replaces { (0, false) } else { (key_packages, last_resort) };
+    let enough = last_resort || step.now() < state.session.last_resort_from;
+    let (stock, last_resort) = if replaces { (0, false) } else { (key_packages, enough) };
     if (stock < KEY_PACKAGES_LOW || !last_resort) && !publishing {
         let count = KEY_PACKAGES.saturating_sub(stock);
         let make = VaultOp::MakeKeyPackages { count, last_resort: !last_resort, replaces, at: step.now() };
@@ -130,6 +131,8 @@ fn refill(state: &mut State, step: &mut Step, key_packages: u32, last_resort: bo
 /// The relay took the key packages. If a last-resort one was among them, that before it is replaced; if not, nothing is.
 pub(crate) fn published(state: &mut State, step: &mut Step) {
     state.session.restock = false;
+    // A relay that says each time that there is none has not one made each time: their private keys are kept for weeks.
+    state.session.last_resort_from = step.now().after(REFILL_AFTER);
     step.vault(state, Why::Tidy, VaultOp::Published { what: Published::LastResort, at: step.now() });
 }
 

@@ -131,6 +131,8 @@ pub struct Session {
     pub before: Option<Relay>,
     /// Until when no key packages are published: the relay refused the last ones.
     pub refill_from: Stamp,
+    /// Until when no last-resort key package is made: the relay took one.
+    pub last_resort_from: Stamp,
 }
 
 impl Session {

@@ -186,6 +186,8 @@ pub enum Opened {
     Early {
         /// The claimed sender.
         contact: Fingerprint,
+        /// Their claimed name.
+        name: Name,
         /// Bytes of the envelope.
         len: u32,
     },
@@ -193,6 +195,8 @@ pub enum Opened {
     Unreadable {
         /// The claimed sender.
         contact: Fingerprint,
+        /// Their claimed name.
+        name: Name,
         /// Why.
         cause: Code,
     },

@@ -220,6 +220,9 @@ pub enum VaultOp {
         /// Whether to.
         on: bool,
     },
+    /// Give every group up, also those with people who are no contacts any more: another copy of the profile may have used their
+    /// keys. Whoever is pinned after is to be told so, once. → `Done`
+    GiveUpGroups,
 }
 
 /// What was published in place of an older one.
@@ -291,6 +294,7 @@ impl VaultOp {
             VaultOp::Stamp { .. } => "Stamp",
             VaultOp::Published { .. } => "Published",
             VaultOp::ShowRead { .. } => "ShowRead",
+            VaultOp::GiveUpGroups => "GiveUpGroups",
         }
     }
 
@@ -319,7 +323,8 @@ impl VaultOp {
             | VaultOp::RotateMailboxKey { .. }
             | VaultOp::SetCapabilities { .. }
             | VaultOp::Published { .. }
-            | VaultOp::ShowRead { .. } => None,
+            | VaultOp::ShowRead { .. }
+            | VaultOp::GiveUpGroups => None,
         }
     }
 }

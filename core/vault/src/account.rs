@@ -42,8 +42,6 @@ pub(crate) struct Account {
     pub(crate) signer: LeafSigner,
     pub(crate) leaf_key: [u8; 32],
     pub(crate) credential: Vec<u8>,
-    /// Whether the identity came from elsewhere: it may have conversations that are not here.
-    pub(crate) imported: bool,
     /// What mail is sealed to now, and was before: the newest first.
     pub(crate) mailbox_keys: Vec<MailboxSecret>,
 }
@@ -74,7 +72,7 @@ pub(crate) fn create(conn: &Connection, entropy: &SharedEntropy, new: &NewAccoun
     put(conn, "created", &created_s.to_be_bytes())?;
     put(conn, "leaf", signer.secret().as_slice())?;
     put(conn, "credential", &credential)?;
-    put(conn, "imported", &[u8::from(matches!(new.origin, Origin::Imported { .. }))])?;
+    put(conn, "elsewhere", &[u8::from(matches!(new.origin, Origin::Imported { .. }))])?;
     add_mailbox_key(conn, entropy, new.at)?;
     load(conn)
 }
@@ -93,9 +91,18 @@ pub(crate) fn load(conn: &Connection) -> Result<Account, Code> {
         leaf_key: signer.public(),
         signer,
         credential: get(conn, "credential")?,
-        imported: fixed(conn, "imported")? == [1],
         mailbox_keys: mailbox_keys(conn)?,
     })
+}
+
+/// Whether the identity lives in another vault too, or did: it may have conversations that are not here.
+pub(crate) fn is_elsewhere(conn: &Connection) -> Result<bool, Code> {
+    fixed(conn, "elsewhere").map(|elsewhere| elsewhere == [1])
+}
+
+/// Notes that it does.
+pub(crate) fn note_elsewhere(conn: &Connection) -> Result<(), Code> {
+    conn.execute("UPDATE meta SET value = x'01' WHERE key = 'elsewhere'", []).map(|_| ()).map_err(fault)
 }
 
 /// Whether a mailbox key was made at that time, or later by a clock that is behind now, and is not published yet.

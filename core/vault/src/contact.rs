@@ -1,6 +1,6 @@
 //! Contacts' identities: verified, kept, and pinned at first sight.
 
-use crate::{Scope, Stop};
+use crate::{Scope, Stop, account};
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
 use thicket_openpgp::Certificate;
@@ -32,16 +32,16 @@ pub(crate) fn pin(scope: &Scope<'_>, asked: &Name, answer: &[u8]) -> Result<Outc
         return Err(Stop::Refused(Code::OwnName));
     }
     let contradicts = pinned_otherwise(scope, &name, fingerprint)?;
-    let anew = contradicts.is_none() && scope.account.imported && !was_offered(scope, fingerprint)?;
+    let anew = contradicts.is_none() && account::is_elsewhere(scope.conn).map_err(Stop::Broken)? && !was_told(scope, fingerprint)?;
     if contradicts.is_none() {
         keep(scope, &certificate, &entry.certificate, Some(&key))?;
     }
     Ok(Outcome::Pinned { contact: fingerprint, mailbox, name, contradicts, anew })
 }
 
-/// Whether an offer was ever made to them.
-fn was_offered(scope: &Scope<'_>, fingerprint: Fingerprint) -> Result<bool, Stop> {
-    let mut find = scope.conn.prepare_cached("SELECT offer_made >= 0 FROM contact WHERE fingerprint = ?1")?;
+/// Whether they were told that groups which another vault may have with them are dead.
+fn was_told(scope: &Scope<'_>, fingerprint: Fingerprint) -> Result<bool, Stop> {
+    let mut find = scope.conn.prepare_cached("SELECT told FROM contact WHERE fingerprint = ?1")?;
     Ok(find.query_row([fingerprint.0], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 

@@ -8,6 +8,7 @@ use thicket_openpgp::Certificate;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
 use thicket_types::limits::PADDING_CLASSES;
+use thicket_types::name::Name;
 use thicket_types::wire::peer::{self, envelope::Content};
 use thicket_types::wire::{VERSION, context};
 
@@ -24,6 +25,7 @@ pub(crate) fn seal(scope: &Scope<'_>, to: Fingerprint, key: &[u8; 32], content: 
 /// An opened envelope.
 pub(crate) struct Unsealed {
     pub(crate) certificate: Certificate,
+    pub(crate) name: Name,
     pub(crate) certificate_bytes: Vec<u8>,
     pub(crate) content: Content,
 }
@@ -40,8 +42,9 @@ pub(crate) fn open(account: &Account, sealed: &[u8]) -> Result<Unsealed, Code> {
         return Err(Code::UnknownVersion);
     }
     let certificate = Certificate::parse(&envelope.certificate).map_err(|_| Code::MalformedEnvelope)?;
+    let name = Name::parse(certificate.name()).map_err(|_| Code::MalformedEnvelope)?;
     let content = envelope.content.ok_or(Code::MalformedEnvelope)?;
-    Ok(Unsealed { certificate, certificate_bytes: envelope.certificate, content })
+    Ok(Unsealed { certificate, name, certificate_bytes: envelope.certificate, content })
 }
 
 /// Length, content, zeros: the smallest class that holds them.

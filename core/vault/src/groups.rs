@@ -9,7 +9,7 @@ use crate::mls::provider::Provider;
 use crate::mls::storage::MlsStore;
 use crate::mls::{credential, group};
 use crate::schema::fault;
-use crate::{BROKEN, Scope, Stop, rows};
+use crate::{BROKEN, Scope, Stop, account, rows};
 use openmls::group::{GroupId, MlsGroup, StagedWelcome, WelcomeError};
 use openmls::prelude::Welcome;
 use openmls_traits::OpenMlsProvider as _;
@@ -57,7 +57,7 @@ pub(crate) fn begin_from_offer(scope: &Scope<'_>, contact: Fingerprint, at: Stam
         let again = if *anew == 1 { rows::untold(scope, contact)? } else { Vec::new() };
         return Ok(Outcome::Begun { again });
     }
-    bury(scope, contact, "welcome IS NOT NULL")?;
+    bury(scope, contact, Buried::Unheard)?;
     begin_with(scope, contact, key_package, at)
 }
 
@@ -131,13 +131,39 @@ fn choose(scope: &Scope<'_>, contact: Fingerprint, newest: Option<&[u8]>) -> Res
     Ok(())
 }
 
-/// Which groups send no more: all of a contact's.
-pub(crate) const ALL: &str = "1";
+/// Which groups with a contact send no more, and at whose word.
+#[derive(Clone, Copy)]
+pub(crate) enum Buried {
+    /// All, at ours.
+    All,
+    /// Those that they were never heard in, at ours.
+    Unheard,
+    /// All that live, at theirs.
+    AtTheirWord,
+}
 
 /// Gives groups with a contact up: they stay readable and send no more.
-pub(crate) fn bury(scope: &Scope<'_>, contact: Fingerprint, which: &'static str) -> Result<(), Stop> {
-    scope.conn.prepare_cached(&format!("UPDATE mls_group SET dead = 1 WHERE contact = ?1 AND {which}"))?.execute([contact.0])?;
+pub(crate) fn bury(scope: &Scope<'_>, contact: Fingerprint, which: Buried) -> Result<(), Stop> {
+    let bury = match which {
+        Buried::All => "UPDATE mls_group SET dead = 1 WHERE contact = ?1",
+        Buried::Unheard => "UPDATE mls_group SET dead = 1 WHERE contact = ?1 AND welcome IS NOT NULL",
+        Buried::AtTheirWord => "UPDATE mls_group SET dead = 2 WHERE contact = ?1 AND dead = 0",
+    };
+    scope.conn.prepare_cached(bury)?.execute([contact.0])?;
     choose(scope, contact, None)
+}
+
+/// The contact wrote in a group after they said that what groups there were are dead: they began it since, and its Welcome came
+/// before that word. Without this each would send in a group of their own, and neither would see the other follow a commit.
+pub(crate) fn revive(scope: &Scope<'_>, contact: Fingerprint, id: &[u8], claimed_ms: u64) -> Result<(), Stop> {
+    let mut revive = scope.conn.prepare_cached(
+        "UPDATE mls_group SET dead = 0 WHERE id = ?1 AND contact = ?2 AND creator = ?2 AND dead = 2
+             AND ?3 > (SELECT offer_claimed FROM contact WHERE fingerprint = ?2)",
+    )?;
+    if revive.execute(params![id, contact.0, i64::try_from(claimed_ms).unwrap_or(i64::MAX)])? > 0 {
+        choose(scope, contact, None)?;
+    }
+    Ok(())
 }
 
 /// Something was sealed in a group, or read in it.
@@ -150,7 +176,7 @@ pub(crate) fn note_used(scope: &Scope<'_>, id: &[u8], at: Stamp) -> Result<(), S
 /// lost against another in which the contact was heard, and which they therefore send in too.
 pub(crate) fn tidy(scope: &Scope<'_>, now: Stamp) -> Result<(), Stop> {
     let mut find = scope.conn.prepare_cached(
-        "SELECT id FROM mls_group AS past WHERE sending = 0 AND used + ?1 <= ?2 AND (dead = 1 OR EXISTS (
+        "SELECT id FROM mls_group AS past WHERE sending = 0 AND used + ?1 <= ?2 AND (dead <> 0 OR EXISTS (
              SELECT 1 FROM mls_group WHERE contact = past.contact AND sending = 1 AND welcome IS NULL
          ))",
     )?;
@@ -168,9 +194,12 @@ fn drop_groups(scope: &Scope<'_>, groups: &[Vec<u8>]) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Gives all groups up, also those with people who are no contacts any more: another vault may have used their keys.
-pub(crate) fn bury_all(conn: &Connection) -> Result<(), Code> {
-    conn.execute("UPDATE mls_group SET dead = 1, sending = 0", []).map(|_| ()).map_err(fault)
+/// Gives all groups up, also those with people who are no contacts any more: another vault may have used their keys, and may have
+/// begun groups that are not here.
+pub(crate) fn give_up(conn: &Connection) -> Result<(), Code> {
+    conn.execute("UPDATE mls_group SET dead = 1, sending = 0", []).map_err(fault)?;
+    conn.execute("UPDATE contact SET told = 0", []).map_err(fault)?;
+    account::note_elsewhere(conn)
 }
 
 /// The group that messages to a contact are encrypted in.

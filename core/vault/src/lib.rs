@@ -223,6 +223,7 @@ fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
         VaultOp::MarkRead { contact, message, tell, at } => sealing::read_mark(scope, *contact, *message, *tell, *at),
         VaultOp::Published { what, at } => request::published(scope, *what, *at),
         VaultOp::ShowRead { on } => rows::show_read(scope, *on),
+        VaultOp::GiveUpGroups => groups::give_up(scope.conn).map(|()| Outcome::Done).map_err(Stop::Broken),
         VaultOp::OpenEnvelope { envelope: _, at, last } => reading::open(scope, &call.frame, *at, *last),
         VaultOp::File { message, contact, body, at, state, cause } => {
             let filed = Filed { message: *message, contact: *contact, body: *body, at: *at, state: *state, cause: *cause };
@@ -307,7 +308,7 @@ impl Vault for SqlVault {
 
     fn rejoin(&mut self, durable: Durable, count: u64) -> Result<(), Code> {
         self.transaction(|vault| {
-            groups::bury_all(&vault.conn)?;
+            groups::give_up(&vault.conn)?;
             rows::fail_under_way(&vault.conn)?;
             ledger::rejoin(&vault.conn, durable, count)
         })

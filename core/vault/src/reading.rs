@@ -1,6 +1,7 @@
 //! What comes in: an envelope is opened, and joined, decrypted, followed or kept, all in one op.
 
 use crate::envelope::{self, Unsealed};
+use crate::groups::Buried;
 use crate::mls::provider::Provider;
 use crate::mls::{credential, group};
 use crate::{BROKEN, Scope, Stop, capability, contact, epochs, groups, rows};
@@ -25,17 +26,18 @@ use thicket_types::wire::peer::{Content, Offer, OfferStatement, Opening};
 
 const MALFORMED: Stop = Stop::Refused(Code::MalformedEnvelope);
 
-/// The claimed sender: their certificate, and its bytes as they came.
+/// The claimed sender: their certificate, the name in it, and its bytes as they came.
 struct Claimed<'a> {
     certificate: &'a Certificate,
+    name: &'a Name,
     bytes: &'a [u8],
 }
 
 /// Reads an envelope: joins what it begins, decrypts, and keeps the row, all in this op.
 pub(crate) fn open(scope: &Scope<'_>, sealed: &[u8], at: Stamp, last: bool) -> Result<Outcome, Stop> {
-    let Unsealed { certificate, certificate_bytes, content } = envelope::open(scope.account, sealed).map_err(Stop::Refused)?;
+    let Unsealed { certificate, name, certificate_bytes, content } = envelope::open(scope.account, sealed).map_err(Stop::Refused)?;
     let contact = certificate.fingerprint();
-    let from = Claimed { certificate: &certificate, bytes: &certificate_bytes };
+    let from = Claimed { certificate: &certificate, name: &name, bytes: &certificate_bytes };
     // A refusal inside takes back what MLS did so far; then the row that says so is written.
     scope.conn.execute_batch("SAVEPOINT envelope")?;
     let read = match content {
@@ -49,10 +51,10 @@ pub(crate) fn open(scope: &Scope<'_>, sealed: &[u8], at: Stamp, last: bool) -> R
         Err(Stop::Refused(cause)) => {
             scope.conn.execute_batch("ROLLBACK TO envelope")?;
             if cause == Code::NoConversation && !last {
-                Opened::Early { contact, len: u32::try_from(sealed.len()).unwrap_or(u32::MAX) }
+                Opened::Early { contact, name, len: u32::try_from(sealed.len()).unwrap_or(u32::MAX) }
             } else {
                 rows::keep_unreadable(scope, contact, sealed, cause, at)?;
-                Opened::Unreadable { contact, cause }
+                Opened::Unreadable { contact, name, cause }
             }
         }
     };
@@ -61,7 +63,6 @@ pub(crate) fn open(scope: &Scope<'_>, sealed: &[u8], at: Stamp, last: bool) -> R
 }
 
 fn read_opening(scope: &Scope<'_>, from: &Claimed<'_>, opening: &Opening, at: Stamp) -> Result<Opened, Stop> {
-    Name::parse(from.certificate.name()).map_err(|_| MALFORMED)?;
     let hash = digest(&[&opening.welcome]).0;
     let known = scope.conn.prepare_cached("SELECT 1 FROM welcome WHERE hash = ?1")?.query_row([hash], |_| Ok(())).optional()?;
     if known.is_none() {
@@ -123,7 +124,9 @@ fn read_message(scope: &Scope<'_>, from: &Claimed<'_>, message: &[u8], at: Stamp
     let ProcessedMessageContent::ApplicationMessage(plain) = processed.into_content() else {
         return Err(Stop::Refused(Code::Undecryptable));
     };
-    read_content(scope, from, &plain.into_bytes(), at, moved)
+    let content = Content::decode(plain.into_bytes().as_slice()).map_err(|_| MALFORMED)?;
+    groups::revive(scope, contact, &id, content.claimed_ms)?;
+    read_content(scope, from, content, at, moved)
 }
 
 /// Has openmls decrypt a message, and checks that its sender is the one who is claimed.
@@ -193,9 +196,9 @@ fn is_key_update(mls: &MlsGroup, sender: openmls::prelude::LeafNodeIndex, staged
     same && staged.queued_proposals().next().is_none()
 }
 
-fn read_content(scope: &Scope<'_>, from: &Claimed<'_>, plain: &[u8], at: Stamp, moved: bool) -> Result<Opened, Stop> {
+fn read_content(scope: &Scope<'_>, from: &Claimed<'_>, content: Content, at: Stamp, moved: bool) -> Result<Opened, Stop> {
     let contact = from.certificate.fingerprint();
-    let Content { message, claimed_ms, what, capability } = Content::decode(plain).map_err(|_| MALFORMED)?;
+    let Content { message, claimed_ms, what, capability } = content;
     if !capability.is_empty() {
         capability::keep_theirs(scope, contact, &capability)?;
     }
@@ -209,9 +212,8 @@ fn read_content(scope: &Scope<'_>, from: &Claimed<'_>, plain: &[u8], at: Stamp, 
                 // It was sealed again, perhaps beside a Welcome or in a new epoch: that is kept, and its sender is told once more.
                 return Ok(Opened::Known { contact, message, moved });
             }
-            let name = Name::parse(from.certificate.name()).map_err(|_| MALFORMED)?;
             let conversation = groups::conversation_id(contact, scope.account.certificate.fingerprint());
-            Ok(Opened::Message { contact, name, conversation, message, claimed: ClaimedTime(claimed_ms), moved })
+            Ok(Opened::Message { contact, name: from.name.clone(), conversation, message, claimed: ClaimedTime(claimed_ms), moved })
         }
         What::Receipt(receipt) => {
             let named = receipt.delivered.iter().take(RECEIPTS_MAX).filter_map(|message| MessageId::parse(message));
@@ -228,7 +230,6 @@ fn read_content(scope: &Scope<'_>, from: &Claimed<'_>, plain: &[u8], at: Stamp, 
 fn read_offer(scope: &Scope<'_>, from: &Claimed<'_>, offer: &Offer) -> Result<Opened, Stop> {
     let bad = Stop::Refused(Code::BadOffer);
     let contact = from.certificate.fingerprint();
-    let name = Name::parse(from.certificate.name()).map_err(|_| MALFORMED)?;
     from.certificate.verify(context::OFFER, &offer.statement, &offer.signature).map_err(|_| bad)?;
     let OfferStatement { to, key_package, anew, claimed_ms } = OfferStatement::decode(offer.statement.as_slice()).map_err(|_| bad)?;
     if to != scope.account.certificate.fingerprint().0 {
@@ -249,7 +250,7 @@ fn read_offer(scope: &Scope<'_>, from: &Claimed<'_>, offer: &Offer) -> Result<Op
         return Err(Stop::Refused(Code::Repeated));
     }
     if anew {
-        groups::bury(scope, contact, groups::ALL)?;
+        groups::bury(scope, contact, Buried::AtTheirWord)?;
     }
-    Ok(Opened::Offer { contact, name, anew })
+    Ok(Opened::Offer { contact, name: from.name.clone(), anew })
 }

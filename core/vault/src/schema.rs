@@ -44,7 +44,9 @@ CREATE TABLE contact (
     -- One byte, 1 if earlier groups are dead to them, and the key package.
     offer BLOB,
     offer_claimed INTEGER NOT NULL DEFAULT -1,
-    offer_made INTEGER NOT NULL DEFAULT -1
+    offer_made INTEGER NOT NULL DEFAULT -1,
+    -- Whether they were told that groups which another vault of ours may have with them are dead.
+    told INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX contact_by_name ON contact (name_key);
 CREATE TABLE mls_group (
@@ -52,6 +54,7 @@ CREATE TABLE mls_group (
     contact BLOB NOT NULL,
     creator BLOB NOT NULL,
     sending INTEGER NOT NULL,
+    -- 0 living, 1 given up by us, 2 at their word.
     dead INTEGER NOT NULL,
     used INTEGER NOT NULL,
     welcome BLOB,

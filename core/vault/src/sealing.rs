@@ -1,7 +1,7 @@
 //! What goes out to a contact: encrypted in the sending group, sealed to their mailbox key, made into a request.
 
 use crate::contact::{self, Known};
-use crate::groups::{self, Sending};
+use crate::groups::{self, Buried, Sending};
 use crate::mls::group;
 use crate::mls::storage::MlsStore;
 use crate::request::framed;
@@ -140,14 +140,15 @@ pub(crate) fn offer(scope: &Scope<'_>, to: Recipient, anew: bool, at: Stamp) -> 
     let address = MlsStore::key_package_address(&reference).map_err(|_| BROKEN)?;
     scope.conn.prepare_cached("INSERT INTO offered (address, at) VALUES (?1, ?2)")?.execute(params![address, at.0])?;
     // Each is newer than the last, also after a clock that was ahead went back.
-    let mut next =
-        scope.conn.prepare_cached("UPDATE contact SET offer_made = max(?2, offer_made + 1) WHERE fingerprint = ?1 RETURNING offer_made")?;
+    let mut next = scope.conn.prepare_cached(
+        "UPDATE contact SET offer_made = max(?2, offer_made + 1), told = told OR ?3 WHERE fingerprint = ?1 RETURNING offer_made",
+    )?;
     let claimed_ms: u64 =
-        next.query_row(params![to.contact.0, at.0], |row| row.get(0)).optional()?.ok_or(Stop::Refused(Code::UnknownContact))?;
+        next.query_row(params![to.contact.0, at.0, anew], |row| row.get(0)).optional()?.ok_or(Stop::Refused(Code::UnknownContact))?;
     let statement = OfferStatement { to: to.contact.0.to_vec(), key_package, anew, claimed_ms }.encode_to_vec();
     let signature = request::sign(scope, context::OFFER, &statement)?;
     if anew {
-        groups::bury(scope, to.contact, groups::ALL)?;
+        groups::bury(scope, to.contact, Buried::All)?;
     }
     put_inside(scope, to, Inside::Offer(Offer { statement, signature }))
 }

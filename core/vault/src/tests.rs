@@ -340,7 +340,8 @@ fn hears(to: &mut Person, from: &Person, sealed: &[u8], text: &str) {
 }
 
 fn unreadable(claimed: &Person, cause: Code) -> Opened {
-    Opened::Unreadable { contact: claimed.own(), cause }
+    let name = Name::parse(claimed.vault.own().0).expect("a name");
+    Opened::Unreadable { contact: claimed.own(), name, cause }
 }
 
 /// What an envelope holds, to its recipient.

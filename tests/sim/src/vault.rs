@@ -47,6 +47,8 @@ pub struct Data {
     /// Key packages whose private half is here, and whether each is a last-resort one: that is not used up.
     packages: BTreeMap<u64, bool>,
     contacts: BTreeMap<Fingerprint, Contact>,
+    /// Whether another copy may have groups that are not here.
+    elsewhere: bool,
     groups: BTreeMap<u64, Group>,
     /// Groups whose Welcome was processed.
     welcomes: BTreeSet<u64>,
@@ -81,6 +83,8 @@ struct Contact {
     granted: Option<([u8; 32], Option<[u8; 32]>)>,
     /// The one that they gave us.
     shown: Option<[u8; 32]>,
+    /// Whether they were told that the groups of another copy are dead.
+    told: bool,
 }
 
 /// The database: shared by the handles of one process after another.
@@ -200,6 +204,7 @@ impl Data {
             VaultOp::Stamp { request: _, relay, bits, hour } => requests::stamp(&call.frame, *relay, *bits, *hour),
             VaultOp::Published { what, at } => Ok(self.published(*what, *at)),
             VaultOp::ShowRead { on } => Ok(self.show_read(*on)),
+            VaultOp::GiveUpGroups => Ok(self.give_up_groups()),
         }
     }
 }
@@ -270,7 +275,7 @@ impl Vault for TransparentVault {
 
     fn rejoin(&mut self, durable: Durable, count: u64) -> Result<(), Code> {
         let mut cell = self.0.cell();
-        cell.data.groups.values_mut().for_each(|group| group.dead = true);
+        cell.data.give_up_groups();
         cell.data.count = cell.data.count.max(count) + 1;
         cell.data.durable = Some(durable);
         Ok(())

@@ -76,6 +76,89 @@ fn a_copy_of_a_profile_is_seen_at_its_login_stops_and_can_take_over() {
     }
 }
 
+/// Puts a copy of a profile back, has it see that it is one, and take over.
+fn take_over(world: &mut World, who: &'static str, saved: &Path) {
+    world.kill(who);
+    put_back(world, who, saved);
+    world.open(who);
+    world.run(60_000);
+    assert!(world.pump(who).view().copied, "{who}");
+    world.ask(who, Intent::TakeOver);
+    world.run(HOUR);
+}
+
+#[test]
+fn whom_only_the_lost_device_knew_is_shown_by_the_copy_and_heard_when_accepted() {
+    let mut world = two(430, Conditions::default());
+    world.kill("bob");
+    let saved = world.folder.path().join("saved");
+    copy(&world.people["bob"].folder, &saved);
+    world.open("bob");
+    let alice = world.people["alice"].own;
+    world.say("alice", "bob", "to the device that went on");
+    world.run(60_000);
+    world.ask("bob", Intent::AcceptContact { contact: alice });
+    world.say("bob", "alice", "from the device that went on");
+    world.run(60_000);
+    take_over(&mut world, "bob", &saved);
+    // Given a message in a conversation that the copy never had.
+    world.say("alice", "bob", "to whoever reads it");
+    world.run(60_000);
+    assert!(world.people["bob"].changes.contains(&Change::Unreadable { contact: alice, cause: Code::NoConversation }));
+    // Then its sender asks to be accepted, and is heard when they are.
+    world.ask("bob", Intent::AcceptContact { contact: alice });
+    world.run(HOUR);
+    world.say("bob", "alice", "who is there?");
+    world.run(HOUR);
+    for person in ["alice", "bob"] {
+        world.verify(person);
+    }
+    assert_eq!(received(&world.texts("bob")), ["to whoever reads it"]);
+    assert_eq!(received(&world.texts("alice")), ["from the device that went on", "who is there?"]);
+    assert!(all_delivered(&world.texts("alice")) && all_delivered(&world.texts("bob")), "{:?}", world.texts("alice"));
+}
+
+#[test]
+fn who_was_removed_before_the_copy_was_made_is_met_anew_after_a_take_over() {
+    for (who, other) in [("alice", "bob"), ("bob", "alice")] {
+        let mut world = friends(440, Conditions::default());
+        let contact = world.people[other].own;
+        world.ask(who, Intent::RemoveContact { contact });
+        world.run(60_000);
+        world.kill(who);
+        let saved = world.folder.path().join("saved");
+        copy(&world.people[who].folder, &saved);
+        world.open(who);
+        // Given that the device that went on has them again, and used the keys that the copy has too.
+        world.ask(who, Intent::AddContact { name: name(other) });
+        world.run(60_000);
+        for text in ["one", "two", "three"] {
+            world.say(who, other, text);
+            world.run(60_000);
+        }
+        world.ask(who, Intent::UpdateKeys { contact });
+        world.run(60_000);
+        take_over(&mut world, who, &saved);
+        // When the copy has them again.
+        world.ask(who, Intent::AddContact { name: name(other) });
+        world.run(60_000);
+        for text in ["four", "five", "six", "seven"] {
+            world.say(who, other, text);
+            world.say(other, who, text);
+            world.run(60_000);
+        }
+        world.run(HOUR);
+        for person in ["alice", "bob"] {
+            world.verify(person);
+        }
+        let (own, theirs) = (world.texts(who), world.texts(other));
+        let heard = received(&theirs);
+        assert!(["one", "two", "three", "four", "five", "six", "seven"].iter().all(|text| heard.contains(text)), "{who}: {theirs:?}");
+        assert_eq!(received(&own), ["four", "five", "six", "seven"], "{who}");
+        assert!(all_delivered(&own) && all_delivered(&theirs), "{who}: {own:?} {theirs:?}");
+    }
+}
+
 #[test]
 fn a_restored_relay_that_knows_an_older_device_generation_is_no_copy() {
     let mut world = friends(410, Conditions::default());

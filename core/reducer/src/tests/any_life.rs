@@ -83,6 +83,7 @@ pub(super) fn outcome(book: &mut Book, effect: &Effect, what: u8) -> Outcome {
             | VaultOp::Unpin { .. }
             | VaultOp::Tidy { .. }
             | VaultOp::ShowRead { .. }
+            | VaultOp::GiveUpGroups
             | VaultOp::MarkRead { tell: None, .. },
         ) => Outcome::Done,
         Effect::Vault(VaultOp::OpenEnvelope { last, .. }) => Outcome::Opened(match what / 8 % 16 {
@@ -103,8 +104,11 @@ pub(super) fn outcome(book: &mut Book, effect: &Effect, what: u8) -> Outcome {
             7 => Opened::ReadMark { contact, moved: what < 128 },
             8 => Opened::Committed { contact, owed: what < 128, moved: what % 4 < 3 },
             9 => Opened::Offer { contact, name: text, anew: what.is_multiple_of(4) },
-            10 | 11 if !last => Opened::Early { contact, len: u32::from(what) * 400 },
-            _ => Opened::Unreadable { contact, cause: [Code::Repeated, Code::TooOld, Code::NoMatchingKeyPackage][usize::from(what % 3)] },
+            10 | 11 if !last => Opened::Early { contact, name: text, len: u32::from(what) * 400 },
+            _ => {
+                let cause = [Code::Repeated, Code::TooOld, Code::NoMatchingKeyPackage][usize::from(what % 3)];
+                Opened::Unreadable { contact, name: text, cause }
+            }
         }),
         Effect::Vault(_) => framed(book.new_frame()),
         Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => Outcome::Done,
@@ -121,10 +125,10 @@ fn any_outcome(book: &mut Book, what: u8) -> Outcome {
         3 => Outcome::Done,
         4 => Outcome::Pinned { contact, mailbox: MAILBOX, name: text, contradicts: None, anew: false },
         5 => Outcome::Begun { again: vec![message(what)] },
-        6 => Outcome::Opened(Opened::Early { contact, len: u32::from(what) * 400 }),
+        6 => Outcome::Opened(Opened::Early { contact, name: text, len: u32::from(what) * 400 }),
         7 => opened_message(contact, what, true),
         8 => Outcome::Opened(Opened::Receipt { contact, delivered: Vec::new(), moved: true }),
-        _ => Outcome::Opened(Opened::Unreadable { contact, cause: Code::Undecryptable }),
+        _ => Outcome::Opened(Opened::Unreadable { contact, name: text, cause: Code::Undecryptable }),
     }
 }
 

@@ -17,7 +17,7 @@ fn bring(book: &mut Book, arrival: Arrival) -> bool {
             };
             book.fold(&Event::Arrived(arrival));
             let why = Why::Open(Seq(book.seq), book.stamp());
-            book.resolve(&why, Outcome::Opened(Opened::Unreadable { contact: CAROL, cause: Code::Undecryptable }));
+            book.resolve(&why, Outcome::Opened(Opened::Unreadable { contact: CAROL, name: name("carol"), cause: Code::Undecryptable }));
             true
         }
         Admission::Left => false,

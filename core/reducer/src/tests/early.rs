@@ -1,5 +1,5 @@
 use super::*;
-use crate::state::Held;
+use crate::state::{Contact, Held};
 use thicket_types::limits::{HELD_FOR, HELD_LEN_ALL_MAX, HELD_LEN_MAX};
 
 /// What is held since the moment of the registration.
@@ -7,12 +7,24 @@ fn held(envelope: Seq, len: u32) -> Held {
     Held { envelope, len, at: Stamp(Book::registered().now) }
 }
 
-/// An envelope arrives that is early; gives its record, and what it leads to.
+fn waits(contact: Fingerprint, len: u32) -> Outcome {
+    Outcome::Opened(Opened::Early { contact, name: name("bob"), len })
+}
+
+/// With Bob, who asks to be accepted.
+fn asked() -> Book {
+    let mut book = Book::registered();
+    book.state.contacts.insert(BOB, Contact::new(name("bob"), Standing::Asking));
+    book
+}
+
+/// An envelope of someone who is known arrives that is early; gives its record, and what it leads to.
 fn early(book: &mut Book, contact: Fingerprint, number: u64, len: u32) -> (Seq, Vec<Effect>) {
+    book.state.contacts.entry(contact).or_insert_with(|| Contact::new(name("bob"), Standing::Asking));
     let content = Arrived::Envelope { cursor: number, sender: contact, sealed: Bytes(vec![0; 4]) };
     book.arrive(frame_id(7_000 + number), content);
     let record = Seq(book.seq);
-    (record, book.resolve(&Why::Open(record, book.stamp()), Outcome::Opened(Opened::Early { contact, len })))
+    (record, book.resolve(&Why::Open(record, book.stamp()), waits(contact, len)))
 }
 
 fn given_up(book: &Book, envelope: Seq) -> Effect {
@@ -28,8 +40,8 @@ fn stranger(number: u64) -> Fingerprint {
 #[test]
 fn early_envelopes_are_held_and_opened_again_when_the_conversation_begins() {
     // Given two messages that came before the one that begins their conversation.
-    let mut book = Book::registered();
-    let early = Outcome::Opened(Opened::Early { contact: BOB, len: 1_600 });
+    let mut book = asked();
+    let early = waits(BOB, 1_600);
     assert_eq!(book.receive(1, early.clone()), []);
     let first = Seq(book.seq - 1);
     book.receive(2, early);
@@ -40,7 +52,6 @@ fn early_envelopes_are_held_and_opened_again_when_the_conversation_begins() {
     // Then both are opened again, oldest first.
     let open = |envelope| vault(VaultOp::OpenEnvelope { envelope, at: book.stamp(), last: false });
     let expected = [
-        Effect::Notify(Change::Contact(BOB)),
         Effect::Notify(Change::Received { contact: BOB, message: message(3) }),
         Effect::Arm(TimerId::Receipts(BOB), book.stamp().after(RECEIPTS_AFTER)),
         open(first),
@@ -142,6 +153,6 @@ fn an_early_envelope_that_is_held_again_has_waited_since_it_came() {
     // Weeks later the conversation moves, and it is still early.
     book.now += HELD_FOR.0 / 2;
     book.receive(2, opened_message(BOB, 2, true));
-    book.resolve(&Why::Open(record, came), Outcome::Opened(Opened::Early { contact: BOB, len: 4 }));
+    book.resolve(&Why::Open(record, came), waits(BOB, 4));
     assert_eq!(book.state.early[&BOB], [Held { envelope: record, len: 4, at: came }]);
 }

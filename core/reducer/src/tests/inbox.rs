@@ -81,7 +81,7 @@ fn one_acknowledgement_names_so_many_and_the_next_the_rest() {
 #[test]
 fn an_envelope_that_can_never_be_read_is_told_unless_it_was_here_before() {
     let mut book = Book::registered();
-    let unreadable = |cause| Outcome::Opened(Opened::Unreadable { contact: BOB, cause });
+    let unreadable = |cause| Outcome::Opened(Opened::Unreadable { contact: BOB, name: name("bob"), cause });
     let effects = book.receive(1, unreadable(Code::TooOld));
     assert_eq!(effects, [Effect::Notify(Change::Unreadable { contact: BOB, cause: Code::TooOld })]);
     assert_eq!(book.receive(2, unreadable(Code::Repeated)), []);

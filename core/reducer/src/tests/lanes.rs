@@ -129,23 +129,49 @@ fn what_a_process_was_handing_over_when_it_died_is_left_to_the_login_of_the_next
     assert_eq!(anonymous(&effects).iter().map(|send| send.frame).collect::<Vec<_>>(), [record]);
 }
 
+fn makes(effects: &[Effect]) -> Option<(u32, bool)> {
+    ops(effects).iter().find_map(|op| match op {
+        VaultOp::MakeKeyPackages { count, last_resort, .. } => Some((*count, *last_resort)),
+        _ => None,
+    })
+}
+
 #[test]
 fn key_packages_that_the_relay_refused_are_not_made_anew_at_each_fetch() {
     let low = || Said::Fetched(wire::Fetched { waiting: 0, key_packages: 0, last_resort: true });
-    let makes = |effects: &[Effect]| ops(effects).iter().any(|op| matches!(op, VaultOp::MakeKeyPackages { .. }));
     let mut book = Book::registered();
     book.elapse(TimerId::Fetch);
-    assert!(makes(&book.settle(&Why::Fetch, low())));
+    assert_eq!(makes(&book.settle(&Why::Fetch, low())), Some((50, false)));
     book.settle(&Why::Publish, refusal(Code::TooLarge));
     let refused = book.now;
     book.elapse(TimerId::Fetch);
-    assert!(!makes(&book.settle(&Why::Fetch, low())));
+    assert_eq!(makes(&book.settle(&Why::Fetch, low())), None);
     book.now = refused + REFILL_AFTER.0 - 1;
     book.elapse(TimerId::Fetch);
-    assert!(!makes(&book.settle(&Why::Fetch, low())));
+    assert_eq!(makes(&book.settle(&Why::Fetch, low())), None);
     // The next fetch is asked for before the time, and answered at it.
     book.elapse(TimerId::Fetch);
     let frame = book.transmit(&Why::Fetch);
     book.now = refused + REFILL_AFTER.0;
-    assert!(makes(&book.answer(frame, low())));
+    assert_eq!(makes(&book.answer(frame, low())), Some((50, false)));
+}
+
+#[test]
+fn a_relay_that_says_each_time_that_it_has_no_last_resort_key_package_gets_one_an_hour() {
+    let said = |key_packages| Said::Fetched(wire::Fetched { waiting: 0, key_packages, last_resort: false });
+    let mut book = Book::registered();
+    book.now += REFILL_AFTER.0;
+    book.elapse(TimerId::Fetch);
+    assert_eq!(makes(&book.settle(&Why::Fetch, said(50))), Some((0, true)));
+    book.settle(&Why::Publish, Said::Published(wire::Published { key_packages: 50 }));
+    let published = book.now;
+    book.elapse(TimerId::Fetch);
+    assert_eq!(makes(&book.settle(&Why::Fetch, said(50))), None);
+    // Those for one person each are another matter.
+    book.elapse(TimerId::Fetch);
+    assert_eq!(makes(&book.settle(&Why::Fetch, said(0))), Some((50, false)));
+    book.settle(&Why::Publish, Said::Published(wire::Published { key_packages: 50 }));
+    book.now = book.now.max(published + 2 * REFILL_AFTER.0);
+    book.elapse(TimerId::Fetch);
+    assert_eq!(makes(&book.settle(&Why::Fetch, said(50))), Some((0, true)));
 }

@@ -24,6 +24,7 @@ fn connecting_logs_in_and_refills_what_the_relay_ran_low_of() {
         (60, false, Some((0, true))),
     ] {
         let mut book = Book::registered();
+        book.now += REFILL_AFTER.0;
         let effects = book.ask(1, Intent::Connect);
         let expected = [Effect::Disarm(TimerId::Fetch), vault(VaultOp::Compose(Ask::Challenge)), answered(1, Answer::Accepted)];
         assert_eq!(effects, expected);

@@ -281,7 +281,7 @@ fn taking_over_begins_every_conversation_anew_before_anything_is_sealed() {
     book.copied();
     // When this device goes on.
     let effects = book.ask(3, Intent::TakeOver);
-    assert_eq!(ops(&effects), [offer_anew(&book), VaultOp::Compose(Ask::Challenge)]);
+    assert_eq!(ops(&effects), [VaultOp::GiveUpGroups, offer_anew(&book), VaultOp::Compose(Ask::Challenge)]);
     assert_eq!(book.state.outstanding[&old].why, Why::Abandoned);
     let effects = book.settle(&Why::Challenge, challenge(RELAY_KEY));
     assert_eq!(ops(&effects), [VaultOp::SignLogin { challenge: signed(), takes_over: true }]);
@@ -461,7 +461,7 @@ fn a_stranger_with_whom_there_was_a_conversation_is_asked_when_accepted() {
     book.receive(1, opened_message(BOB, 1, true));
     book.copied();
     let effects = book.ask(2, Intent::TakeOver);
-    assert_eq!(ops(&effects), [VaultOp::Compose(Ask::Challenge)], "no stranger is asked or looked up");
+    assert_eq!(ops(&effects), [VaultOp::GiveUpGroups, VaultOp::Compose(Ask::Challenge)], "no stranger is asked or looked up");
     book.log_in();
     assert_eq!(ops(&book.elapse(TimerId::Receipts(BOB))), []);
     // When they are accepted.
@@ -477,7 +477,7 @@ fn a_blocked_contact_is_asked_when_unblocked() {
     let mut book = Book::talking();
     book.ask(1, Intent::BlockContact { contact: BOB, blocked: true });
     book.copied();
-    assert_eq!(ops(&book.ask(2, Intent::TakeOver)), [VaultOp::Compose(Ask::Challenge)]);
+    assert_eq!(ops(&book.ask(2, Intent::TakeOver)), [VaultOp::GiveUpGroups, VaultOp::Compose(Ask::Challenge)]);
     let effects = book.ask(3, Intent::BlockContact { contact: BOB, blocked: false });
     assert_eq!(ops(&effects), [offer_anew(&book)]);
 }

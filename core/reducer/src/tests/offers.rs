@@ -24,7 +24,7 @@ fn empty_receipt(book: &Book) -> VaultOp {
 }
 
 fn unreadable(contact: Fingerprint) -> Outcome {
-    Outcome::Opened(Opened::Unreadable { contact, cause: Code::NoMatchingKeyPackage })
+    Outcome::Opened(Opened::Unreadable { contact, name: name("bob"), cause: Code::NoMatchingKeyPackage })
 }
 
 #[test]
@@ -70,13 +70,23 @@ fn a_welcome_to_a_package_that_is_gone_leads_to_one_offer_a_day() {
 }
 
 #[test]
-fn a_stranger_is_offered_nothing() {
-    let mut book = Book::registered();
-    assert_eq!(ops(&book.receive(1, unreadable(BOB))), []);
-    assert!(book.state.contacts.is_empty());
-    book.receive(2, opened_message(BOB, 2, true));
-    assert_eq!(ops(&book.receive(3, unreadable(BOB))), []);
-    assert_eq!((book.bob().offer, book.bob().offer_at), (None, None));
+fn a_stranger_whose_first_message_cannot_be_read_is_asked_to_write_it_again_when_they_are_accepted() {
+    // Given a stranger whose Welcome names a key package that is gone, or a group that only a lost device had.
+    let early = Outcome::Opened(Opened::Early { contact: BOB, name: name("bob"), len: 1_600 });
+    for (opened, cause, anew) in [(unreadable(BOB), Code::NoMatchingKeyPackage, false), (early, Code::NoConversation, true)] {
+        let mut book = Book::registered();
+        let effects = book.receive(1, opened.clone());
+        // Then they are shown, and learn nothing.
+        assert_eq!(effects, [Effect::Notify(Change::Unreadable { contact: BOB, cause }), Effect::Notify(Change::Contact(BOB))]);
+        assert_eq!((book.bob().standing, book.bob().offer_at), (Standing::Asking, None));
+        // More of it changes nothing.
+        assert_eq!(ops(&book.receive(2, opened)), []);
+        // When they are accepted, they are looked up, and asked to begin.
+        assert_eq!(ops(&book.ask(3, Intent::AcceptContact { contact: BOB })), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
+        book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+        let effects = book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
+        assert_eq!(ops(&effects), [offer(&book, anew)]);
+    }
 }
 
 #[test]

@@ -166,3 +166,36 @@ fn whom_an_imported_identity_never_offered_to_begin_may_have_groups_that_are_not
     assert!(anew(&mut alice, &mut carol), "also in a later process");
     assert!(!anew(&mut bob, &mut alice), "whose identity was made there has none elsewhere");
 }
+
+#[test]
+fn whose_groups_are_given_up_sends_in_none_of_them_and_tells_whoever_is_met_after() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    for person in [&mut bob, &mut carol] {
+        pin(person, &mut alice);
+        pin(&mut alice, person);
+        begin(&mut alice, person);
+        let hello = say(&mut alice, person, "hello");
+        hears(person, &alice, &hello, "hello");
+    }
+    let anew = |by: &mut Person, of: &mut Person| {
+        let shown = entry(of);
+        matches!(pin_as(by, of.who, shown), Outcome::Pinned { anew: true, .. })
+    };
+    let told = VaultOp::SealOffer { contact: carol.own(), mailbox: carol.mailbox(), anew: true, at: NOW };
+    assert!(matches!(alice.ask(told, &[]), Outcome::Framed { .. }), "told of something else, before");
+    assert!(!anew(&mut alice, &mut bob) && !anew(&mut alice, &mut carol));
+    // Carol is no contact any more: of her there is a group, and nobody who would give it up.
+    assert_eq!(alice.ask(VaultOp::Forget { contact: carol.own() }, &[]), Outcome::Done);
+    assert_eq!(alice.ask(VaultOp::GiveUpGroups, &[]), Outcome::Done);
+    for person in [&mut bob, &mut carol] {
+        let op = seal_op(&mut alice, person, "again");
+        assert_eq!(alice.ask(op, &[]), Outcome::Refused(Code::NoConversation));
+        assert!(anew(&mut alice, person));
+        // What they still say in the old one is read.
+        let late = say(person, &alice, "late");
+        hears(&mut alice, person, &late, "late");
+        let told = VaultOp::SealOffer { contact: person.own(), mailbox: person.mailbox(), anew: true, at: NOW };
+        assert!(matches!(alice.ask(told, &[]), Outcome::Framed { .. }));
+        assert!(!anew(&mut alice, person), "once");
+    }
+}

@@ -123,7 +123,7 @@ fn a_message_before_its_conversation_is_early_and_in_the_end_unreadable() {
     let to_bob = forge(&bob, &alice, alone(&bob, &second));
     let to_carol = forge(&carol, &alice, alone(&bob, &second));
     let contact = alice.own();
-    let early = |sealed: &[u8]| Opened::Early { contact, len: u32::try_from(sealed.len()).expect("small") };
+    let early = |sealed: &[u8]| Opened::Early { contact, name: name("alice"), len: u32::try_from(sealed.len()).expect("small") };
     let given_up = Outcome::Opened(unreadable(&alice, Code::NoConversation));
 
     // From a stranger there is no row, ...

@@ -15,6 +15,14 @@ fn begin_from(by: &mut Person, contact: &Person) -> Outcome {
     by.ask(VaultOp::BeginFromOffer { contact: contact.own(), at: NOW }, &[])
 }
 
+/// The envelope of a message of a minute later.
+fn said_later(by: &mut Person, to: &Person, text: &str) -> Vec<u8> {
+    let VaultOp::SealMessage { contact, mailbox, message, body, .. } = seal_op(by, to, text) else {
+        panic!("no message");
+    };
+    put(&by.ask(VaultOp::SealMessage { contact, mailbox, message, body, at: LATER }, &[])).envelope
+}
+
 fn acquainted() -> (Person, Person) {
     let (mut alice, mut bob) = two();
     pin(&mut alice, &mut bob);
@@ -130,6 +138,49 @@ fn what_a_dead_group_carried_is_named_also_where_who_said_that_it_is_dead_has_be
     let named = Outcome::Begun { again: vec![message_of("to a device that is lost")] };
     assert_eq!(begin_from(&mut alice, &bob), named);
     assert_eq!(alice.groups(&bob), 2);
+}
+
+#[test]
+fn a_group_whose_welcome_came_before_the_word_that_earlier_ones_are_dead_sends_for_both() {
+    // Found by the simulator (seed 73): each sent in a group of their own, and saw no commit of theirs followed.
+    for (mut alice, mut bob) in [acquainted(), {
+        let (alice, bob) = acquainted();
+        (bob, alice)
+    }] {
+        // Bob says that earlier groups are dead; what alice offers crosses it, and he begins from that.
+        let anew = offer(&mut bob, &alice, true, NOW);
+        let offered = offer(&mut alice, &bob, true, NOW);
+        read(&mut bob, &offered);
+        assert_eq!(begin_from(&mut bob, &alice), begun());
+        let hello = say(&mut bob, &alice, "hello");
+        hears(&mut alice, &bob, &hello, "hello");
+        read(&mut alice, &anew);
+        assert_eq!(begin_from(&mut alice, &bob), begun());
+        let (of_alice, of_bob) = (said_later(&mut alice, &bob, "of alice"), said_later(&mut bob, &alice, "of bob"));
+        hears(&mut alice, &bob, &of_bob, "of bob");
+        hears(&mut bob, &alice, &of_alice, "of alice");
+        // Then both send in one: a commit of each is followed by a word of the other.
+        for _ in 0..2 {
+            let commit = put(&bob.ask(VaultOp::UpdateKeys { contact: alice.own(), mailbox: alice.mailbox(), at: LATER }, &[])).envelope;
+            assert!(matches!(read(&mut alice, &commit), Opened::Committed { owed: true, moved: true, .. }));
+            let word = VaultOp::SealReceipt { contact: bob.own(), mailbox: bob.mailbox(), messages: Vec::new(), at: LATER };
+            let word = put(&alice.ask(word, &[])).envelope;
+            assert_eq!(read(&mut bob, &word), Opened::Receipt { contact: alice.own(), delivered: Vec::new(), moved: true });
+            std::mem::swap(&mut alice, &mut bob);
+        }
+    }
+}
+
+#[test]
+fn a_group_that_we_gave_up_stays_so_whatever_is_said_in_it() {
+    let (mut alice, mut bob) = talking();
+    let plain = offer(&mut bob, &alice, false, NOW);
+    read(&mut alice, &plain);
+    offer(&mut alice, &bob, true, LATER);
+    let late = said_later(&mut bob, &alice, "late");
+    hears(&mut alice, &bob, &late, "late");
+    let op = seal_op(&mut alice, &bob, "in none");
+    assert_eq!(alice.ask(op, &[]), Outcome::Refused(Code::NoConversation));
 }
 
 #[test]

@@ -115,8 +115,10 @@ fn of_opened(opened: &Opened) -> Value {
         Opened::Receipt { contact, delivered, moved } => {
             json!({ "receipt": { "contact": contact.hex(), "delivered": of_messages(delivered), "moved": moved } })
         }
-        Opened::Early { contact, len } => json!({ "early": { "contact": contact.hex(), "len": len } }),
-        Opened::Unreadable { contact, cause } => json!({ "unreadable": { "contact": contact.hex(), "cause": of_code(*cause) } }),
+        Opened::Early { contact, name, len } => json!({ "early": { "contact": contact.hex(), "name": of_name(name), "len": len } }),
+        Opened::Unreadable { contact, name, cause } => {
+            json!({ "unreadable": { "contact": contact.hex(), "name": of_name(name), "cause": of_code(*cause) } })
+        }
         Opened::ReadMark { contact, moved } => json!({ "read_mark": { "contact": contact.hex(), "moved": moved } }),
         Opened::Committed { contact, owed, moved } => {
             json!({ "committed": { "contact": contact.hex(), "owed": owed, "moved": moved } })

@@ -17,6 +17,13 @@ use thicket_types::time::Stamp;
 use thicket_types::wire::SUITE;
 use thicket_types::wire::relay::{self as wire, request};
 
+/// At whose word a group is dead.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum AtWord {
+    Ours,
+    Theirs,
+}
+
 /// A group of two. Leaf 0 is its creator.
 #[derive(Clone)]
 pub(super) struct Group {
@@ -25,7 +32,7 @@ pub(super) struct Group {
     /// Counts the groups that this vault met: the newest has the largest.
     number: u64,
     /// Set when it sends no more; it is still read.
-    pub(super) dead: bool,
+    pub(super) dead: Option<AtWord>,
     /// When something was last sealed or read in it.
     pub(super) used: Stamp,
     /// The key package that the Welcome uses up, until the contact was heard.
@@ -189,7 +196,7 @@ impl Data {
     }
 
     fn sending(&self, contact: Fingerprint) -> Option<u64> {
-        let live = self.with(contact).filter(|(_, group)| !group.dead);
+        let live = self.with(contact).filter(|(_, group)| group.dead.is_none());
         live.min_by_key(|(_, group)| (group.creator, Reverse(group.number))).map(|(id, _)| *id)
     }
 
@@ -217,7 +224,7 @@ impl Data {
             return Ok(Outcome::Begun { again: if anew { self.untold(contact) } else { Vec::new() } });
         }
         let unheard = self.groups.values_mut().filter(|group| group.contact == contact && group.welcome.is_some());
-        unheard.for_each(|group| group.dead = true);
+        unheard.for_each(|group| group.dead = Some(AtWord::Ours));
         self.create(contact, package, at);
         Ok(Outcome::Begun { again: self.untold(contact) })
     }
@@ -228,7 +235,7 @@ impl Data {
         let old = self.groups.iter().filter(|(_, group)| at.since(group.used) >= PAST_EPOCHS_FOR);
         let goes = |id: u64, group: &Group| {
             let sending = self.sending_to(group.contact);
-            group.dead || sending.is_some_and(|sending| sending.group != id && !sending.unheard)
+            group.dead.is_some() || sending.is_some_and(|sending| sending.group != id && !sending.unheard)
         };
         let old: Vec<u64> = old.filter(|(id, group)| goes(**id, group)).map(|(id, _)| *id).collect();
         for id in old {
@@ -259,13 +266,26 @@ impl Data {
     ) {
         let number = self.groups.values().map(|group| group.number).max().unwrap_or(0) + 1;
         let (current, past) = (Epoch::new(secret), BTreeMap::new());
-        let group = Group { contact, creator, number, dead: false, used, welcome, epoch: 0, current, pending: None, past };
+        let group = Group { contact, creator, number, dead: None, used, welcome, epoch: 0, current, pending: None, past };
         self.groups.insert(id, group);
     }
 
     /// No group that there is with a contact sends from now on.
-    pub(super) fn end_groups(&mut self, contact: Fingerprint) {
-        self.groups.values_mut().filter(|group| group.contact == contact).for_each(|group| group.dead = true);
+    pub(super) fn end_groups(&mut self, contact: Fingerprint, word: AtWord) {
+        for group in self.groups.values_mut().filter(|group| group.contact == contact) {
+            group.dead = match word {
+                AtWord::Ours => Some(word),
+                AtWord::Theirs => group.dead.or(Some(word)),
+            };
+        }
+    }
+
+    /// No group that there is sends from now on, and whoever is looked up is told of those that are not here.
+    pub(super) fn give_up_groups(&mut self) -> Outcome {
+        self.groups.values_mut().for_each(|group| group.dead = Some(AtWord::Ours));
+        self.contacts.values_mut().for_each(|known| known.told = false);
+        self.elsewhere = true;
+        Outcome::Done
     }
 
     /// Commits to new keys of ours; a commit that is pending is sealed once more.
@@ -316,7 +336,8 @@ impl Data {
         let package = self.draw();
         self.packages.insert(package, false);
         if anew {
-            self.end_groups(contact);
+            self.end_groups(contact, AtWord::Ours);
+            self.contacts.entry(contact).or_default().told = true;
         }
         self.put(contact, mailbox, Inside::Offer { package, anew, claimed: at.0 })
     }

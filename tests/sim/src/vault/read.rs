@@ -1,7 +1,7 @@
 //! Envelopes that came: whom they are from, what was in them, and what could not be read.
 
 use super::Data;
-use super::groups::{Content, Encrypted, Envelope, Group, Inside, Message, Offered, Welcome};
+use super::groups::{AtWord, Content, Encrypted, Envelope, Group, Inside, Message, Offered, Welcome};
 use super::rows::Row;
 use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
@@ -40,32 +40,31 @@ impl Data {
     pub(super) fn open(&mut self, sealed: &[u8], at: Stamp, last: bool) -> Result<Opened, Code> {
         let envelope = Envelope::unsealed(self, sealed)?;
         let contact = envelope.sender();
+        let name = Name::parse(&envelope.from).map_err(|_| Code::MalformedEnvelope)?;
         let before = self.clone();
-        match self.read(envelope, contact, at) {
+        match self.read(envelope, contact, &name, at) {
             Ok(opened) => Ok(opened),
             Err(cause) => {
                 *self = before;
                 if cause == Code::NoConversation && !last {
-                    return Ok(Opened::Early { contact, len: u32::try_from(sealed.len()).unwrap_or(u32::MAX) });
+                    return Ok(Opened::Early { contact, name, len: u32::try_from(sealed.len()).unwrap_or(u32::MAX) });
                 }
                 if cause != Code::Repeated && self.contacts.contains_key(&contact) {
                     self.rows.push(Row::unreadable(contact, cause));
                 }
-                Ok(Opened::Unreadable { contact, cause })
+                Ok(Opened::Unreadable { contact, name, cause })
             }
         }
     }
 
-    fn read(&mut self, envelope: Envelope, contact: Fingerprint, at: Stamp) -> Result<Opened, Code> {
-        let Envelope { from, inside, .. } = envelope;
-        let name = Name::parse(&from).map_err(|_| Code::MalformedEnvelope)?;
-        match inside {
+    fn read(&mut self, envelope: Envelope, contact: Fingerprint, name: &Name, at: Stamp) -> Result<Opened, Code> {
+        match envelope.inside {
             Inside::Opening(welcome, message) => {
-                self.join(contact, &name, &welcome, at)?;
-                self.read_message(contact, name, message, true, at)
+                self.join(contact, name, &welcome, at)?;
+                self.read_message(contact, name.clone(), message, true, at)
             }
-            Inside::Message(message) => self.read_message(contact, name, message, false, at),
-            Inside::Offer { package, anew, claimed } => self.read_offer(contact, name, package, anew, claimed),
+            Inside::Message(message) => self.read_message(contact, name.clone(), message, false, at),
+            Inside::Offer { package, anew, claimed } => self.read_offer(contact, name.clone(), package, anew, claimed),
         }
     }
 
@@ -94,7 +93,7 @@ impl Data {
         self.offers.insert(contact, Offered { claimed, package: Some(package), anew: anew_at_all });
         self.contacts.entry(contact).or_default().name = name.text().to_owned();
         if anew {
-            self.end_groups(contact);
+            self.end_groups(contact, AtWord::Theirs);
         }
         Ok(Opened::Offer { contact, name, anew })
     }
@@ -112,15 +111,18 @@ impl Data {
                 let (owed, moved) = commit(group, own, epoch, secret, next, at)?;
                 // One that was followed, or passed by: this is a fake, and does not tell them apart.
                 group.used = group.used.max(at);
-                Ok(Opened::Committed { contact, owed, moved: moved || (begins && !group.dead) })
+                Ok(Opened::Committed { contact, owed, moved: moved || (begins && group.dead.is_none()) })
             }
             Encrypted::Application { generation, claimed, capability, content } => {
                 let moved = group.take(epoch, secret, generation, at)?;
                 group.welcome = None;
                 group.used = group.used.max(at);
-                // Whoever writes in it after they asked to begin anew did not mean this one.
-                group.dead &= offered.is_none_or(|offered| claimed <= offered);
-                let moved = moved || (begins && !group.dead);
+                // They began it after they said that what there was is dead.
+                let since = offered.is_some_and(|offered| claimed > offered) && group.creator == contact;
+                if since && group.dead == Some(AtWord::Theirs) {
+                    group.dead = None;
+                }
+                let moved = moved || (begins && group.dead.is_none());
                 if let Some(capability) = capability {
                     self.contacts.entry(contact).or_default().shown = Some(capability);
                 }

@@ -205,7 +205,8 @@ impl Data {
         let contact = fingerprint(name.text());
         let known = self.contacts.entry(contact).or_default();
         *known = Contact { name: name.text().to_owned(), mailbox_key: Some(key), ..known.clone() };
-        Ok(Outcome::Pinned { contact, mailbox, name, contradicts: None, anew: false })
+        let anew = self.elsewhere && !known.told;
+        Ok(Outcome::Pinned { contact, mailbox, name, contradicts: None, anew })
     }
 }
 

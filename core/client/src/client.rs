@@ -53,11 +53,21 @@ impl Transport for Nowhere {
     }
 }
 
+/// What became of a message that was asked for.
+fn queued(answer: Answer) -> Result<MessageId, Code> {
+    match answer {
+        Answer::Queued(message) => Ok(message),
+        Answer::Refused(code) => Err(code),
+        Answer::Accepted => Err(Code::Inconsistent),
+    }
+}
+
 /// What other threads want of the profile's thread.
 enum Errand {
     Submit(IntentId, Intent, Sender<Result<Answer, Code>>),
     FirstAnswer(IntentId, Sender<Option<Answer>>),
     Stage(Vec<u8>, Sender<Result<BodyRef, Code>>),
+    Unstage(BodyRef),
     Wake,
     Close,
 }
@@ -184,13 +194,17 @@ impl Client {
 
     /// Sends a text under an id made before. **Repeat:** the first answer; nothing is sent twice.
     pub fn send_as(&self, id: IntentId, contact: Fingerprint, text: &str) -> Result<MessageId, Code> {
+        // A text that no message comes of is kept by nobody: a repeat stages none, and one that is refused is forgotten.
+        if let Some(answer) = self.first_answer(id)? {
+            return queued(answer);
+        }
         let body = self.stage(text)?;
         let len = u32::try_from(text.len()).map_err(|_| Code::MessageTooLong)?;
-        match self.submit(id, Intent::Send { contact, body, len })? {
-            Answer::Queued(message) => Ok(message),
-            Answer::Refused(code) => Err(code),
-            Answer::Accepted => Err(Code::Inconsistent),
+        let answer = self.submit(id, Intent::Send { contact, body, len })?;
+        if matches!(answer, Answer::Refused(_)) {
+            self.inbox.send(Errand::Unstage(body)).map_err(|_| Code::ProfileClosed)?;
         }
+        queued(answer)
     }
 
     /// The next changes, at least one unless the time is up; at most `max`.
@@ -358,6 +372,10 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
                 Errand::Stage(body, reply) => {
                     // A caller that is gone does not need the answer; the body is swept at the next open.
                     let _ = reply.send(pump.stage(&body));
+                }
+                Errand::Unstage(body) => {
+                    // What a vault that fails now keeps, the next open sweeps.
+                    let _ = pump.unstage(body);
                 }
                 Errand::Wake => {}
                 Errand::Close => open = false,

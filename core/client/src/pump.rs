@@ -162,6 +162,12 @@ impl<V: Vault> Pump<V> {
         self.vault.stage(body)
     }
 
+    /// Forgets a staged body that no message came of.
+    pub fn unstage(&mut self, body: BodyRef) -> Result<(), Code> {
+        self.vault_written();
+        self.vault.unstage(body)
+    }
+
     /// The durable state, as a frontend sees it.
     pub fn view(&self) -> View {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);

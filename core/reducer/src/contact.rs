@@ -1,7 +1,7 @@
 //! Whom we know, and the queue of what is to go to each.
 
 use crate::session::backoff;
-use crate::state::{Contact, Conversation, Phase, Standing, State, Why};
+use crate::state::{Contact, Conversation, Link, Phase, Standing, State, Why};
 use crate::step::Step;
 use crate::{delivery, early, grants, marks, offers, outbox, upkeep};
 use alloc::collections::BTreeMap;
@@ -25,6 +25,7 @@ impl Contact {
             proved: false,
             held: false,
             looking: false,
+            missed: 0,
             conversation: Conversation::None,
             queue: Vec::new(),
             receipts: Vec::new(),
@@ -79,7 +80,7 @@ pub(crate) fn accept(state: &mut State, step: &mut Step, contact: Fingerprint) -
     };
     known.standing = Standing::Accepted;
     known.asked = false;
-    known.receipts_due = !known.receipts.is_empty() || known.acknowledge;
+    known.receipts_due = known.is_owed();
     step.notify(Change::Contact(contact));
     grants::soon(state, step);
     offers::begin(state, step, contact);
@@ -111,13 +112,14 @@ pub(crate) fn block(state: &mut State, step: &mut Step, contact: Fingerprint, bl
         known.mark = None;
         let asked = known.asked;
         delivery::call_back(state, step, contact);
-        outbox::cancel_unsent(state, step, contact);
+        outbox::withdraw_all(state, step, contact);
         if !asked {
             grants::revoke(state, step, contact);
         }
     } else {
         known.standing = if known.asked { Standing::Asking } else { Standing::Accepted };
         known.asked = false;
+        known.receipts_due = known.is_owed();
         grants::soon(state, step);
     }
     step.notify(Change::Contact(contact));
@@ -125,12 +127,13 @@ pub(crate) fn block(state: &mut State, step: &mut Step, contact: Fingerprint, bl
     Answer::Accepted
 }
 
-/// Removes a contact and all messages with them. Not while messages to them are under way: those would be lost.
+/// Removes a contact and all messages with them. Not while messages to them are under way, or could be taken back: those would be
+/// lost. One that waits to be sealed once more, and that nobody can take back, goes with them.
 pub(crate) fn remove(state: &mut State, step: &mut Step, contact: Fingerprint) -> Answer {
     if !state.contacts.contains_key(&contact) {
         return Answer::Refused(Code::UnknownContact);
     }
-    if state.outbox.values().any(|outgoing| outgoing.contact == contact) {
+    if !outbox::drop_waiting(state, step, contact) {
         return Answer::Refused(Code::ContactBusy);
     }
     delivery::call_back(state, step, contact);
@@ -189,15 +192,21 @@ pub(crate) fn found(state: &mut State, step: &mut Step, name: &Name) {
     step.vault(state, Why::Pin(name.clone()), op);
 }
 
-pub(crate) fn pinned(
-    state: &mut State,
-    step: &mut Step,
-    contact: Fingerprint,
-    mailbox: MailboxId,
-    name: &Name,
-    contradicts: Option<Fingerprint>,
-    anew: bool,
-) {
+/// An identity that the directory showed, and the vault looked at.
+pub(crate) struct Shown<'a> {
+    pub(crate) contact: Fingerprint,
+    pub(crate) mailbox: MailboxId,
+    pub(crate) name: &'a Name,
+    /// Who is pinned under the name, if it is someone else.
+    pub(crate) contradicts: Option<Fingerprint>,
+    /// Whether they are to be told that groups of another device are dead.
+    pub(crate) anew: bool,
+    /// When it was shown.
+    pub(crate) at: Stamp,
+}
+
+pub(crate) fn pinned(state: &mut State, step: &mut Step, shown: &Shown<'_>) {
+    let Shown { contact, mailbox, name, contradicts, anew, at } = *shown;
     for known in state.contacts.values_mut().filter(|known| known.name.key() == name.key()) {
         known.looking = false;
     }
@@ -219,11 +228,15 @@ pub(crate) fn pinned(
     known.mailbox = Some(mailbox);
     known.proved = true;
     known.held = false;
-    known.looked = Some(step.now());
+    known.looked = Some(at);
+    known.missed = 0;
     if anew {
         // They may go on in a conversation that only a lost device has: they are told that it is dead, before ours begins.
         known.offer = Some(true);
-        known.conversation = Conversation::None;
+        // At a take-over nothing begins until they have.
+        if !known.anew {
+            known.conversation = Conversation::None;
+        }
     }
     grants::soon(state, step);
     step.notify(Change::Contact(contact));
@@ -245,6 +258,7 @@ pub(crate) fn not_found(state: &mut State, step: &mut Step, name: &Name, code: C
     for contact in waiting {
         if let Some(known) = state.contacts.get_mut(&contact) {
             known.looking = false;
+            known.missed = known.missed.saturating_add(1);
         }
         later(state, step, contact);
     }
@@ -280,8 +294,9 @@ pub(crate) fn begun(state: &mut State, step: &mut Step, why: &Why, again: &[Mess
 pub(crate) fn open(state: &mut State, step: &mut Step, contact: Fingerprint) {
     if let Some(known) = state.contacts.get_mut(&contact) {
         // They were not asked yet, so that this is not the beginning that is to come: what another copy of us took of theirs, they
-        // seal again when they are.
-        if known.offer != Some(true) {
+        // seal again when they are. Of a stranger it was only claimed that they had to be.
+        let claimed = known.standing == Standing::Asking && !known.anew;
+        if known.offer != Some(true) || claimed {
             if known.conversation != Conversation::Open {
                 known.conversation = Conversation::Open;
                 known.updated = step.now();
@@ -303,15 +318,16 @@ pub(crate) fn moved(state: &mut State, step: &mut Step, contact: Fingerprint) {
     open(state, step, contact);
 }
 
-/// The relay knows no such mailbox: the contact is looked up again, unless that was just done.
-pub(crate) fn lose_mailbox(state: &mut State, step: &mut Step, contact: Fingerprint) {
+/// The relay knows no such mailbox: the contact is looked up again. Returns whether they are: not if that was just done.
+pub(crate) fn lose_mailbox(state: &mut State, step: &mut Step, contact: Fingerprint) -> bool {
     let now = step.now();
-    if let Some(known) = state.contacts.get_mut(&contact)
-        && known.looked.is_none_or(|at| now.since(at) >= LOOKUP_BELIEVED_FOR)
-    {
-        known.mailbox = None;
-    }
+    let Some(known) = state.contacts.get_mut(&contact).filter(|known| known.looked.is_none_or(|at| now.since(at) >= LOOKUP_BELIEVED_FOR))
+    else {
+        return false;
+    };
+    known.mailbox = None;
     advance(state, step, contact);
+    true
 }
 
 /// There is no conversation (any more): begins one when it is due.
@@ -324,9 +340,18 @@ pub(crate) fn not_begun(state: &mut State, step: &mut Step, contact: Fingerprint
     }
 }
 
-fn later(state: &mut State, step: &mut Step, contact: Fingerprint) {
-    let span = step.jittered(backoff(5));
+/// Tries a contact's next step again after a minute, and after more the more often they were not found.
+pub(crate) fn later(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    let missed = state.contacts.get(&contact).map_or(0, |known| known.missed.saturating_sub(1));
+    let span = step.jittered(backoff(missed.saturating_add(5)));
     step.arm(state, TimerId::Advance(contact), span);
+}
+
+/// Requests have a bound: what is beyond waits its turn. Where there is no relay the login gives it.
+pub(crate) fn wait_turn(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    if state.session.link == Link::Online {
+        step.arm(state, TimerId::Advance(contact), TURN_AFTER);
+    }
 }
 
 /// Does the next step that this contact's queue needs: look up, begin, encrypt. Nothing if none is due.
@@ -345,9 +370,8 @@ pub(crate) fn advance(state: &mut State, step: &mut Step, contact: Fingerprint) 
     if known.held || known.standing == Standing::Blocked || !due {
         return;
     }
-    // Requests have a bound: what is beyond waits its turn.
     if busy {
-        return step.arm(state, TimerId::Advance(contact), TURN_AFTER);
+        return wait_turn(state, step, contact);
     }
     if !known.is_fresh(now) {
         if !known.looking {
@@ -415,7 +439,7 @@ fn send_queue(state: &mut State, step: &mut Step, contact: Fingerprint) {
     let queue = core::mem::replace(&mut known.queue, rest);
     let crowded = !known.queue.is_empty();
     if crowded {
-        step.arm(state, TimerId::Advance(contact), TURN_AFTER);
+        wait_turn(state, step, contact);
     }
     for message in queue {
         if let Some(outgoing) = state.outbox.get(&message) {
@@ -435,9 +459,14 @@ impl Contact {
         self.mailbox.is_some() && self.looked.is_some_and(|at| now.since(at) < LOOKUP_EVERY)
     }
 
-    /// Whether they are owed a receipt, or a word that we followed their commit, and it is time for it.
+    /// Whether they are to be told of messages, or that we followed their commit.
+    fn is_owed(&self) -> bool {
+        !self.receipts.is_empty() || self.acknowledge
+    }
+
+    /// Whether they are, and it is time for it.
     fn owes(&self) -> bool {
-        self.receipts_due && self.standing == Standing::Accepted && (!self.receipts.is_empty() || self.acknowledge)
+        self.receipts_due && self.standing == Standing::Accepted && self.is_owed()
     }
 }
 

@@ -31,8 +31,21 @@ pub(crate) fn framed(state: &mut State, step: &mut Step, why: Why, frame: FrameI
         return;
     };
     let lane = lane(&why);
+    // The op may have waited in a process that died: what it went by may be old by now.
+    let stale = recipient(state, &why).and_then(|contact| state.contacts.get(&contact)).is_some_and(|known| !known.is_fresh(step.now()));
     state.requests.insert(frame, InFlight { why, to, lane, frame: step.seq(), at, tries: 0, stamps });
+    if stale {
+        return seal_anew(state, step, frame);
+    }
     transmit(state, step, frame);
+}
+
+/// Whom what is sealed for a purpose goes to.
+fn recipient(state: &State, why: &Why) -> Option<Fingerprint> {
+    match why {
+        Why::Message(message) => state.outbox.get(message).map(|outgoing| outgoing.contact),
+        why => tells(why),
+    }
 }
 
 /// Sends a request's frame, once more or for the first time, and waits for its answer.
@@ -88,10 +101,8 @@ fn seal_anew(state: &mut State, step: &mut Step, id: FrameId) {
             }
             Some(contact)
         }
-        Why::Offer(contact) => {
-            if let Some(known) = state.contacts.get_mut(&contact) {
-                known.offer = Some(known.anew);
-            }
+        Why::Offer(contact, anew) => {
+            offers::owe_again(state, contact, anew);
             Some(contact)
         }
         // The next mark says more.
@@ -215,7 +226,7 @@ pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
         (Said::Entry(_), Why::Lookup(name)) => contact::found(state, step, &name),
         (Said::KeyPackage(_), Why::KeyPackage(contact)) => contact::key_package(state, step, contact),
         (Said::Stored(_), Why::Message(message)) => outbox::stored(state, step, message),
-        (Said::Stored(_), Why::Receipt(..) | Why::Update(_) | Why::ReadMark(_) | Why::Offer(_)) => {}
+        (Said::Stored(_), Why::Receipt(..) | Why::Update(_) | Why::ReadMark(_) | Why::Offer(..)) => {}
         (Said::MailboxKeyPublished(_), Why::MailboxKey) => upkeep::mailbox_key_taken(state, step),
         (Said::CapabilitiesSet(_), Why::Grant(granted, revoked)) => grants::settled(state, step, &granted, &revoked),
         (Said::Fetched(said), Why::Fetch) => session::fetched(state, step, &said),
@@ -285,18 +296,22 @@ pub(crate) fn refused(state: &mut State, step: &mut Step, why: Why, code: Code) 
         // What it told is told by another, once there is a conversation or a mailbox.
         Why::Receipt(contact, of) if matches!(code, Code::NoConversation | Code::UnknownMailbox) => {
             inbox::owe_again(state, contact, of);
-            if code == Code::UnknownMailbox {
-                contact::lose_mailbox(state, step, contact);
+            // One that was just looked up is shown all the same by a relay that was restored, or lies: not at once again.
+            if code == Code::UnknownMailbox && !contact::lose_mailbox(state, step, contact) {
+                contact::later(state, step, contact);
             }
         }
+        // The daily round makes another.
+        Why::Offer(contact, true) => offers::owe_again(state, contact, true),
+        // Its key went while it waited, or the vault could make nothing of it: nothing goes silently.
+        Why::Open(..) => inbox::lost(state, step, code),
         Why::Receipt(..)
-        | Why::Open(..)
         | Why::File
         | Why::Handing(_)
         | Why::Abandoned
         | Why::Update(_)
         | Why::ReadMark(_)
-        | Why::Offer(_)
+        | Why::Offer(..)
         | Why::Tidy => {}
     }
 }
@@ -312,13 +327,15 @@ pub(crate) fn call_back(state: &mut State, step: &mut Step, contact: Fingerprint
     for outstanding in state.outstanding.values_mut().filter(|outstanding| tells(&outstanding.why) == Some(contact)) {
         whys.push(core::mem::replace(&mut outstanding.why, Why::Abandoned));
     }
-    if let Some(known) = state.contacts.get_mut(&contact) {
-        for why in whys {
-            match plain(why) {
-                Why::Update(_) => known.update = true,
-                Why::Offer(_) => known.offer = Some(known.anew),
-                _ => {}
+    for why in whys {
+        match plain(why) {
+            Why::Update(_) => {
+                if let Some(known) = state.contacts.get_mut(&contact) {
+                    known.update = true;
+                }
             }
+            Why::Offer(_, anew) => offers::owe_again(state, contact, anew),
+            _ => {}
         }
     }
 }
@@ -327,7 +344,7 @@ pub(crate) fn call_back(state: &mut State, step: &mut Step, contact: Fingerprint
 fn tells(why: &Why) -> Option<Fingerprint> {
     match why {
         Why::Stamp(why, ..) => tells(why),
-        Why::Receipt(contact, _) | Why::Update(contact) | Why::ReadMark(contact) | Why::Offer(contact) => Some(*contact),
+        Why::Receipt(contact, _) | Why::Update(contact) | Why::ReadMark(contact) | Why::Offer(contact, _) => Some(*contact),
         _ => None,
     }
 }
@@ -373,7 +390,7 @@ pub(crate) fn plain(why: Why) -> Why {
 fn is_offer(why: &Why) -> bool {
     match why {
         Why::Stamp(why, ..) => is_offer(why),
-        why => matches!(why, Why::Offer(_)),
+        why => matches!(why, Why::Offer(..)),
     }
 }
 
@@ -381,7 +398,7 @@ fn is_offer(why: &Why) -> bool {
 pub(crate) fn is_sealed(why: &Why) -> bool {
     match why {
         Why::Stamp(why, ..) => is_sealed(why),
-        Why::Message(_) | Why::Receipt(..) | Why::Update(_) | Why::ReadMark(_) | Why::Offer(_) => true,
+        Why::Message(_) | Why::Receipt(..) | Why::Update(_) | Why::ReadMark(_) | Why::Offer(..) => true,
         _ => false,
     }
 }

@@ -145,6 +145,12 @@ pub(crate) fn opened(state: &mut State, step: &mut Step, why: &Why, opened: &Ope
     }
 }
 
+/// What came can't be read, and nobody knows whose it was.
+pub(crate) fn lost(state: &mut State, step: &mut Step, cause: Code) {
+    state.dropped = state.dropped.saturating_add(1);
+    step.notify(Change::Dropped(cause));
+}
+
 /// Someone wrote what can never be read here, and is to write it again: at once, or when they are accepted.
 fn unheard(state: &mut State, step: &mut Step, contact: Fingerprint, name: &Name, anew: bool) {
     contact::meet(state, step, contact, name);

@@ -48,6 +48,7 @@ pub use view::{ContactView, View, view};
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use contact::Shown;
 use step::Step;
 use thicket_types::effect::{Change, Effect};
 use thicket_types::error::Code;
@@ -56,6 +57,7 @@ use thicket_types::ids::{EffectId, IntentId, RelayKey, RulesVersion, Seq};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::ports::{Admission, Place, Reducer};
 use thicket_types::time::{Deadline, Stamp};
+use thicket_types::vault_op::VaultOp;
 
 /// The rules version that this build writes.
 pub const RULES: RulesVersion = RulesVersion(1);
@@ -179,7 +181,7 @@ fn arrived(state: &mut State, step: &mut Step, arrival: &Arrival) {
 
 fn resolved(state: &mut State, step: &mut Step, effect: EffectId, outcome: &Outcome, vault_count: u64) {
     state.vault_count = state.vault_count.max(vault_count);
-    let Some(Outstanding { effect: _, why }) = state.outstanding.remove(&effect) else {
+    let Some(Outstanding { effect, why }) = state.outstanding.remove(&effect) else {
         return;
     };
     match outcome {
@@ -190,7 +192,10 @@ fn resolved(state: &mut State, step: &mut Step, effect: EffectId, outcome: &Outc
         // An entry of a relay that was left meanwhile says nothing here.
         Outcome::Pinned { .. } if why == Why::Abandoned => {}
         Outcome::Pinned { contact, mailbox, name, contradicts, anew } => {
-            contact::pinned(state, step, *contact, *mailbox, name, *contradicts, *anew);
+            // What the directory showed, it showed when it was asked, whenever the vault came to it.
+            let at = if let Effect::Vault(VaultOp::PinContact { at, .. }) = effect { at } else { step.now() };
+            let shown = Shown { contact: *contact, mailbox: *mailbox, name, contradicts: *contradicts, anew: *anew, at };
+            contact::pinned(state, step, &shown);
         }
         Outcome::Begun { again } => contact::begun(state, step, &why, again),
         Outcome::Opened(opened) => inbox::opened(state, step, &why, opened),

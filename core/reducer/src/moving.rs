@@ -56,6 +56,7 @@ pub(crate) fn met(state: &mut State, key: RelayKey) {
     };
     if before.key == Some(key) {
         state.session.before = None;
+        state.session.token = None;
         state.session.phase = Phase::Registered;
         return retarget(state, &now.address);
     }
@@ -180,11 +181,7 @@ fn carry_on(state: &mut State, step: &mut Step, dead: bool) {
                     known.conversation = Conversation::None;
                 }
             }
-            Why::Offer(contact) => {
-                if let Some(known) = state.contacts.get_mut(&contact) {
-                    known.offer = Some(known.anew);
-                }
-            }
+            Why::Offer(contact, anew) => offers::owe_again(state, contact, anew),
             _ => {}
         }
     }

@@ -3,12 +3,11 @@
 //! Sent where the relay has no key package of theirs, where their Welcome names one of ours that is gone, and where this
 //! device takes the account over: its groups are dead then.
 
-use crate::contact;
 use crate::state::{Conversation, Standing, State, Why};
 use crate::step::Step;
-use thicket_types::event::TimerId;
+use crate::{contact, delivery};
 use thicket_types::ids::Fingerprint;
-use thicket_types::limits::{OFFER_EVERY, TURN_AFTER};
+use thicket_types::limits::OFFER_EVERY;
 use thicket_types::name::Name;
 use thicket_types::vault_op::VaultOp;
 
@@ -45,14 +44,21 @@ pub(crate) fn make(state: &mut State, step: &mut Step, contact: Fingerprint) {
     }
     // Requests have a bound: what is beyond waits its turn.
     if busy && known.offer.is_some() {
-        return step.arm(state, TimerId::Advance(contact), TURN_AFTER);
+        return contact::wait_turn(state, step, contact);
     }
     let (Some(mailbox), Some(anew)) = (known.mailbox, known.offer.take()) else {
         return;
     };
     known.offer_at = Some(now);
     known.anew |= anew;
-    step.vault(state, Why::Offer(contact), VaultOp::SealOffer { contact, mailbox, anew, at: now });
+    step.vault(state, Why::Offer(contact, anew), VaultOp::SealOffer { contact, mailbox, anew, at: now });
+}
+
+/// An offer was made and reached nobody: another is due. What was said with it is said again.
+pub(crate) fn owe_again(state: &mut State, contact: Fingerprint, anew: bool) {
+    if let Some(known) = state.contacts.get_mut(&contact) {
+        known.offer = Some(anew || known.anew || known.offer == Some(true));
+    }
 }
 
 /// A contact asks us to begin. We do, if they are accepted; else when they are.
@@ -64,9 +70,13 @@ pub(crate) fn made(state: &mut State, step: &mut Step, contact: Fingerprint, nam
         known.offered = true;
         if anew {
             known.conversation = Conversation::None;
-            // Another device of theirs: what mail is sealed to may have changed with it.
+            // Another device of theirs: what mail is sealed to may have changed with it, also since a lookup that is under way.
             known.looked = None;
+            known.looking = false;
         }
+    }
+    if anew {
+        delivery::forget_lookups(state, step, name);
     }
     begin(state, step, contact);
 }

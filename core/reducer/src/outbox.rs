@@ -2,7 +2,7 @@
 
 use crate::state::{Contact, Conversation, Outgoing, Phase, Standing, State, Why};
 use crate::step::Step;
-use crate::{contact, delivery, session};
+use crate::{contact, delivery};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use thicket_types::effect::{Change, MessageState};
@@ -138,32 +138,61 @@ pub(crate) fn cancel(state: &mut State, step: &mut Step, message: MessageId) -> 
     let Some(outgoing) = state.outbox.get(&message) else {
         return Answer::Refused(Code::UnknownMessage);
     };
-    let contact = outgoing.contact;
-    if outgoing.again || outgoing.state != MessageState::Queued {
+    if outgoing.again || outgoing.state != MessageState::Queued || !withdraw(state, step, message) {
         return Answer::Refused(Code::MessageUnderWay);
     }
-    let sealed = state.requests.iter().find(|(_, request)| request.why == Why::Message(message)).map(|(id, _)| *id);
-    let queued = state.contacts.get(&contact).is_some_and(|known| known.queue.contains(&message));
-    match sealed.filter(|frame| !state.under_way(|why| *why == Why::Handing(*frame))) {
-        Some(frame) => delivery::drop_request(state, step, frame),
-        None if queued => {}
-        None => return Answer::Refused(Code::MessageUnderWay),
-    }
-    if let Some(known) = state.contacts.get_mut(&contact) {
-        known.queue.retain(|other| *other != message);
-    }
-    failed(state, step, message, Code::Cancelled);
     Answer::Accepted
 }
 
-/// Takes all messages to a contact back that no transport was handed yet.
-pub(crate) fn cancel_unsent(state: &mut State, step: &mut Step, contact: Fingerprint) {
-    let unsent: Vec<MessageId> =
-        state.outbox.iter().filter(|(_, outgoing)| outgoing.contact == contact).map(|(message, _)| *message).collect();
-    for message in unsent {
-        // Refused where it is under way: that one goes.
-        let _ = cancel(state, step, message);
+/// Takes a message out of the queue, out of the vault's hands or from before the transport. Returns whether it was there.
+fn withdraw(state: &mut State, step: &mut Step, message: MessageId) -> bool {
+    let sealed = state.requests.iter().find(|(_, request)| request.why == Why::Message(message)).map(|(id, _)| *id);
+    match sealed {
+        Some(frame) if state.under_way(|why| *why == Why::Handing(frame)) => return false,
+        Some(frame) => delivery::drop_request(state, step, frame),
+        None => {
+            // What the vault still seals goes nowhere; its row is written before the one that says so.
+            let sealing = state.outstanding.values_mut().find(|outstanding| outstanding.why == Why::Message(message));
+            let queued = state.contacts.values_mut().find(|known| known.queue.contains(&message));
+            match (sealing, queued) {
+                (Some(sealing), _) => sealing.why = Why::Abandoned,
+                (None, Some(known)) => known.queue.retain(|other| *other != message),
+                (None, None) => return false,
+            }
+        }
     }
+    failed(state, step, message, Code::Cancelled);
+    true
+}
+
+fn of(state: &State, contact: Fingerprint) -> Vec<MessageId> {
+    state.outbox.iter().filter(|(_, outgoing)| outgoing.contact == contact).map(|(message, _)| *message).collect()
+}
+
+/// Takes all messages to a contact back but those that a transport was handed as they are now: those go.
+pub(crate) fn withdraw_all(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    for message in of(state, contact) {
+        let handed = state.requests.values().any(|request| request.why == Why::Message(message) && request.tries > 0);
+        if !handed {
+            withdraw(state, step, message);
+        }
+    }
+}
+
+/// Drops the messages to a contact that wait to be sealed once more: nobody can take those back. Returns whether these were all.
+pub(crate) fn drop_waiting(state: &mut State, step: &mut Step, contact: Fingerprint) -> bool {
+    let all = of(state, contact);
+    let waits = |message: &MessageId| {
+        let queued = state.contacts.get(&contact).is_some_and(|known| known.queue.contains(message));
+        queued && state.outbox.get(message).is_some_and(|outgoing| outgoing.again)
+    };
+    if !all.iter().all(waits) {
+        return false;
+    }
+    for message in all {
+        withdraw(state, step, message);
+    }
+    true
 }
 
 /// Deletes one message here.
@@ -186,7 +215,9 @@ pub(crate) fn astray(state: &mut State, step: &mut Step, message: MessageId) {
     };
     outgoing.astray = true;
     seal_again(state, message);
-    contact::lose_mailbox(state, step, contact);
+    if !contact::lose_mailbox(state, step, contact) {
+        contact::advance(state, step, contact);
+    }
 }
 
 /// The vault found no row to seal again: the staged text is sealed for the first time, if there is one.
@@ -222,8 +253,6 @@ pub(crate) fn handed(state: &mut State, step: &mut Step, why: &Why) {
 /// The relay has stored the message: its row says so from now on.
 pub(crate) fn stored(state: &mut State, step: &mut Step, message: MessageId) {
     if let Some(outgoing) = state.outbox.remove(&message) {
-        // A receipt will come.
-        session::stir(state, step);
         file(state, step, message, &outgoing, MessageState::Stored, None);
     }
 }

@@ -133,7 +133,7 @@ pub(crate) fn published(state: &mut State, step: &mut Step) {
     state.session.restock = false;
     // A relay that says each time that there is none has not one made each time: their private keys are kept for weeks.
     state.session.last_resort_from = step.now().after(REFILL_AFTER);
-    step.vault(state, Why::Tidy, VaultOp::Published { what: Published::LastResort, at: step.now() });
+    step.vault(state, Why::Tidy, VaultOp::Published { what: Published::KeyPackages, at: step.now() });
 }
 
 /// The relay did not take the key packages: each publication makes new ones, so the next waits.
@@ -148,6 +148,7 @@ fn online(state: &mut State, step: &mut Step) {
     state.session.since = step.now();
     step.notify(Change::Connected);
     fetch(state, step);
+    upkeep::begin(state, step);
     // What the last login had gathered or under way is told in this one.
     inbox::send_acknowledgements(state, step);
     upkeep::mailbox_key(state, step);
@@ -247,6 +248,7 @@ pub(crate) fn fail(state: &mut State, step: &mut Step, code: Code) {
     state.session.link = Link::Offline;
     if state.session.phase == Phase::Registering && final_refusal(code) {
         state.session.phase = Phase::Unregistered;
+        state.session.token = None;
         step.notify(Change::RegistrationRefused(code));
         return moving::back(state, step);
     }

@@ -190,6 +190,8 @@ pub struct Contact {
     pub held: bool,
     /// Set while a lookup is under way.
     pub looking: bool,
+    /// Lookups in a row that brought nothing.
+    pub missed: u32,
     /// The conversation with them.
     pub conversation: Conversation,
     /// Messages that wait to be encrypted, oldest first.
@@ -333,8 +335,8 @@ pub enum Why {
     Update(Fingerprint),
     /// To tell a contact what was read.
     ReadMark(Fingerprint),
-    /// To have a contact begin.
-    Offer(Fingerprint),
+    /// To have a contact begin; whether the groups there were are dead.
+    Offer(Fingerprint, bool),
     /// To publish a new mailbox key.
     MailboxKey,
     /// To give these contacts a write capability, and take those of the others back.

@@ -36,7 +36,8 @@ fn renew(state: &mut State, step: &mut Step) -> bool {
     let now = step.now();
     // A contact who was asked to begin anew and has not is asked again, once a day.
     let asked = |known: &Contact| {
-        known.standing == Standing::Accepted && !known.held && known.anew && known.offer_at.is_some_and(|at| now.since(at) >= OFFER_EVERY)
+        let due = (known.anew || known.offer == Some(true)) && known.offer_at.is_some_and(|at| now.since(at) >= OFFER_EVERY);
+        known.standing == Standing::Accepted && !known.held && due
     };
     let unheard = state.contacts.iter().filter(|(_, known)| asked(known)).map(|(id, _)| *id);
     let unheard: Vec<Fingerprint> = unheard.take(TIDY_CONTACTS_MAX.saturating_add(1)).collect();

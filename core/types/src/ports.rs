@@ -196,6 +196,8 @@ pub trait Vault {
     fn run(&mut self, durable: Durable, calls: &[VaultCall]) -> Result<(Vec<Outcome>, u64), Code>;
     /// Seals a body in a transaction of its own.
     fn stage(&mut self, body: &[u8]) -> Result<BodyRef, Code>;
+    /// Forgets a staged body, unless a message row names it. One that is not there is no error.
+    fn unstage(&mut self, body: BodyRef) -> Result<(), Code>;
     /// Forgets the staged bodies that no message row and none of these name. Returns how many.
     fn sweep(&mut self, named: &[BodyRef]) -> Result<u64, Code>;
     /// Forgets ledger rows at or before a place, but those of the effects named: a kept snapshot covers their `Resolved`.

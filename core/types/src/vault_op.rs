@@ -230,8 +230,8 @@ pub enum VaultOp {
 pub enum Published {
     /// The key that mail is sealed to.
     MailboxKey,
-    /// The last-resort key package.
-    LastResort,
+    /// Key packages, perhaps with a last-resort one.
+    KeyPackages,
 }
 
 /// A request that asks for no more of the vault than a nonce and a signature.

@@ -8,6 +8,7 @@ use thicket_types::error::Code;
 use thicket_types::event::Outcome;
 use thicket_types::ids::{Fingerprint, MailboxId};
 use thicket_types::name::Name;
+use thicket_types::time::Stamp;
 use thicket_types::wire::context;
 use thicket_types::wire::relay as wire;
 
@@ -88,4 +89,10 @@ pub(crate) fn load(scope: &Scope<'_>, contact: Fingerprint) -> Result<Option<Kno
     };
     let certificate = Certificate::parse(&certificate).map_err(|_| Stop::Broken(Code::VaultDamaged))?;
     Ok(Some(Known { certificate, mailbox_key }))
+}
+
+/// The time that an offer of ours, or a beginning, bears: later than each before, also after a clock that was ahead went back.
+pub(crate) fn next_time(scope: &Scope<'_>, contact: Fingerprint, at: Stamp) -> Result<u64, Stop> {
+    let mut next = scope.conn.prepare_cached("UPDATE contact SET begun = max(?2, begun + 1) WHERE fingerprint = ?1 RETURNING begun")?;
+    next.query_row(params![contact.0, at.0], |row| row.get(0)).optional()?.ok_or(Stop::Refused(Code::UnknownContact))
 }

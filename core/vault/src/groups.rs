@@ -46,18 +46,18 @@ pub(crate) fn begin(scope: &Scope<'_>, contact: Fingerprint, answer: &[u8], at: 
 }
 
 /// Begins a conversation from the key package that the contact offered. Where they were heard in a living group nothing needs
-/// to begin; a group in which they never were is given up. If they said that earlier groups are dead, what those carried is named
-/// all the same: the living one may be one that they began since.
+/// to begin; a group in which they never were is given up. What such a one carried is named all the same, and where they said that
+/// earlier groups are dead: the living one may be one that they began since.
 pub(crate) fn begin_from_offer(scope: &Scope<'_>, contact: Fingerprint, at: Stamp) -> Result<Outcome, Stop> {
     let mut find = scope.conn.prepare_cached("SELECT offer FROM contact WHERE fingerprint = ?1")?;
     let offer: Option<Vec<u8>> = find.query_row([contact.0], |row| row.get(0)).optional()?.flatten();
     let (anew, key_package) = offer.as_deref().and_then(<[u8]>::split_first).ok_or(Stop::Refused(Code::BadOffer))?;
     scope.conn.prepare_cached("UPDATE contact SET offer = NULL WHERE fingerprint = ?1")?.execute([contact.0])?;
-    if sending(scope, contact)?.is_some_and(|group| group.welcome.is_none()) {
-        let again = if *anew == 1 { rows::untold(scope, contact)? } else { Vec::new() };
+    let unheard = bury(scope, contact, Buried::Unheard)?;
+    if sending(scope, contact)?.is_some() {
+        let again = if *anew == 1 || unheard { rows::untold(scope, contact)? } else { Vec::new() };
         return Ok(Outcome::Begun { again });
     }
-    bury(scope, contact, Buried::Unheard)?;
     begin_with(scope, contact, key_package, at)
 }
 
@@ -69,7 +69,7 @@ fn begin_with(scope: &Scope<'_>, contact: Fingerprint, key_package: &[u8], at: S
     let leaf = package.leaf_node();
     credential::check(&certificate, leaf.credential(), leaf.signature_key().as_slice()).map_err(Stop::Refused)?;
 
-    let id = scope.random::<16>()?;
+    let id = group_id(contact::next_time(scope, contact, at)?, scope.random()?);
     let own = credential::with_key(&scope.account.credential, &scope.account.leaf_key);
     let config = group::create_config().map_err(Stop::Broken)?;
     let signer = &scope.account.signer;
@@ -77,7 +77,8 @@ fn begin_with(scope: &Scope<'_>, contact: Fingerprint, key_package: &[u8], at: S
     let (_, welcome, _) = mls.add_members(&provider, signer, &[package]).map_err(|_| Stop::Refused(Code::BadKeyPackage))?;
     mls.merge_pending_commit(&provider).map_err(|_| BROKEN)?;
     let welcome = welcome.to_bytes().map_err(|_| BROKEN)?;
-    keep(scope, &id, contact, scope.account.certificate.fingerprint(), Some(&welcome), at)?;
+    let creator = scope.account.certificate.fingerprint();
+    keep(scope, &New { id: &id, contact, creator, welcome: Some(&welcome) }, at)?;
     // What only a dead group carried was perhaps never read, whether or not that group is still here.
     Ok(Outcome::Begun { again: rows::untold(scope, contact)? })
 }
@@ -102,15 +103,41 @@ pub(crate) fn join(scope: &Scope<'_>, certificate: &Certificate, welcome: Welcom
     credential::check(certificate, &other.credential, &other.signature_key).map_err(Stop::Refused)?;
     let mls = staged.into_group(&provider).map_err(|error| refused(&error))?;
     let creator = certificate.fingerprint();
-    keep(scope, mls.group_id().as_slice(), creator, creator, None, at)
+    keep(scope, &New { id: mls.group_id().as_slice(), contact: creator, creator, welcome: None }, at)
 }
 
-fn keep(scope: &Scope<'_>, id: &[u8], contact: Fingerprint, creator: Fingerprint, welcome: Option<&[u8]>, at: Stamp) -> Result<(), Stop> {
-    let mut put = scope
-        .conn
-        .prepare_cached("INSERT INTO mls_group (id, contact, creator, sending, dead, used, welcome) VALUES (?1, ?2, ?3, 0, 0, ?5, ?4)")?;
-    put.execute(params![id, contact.0, creator.0, welcome, at.0])?;
-    choose(scope, contact, Some(id))?;
+/// A group's id: when it was begun, by its creator's clock, and what makes it unique. It is within what MLS signs, and within the
+/// seal of every envelope: nobody else sees it.
+fn group_id(begun: u64, unique: [u8; 16]) -> Vec<u8> {
+    [begun.to_be_bytes().as_slice(), &unique].concat()
+}
+
+/// When a group was begun; `None` if its id has not this form.
+fn begun(id: &[u8]) -> Option<i64> {
+    let (begun, unique) = id.split_first_chunk::<8>()?;
+    if unique.len() != 16 {
+        return None;
+    }
+    i64::try_from(u64::from_be_bytes(*begun)).ok()
+}
+
+/// A group that is new here.
+struct New<'a> {
+    id: &'a [u8],
+    contact: Fingerprint,
+    creator: Fingerprint,
+    welcome: Option<&'a [u8]>,
+}
+
+fn keep(scope: &Scope<'_>, new: &New<'_>, at: Stamp) -> Result<(), Stop> {
+    let New { id, contact, creator, welcome } = *new;
+    let begun = begun(id).ok_or(Stop::Refused(Code::MalformedEnvelope))?;
+    let mut put = scope.conn.prepare_cached(
+        "INSERT INTO mls_group (id, contact, creator, sending, dead, begun, used, welcome) VALUES (?1, ?2, ?3, 0,
+             ?2 = ?3 AND ?4 <= (SELECT dead_until FROM contact WHERE fingerprint = ?2), ?4, ?5, ?6)",
+    )?;
+    put.execute(params![id, contact.0, creator.0, begun, at.0, welcome])?;
+    choose(scope, contact)?;
     // Whoever begins again and again fills no disk: those used longest ago go.
     let mut find = scope
         .conn
@@ -120,50 +147,46 @@ fn keep(scope: &Scope<'_>, id: &[u8], contact: Fingerprint, creator: Fingerprint
     drop_groups(scope, &over)
 }
 
-/// The smaller creator's living group sends; of several by the same creator the newest, since the older was given up.
-fn choose(scope: &Scope<'_>, contact: Fingerprint, newest: Option<&[u8]>) -> Result<(), Stop> {
+/// The smaller creator's living group sends; of several by the same creator the one they began last, since the others were given
+/// up.
+fn choose(scope: &Scope<'_>, contact: Fingerprint) -> Result<(), Stop> {
     let mut choose = scope.conn.prepare_cached(
         "UPDATE mls_group SET sending = (id = coalesce((
-             SELECT id FROM mls_group WHERE contact = ?1 AND dead = 0 ORDER BY creator, (id = ?2) DESC LIMIT 1
+             SELECT id FROM mls_group WHERE contact = ?1 AND dead = 0 ORDER BY creator, begun DESC, id LIMIT 1
          ), x'')) WHERE contact = ?1",
     )?;
-    choose.execute(params![contact.0, newest.unwrap_or_default()])?;
+    choose.execute([contact.0])?;
     Ok(())
 }
 
-/// Which groups with a contact send no more, and at whose word.
+/// Which groups with a contact we give up.
 #[derive(Clone, Copy)]
 pub(crate) enum Buried {
-    /// All, at ours.
+    /// All.
     All,
-    /// Those that they were never heard in, at ours.
+    /// Those that they were never heard in.
     Unheard,
-    /// All that live, at theirs.
-    AtTheirWord,
 }
 
-/// Gives groups with a contact up: they stay readable and send no more.
-pub(crate) fn bury(scope: &Scope<'_>, contact: Fingerprint, which: Buried) -> Result<(), Stop> {
+/// Gives groups with a contact up: they stay readable and send no more. Returns whether one was living.
+pub(crate) fn bury(scope: &Scope<'_>, contact: Fingerprint, which: Buried) -> Result<bool, Stop> {
     let bury = match which {
-        Buried::All => "UPDATE mls_group SET dead = 1 WHERE contact = ?1",
-        Buried::Unheard => "UPDATE mls_group SET dead = 1 WHERE contact = ?1 AND welcome IS NOT NULL",
-        Buried::AtTheirWord => "UPDATE mls_group SET dead = 2 WHERE contact = ?1 AND dead = 0",
+        Buried::All => "UPDATE mls_group SET dead = 1 WHERE contact = ?1 AND dead = 0",
+        Buried::Unheard => "UPDATE mls_group SET dead = 1 WHERE contact = ?1 AND dead = 0 AND welcome IS NOT NULL",
     };
-    scope.conn.prepare_cached(bury)?.execute([contact.0])?;
-    choose(scope, contact, None)
+    let buried = scope.conn.prepare_cached(bury)?.execute([contact.0])?;
+    choose(scope, contact)?;
+    Ok(buried > 0)
 }
 
-/// The contact wrote in a group after they said that what groups there were are dead: they began it since, and its Welcome came
-/// before that word. Without this each would send in a group of their own, and neither would see the other follow a commit.
-pub(crate) fn revive(scope: &Scope<'_>, contact: Fingerprint, id: &[u8], claimed_ms: u64) -> Result<(), Stop> {
-    let mut revive = scope.conn.prepare_cached(
-        "UPDATE mls_group SET dead = 0 WHERE id = ?1 AND contact = ?2 AND creator = ?2 AND dead = 2
-             AND ?3 > (SELECT offer_claimed FROM contact WHERE fingerprint = ?2)",
-    )?;
-    if revive.execute(params![id, contact.0, i64::try_from(claimed_ms).unwrap_or(i64::MAX)])? > 0 {
-        choose(scope, contact, None)?;
-    }
-    Ok(())
+/// Gives groups with a contact up at their word, which bears this time of theirs: ours, and those that they began before, also
+/// where a Welcome comes later. One that they began since is the one to go on in.
+pub(crate) fn bury_before(scope: &Scope<'_>, contact: Fingerprint, time: i64) -> Result<(), Stop> {
+    let note = "UPDATE contact SET dead_until = max(dead_until, ?2) WHERE fingerprint = ?1";
+    scope.conn.prepare_cached(note)?.execute(params![contact.0, time])?;
+    let bury = "UPDATE mls_group SET dead = 1 WHERE contact = ?1 AND NOT (creator = ?1 AND begun > ?2)";
+    scope.conn.prepare_cached(bury)?.execute(params![contact.0, time])?;
+    choose(scope, contact)
 }
 
 /// Something was sealed in a group, or read in it.
@@ -176,12 +199,27 @@ pub(crate) fn note_used(scope: &Scope<'_>, id: &[u8], at: Stamp) -> Result<(), S
 /// lost against another in which the contact was heard, and which they therefore send in too.
 pub(crate) fn tidy(scope: &Scope<'_>, now: Stamp) -> Result<(), Stop> {
     let mut find = scope.conn.prepare_cached(
-        "SELECT id FROM mls_group AS past WHERE sending = 0 AND used + ?1 <= ?2 AND (dead <> 0 OR EXISTS (
+        "SELECT id FROM mls_group AS past WHERE sending = 0 AND used + ?1 <= ?2 AND (dead = 1 OR EXISTS (
              SELECT 1 FROM mls_group WHERE contact = past.contact AND sending = 1 AND welcome IS NULL
          ))",
     )?;
     let old: Vec<Vec<u8>> = find.query_map(params![PAST_EPOCHS_FOR.0, now.0], |row| row.get(0)).and_then(Iterator::collect)?;
     drop_groups(scope, &old)
+}
+
+/// Deletes what is left of strangers who were declined and wrote no more for the window: their groups, and then who they were.
+pub(crate) fn tidy_strangers(scope: &Scope<'_>, now: Stamp) -> Result<(), Stop> {
+    let mut find = scope.conn.prepare_cached(
+        "SELECT id FROM mls_group JOIN contact ON fingerprint = contact WHERE pinned = 0 AND used + ?1 <= ?2
+             AND NOT EXISTS (SELECT 1 FROM message WHERE message.contact = fingerprint)",
+    )?;
+    let old: Vec<Vec<u8>> = find.query_map(params![PAST_EPOCHS_FOR.0, now.0], |row| row.get(0)).and_then(Iterator::collect)?;
+    drop_groups(scope, &old)?;
+    let forget = "DELETE FROM contact WHERE pinned = 0 AND offer IS NULL
+             AND NOT EXISTS (SELECT 1 FROM mls_group WHERE mls_group.contact = fingerprint)
+             AND NOT EXISTS (SELECT 1 FROM message WHERE message.contact = fingerprint)";
+    scope.conn.prepare_cached(forget)?.execute([])?;
+    Ok(())
 }
 
 /// Deletes groups, with all that MLS kept of them.

@@ -274,6 +274,18 @@ impl Vault for SqlVault {
         })
     }
 
+    fn unstage(&mut self, body: BodyRef) -> Result<(), Code> {
+        self.transaction(|vault| {
+            let mut drop = vault
+                .conn
+                .prepare_cached("DELETE FROM body WHERE ref = ?1 AND ref NOT IN (SELECT body FROM message WHERE body IS NOT NULL)")
+                .map_err(fault)?;
+            drop.execute([body.0]).map(|_| ()).map_err(fault)
+        })?;
+        self.log_holds_deleted = true;
+        self.checkpoint()
+    }
+
     fn sweep(&mut self, named: &[BodyRef]) -> Result<u64, Code> {
         let swept = self.transaction(|vault| {
             let mut find = vault

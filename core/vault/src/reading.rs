@@ -1,7 +1,6 @@
 //! What comes in: an envelope is opened, and joined, decrypted, followed or kept, all in one op.
 
 use crate::envelope::{self, Unsealed};
-use crate::groups::Buried;
 use crate::mls::provider::Provider;
 use crate::mls::{credential, group};
 use crate::{BROKEN, Scope, Stop, capability, contact, epochs, groups, rows};
@@ -70,8 +69,8 @@ fn read_opening(scope: &Scope<'_>, from: &Claimed<'_>, opening: &Opening, at: St
         let MlsMessageBodyIn::Welcome(welcome) = parsed.extract() else {
             return Err(MALFORMED);
         };
-        groups::join(scope, from.certificate, welcome, at)?;
         contact::keep(scope, from.certificate, from.bytes, None)?;
+        groups::join(scope, from.certificate, welcome, at)?;
         scope.conn.prepare_cached("INSERT INTO welcome (hash, at) VALUES (?1, ?2)")?.execute(params![hash, at.0])?;
     }
     read_message(scope, from, &opening.mls_message, at, known.is_none())
@@ -124,9 +123,7 @@ fn read_message(scope: &Scope<'_>, from: &Claimed<'_>, message: &[u8], at: Stamp
     let ProcessedMessageContent::ApplicationMessage(plain) = processed.into_content() else {
         return Err(Stop::Refused(Code::Undecryptable));
     };
-    let content = Content::decode(plain.into_bytes().as_slice()).map_err(|_| MALFORMED)?;
-    groups::revive(scope, contact, &id, content.claimed_ms)?;
-    read_content(scope, from, content, at, moved)
+    read_content(scope, from, &plain.into_bytes(), at, moved)
 }
 
 /// Has openmls decrypt a message, and checks that its sender is the one who is claimed.
@@ -196,9 +193,9 @@ fn is_key_update(mls: &MlsGroup, sender: openmls::prelude::LeafNodeIndex, staged
     same && staged.queued_proposals().next().is_none()
 }
 
-fn read_content(scope: &Scope<'_>, from: &Claimed<'_>, content: Content, at: Stamp, moved: bool) -> Result<Opened, Stop> {
+fn read_content(scope: &Scope<'_>, from: &Claimed<'_>, plain: &[u8], at: Stamp, moved: bool) -> Result<Opened, Stop> {
     let contact = from.certificate.fingerprint();
-    let Content { message, claimed_ms, what, capability } = content;
+    let Content { message, claimed_ms, what, capability } = Content::decode(plain).map_err(|_| MALFORMED)?;
     if !capability.is_empty() {
         capability::keep_theirs(scope, contact, &capability)?;
     }
@@ -250,7 +247,7 @@ fn read_offer(scope: &Scope<'_>, from: &Claimed<'_>, offer: &Offer) -> Result<Op
         return Err(Stop::Refused(Code::Repeated));
     }
     if anew {
-        groups::bury(scope, contact, Buried::AtTheirWord)?;
+        groups::bury_before(scope, contact, claimed)?;
     }
     Ok(Opened::Offer { contact, name: from.name.clone(), anew })
 }

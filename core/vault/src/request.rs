@@ -8,7 +8,7 @@ use openmls::prelude::tls_codec::Serialize as _;
 use openmls::prelude::{CredentialWithKey, KeyPackage};
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
-use rusqlite::OptionalExtension as _;
+use rusqlite::{OptionalExtension as _, params};
 use thicket_journal_format::digest;
 use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
@@ -154,7 +154,8 @@ pub(crate) fn make_key_packages(scope: &Scope<'_>, count: u32, last_resort: bool
     let store = MlsStore::new(scope.conn);
     let (live, kept) = store.one_time_key_packages().map_err(|_| BROKEN)?;
     // Taken by people who never wrote, or said to be gone by a relay that lies: without an end their keys would be kept for ever.
-    let crowded = live >= KEY_PACKAGES_LIVE_MAX;
+    // One that said so and did not reach the relay is said again.
+    let crowded = live >= KEY_PACKAGES_LIVE_MAX || publication(scope)?.is_some_and(|before| before.crowded);
     let (replaces, last_resort) = (replaces || crowded, last_resort || crowded);
     let count = count.min(KEY_PACKAGES).min(KEY_PACKAGES_KEPT_MAX.saturating_sub(kept));
     if replaces {
@@ -169,6 +170,9 @@ pub(crate) fn make_key_packages(scope: &Scope<'_>, count: u32, last_resort: bool
     };
     let one_time = (0..count).map(|_| make(false)).collect::<Result<Vec<_>, _>>()?;
     let last_resort = if last_resort { make(true)? } else { Vec::new() };
+    let mut newest = scope.conn.prepare_cached("SELECT max(number) FROM last_resort")?;
+    let newest = if last_resort.is_empty() { None } else { newest.query_row([], |row| row.get(0))? };
+    keep_publication(scope, &Publication { last_resort: newest, crowded })?;
     let publish = wire::PublishKeyPackages { one_time, last_resort, suite: SUITE, replaces };
     framed_as_owner(scope, OwnerAsk::Publish(publish))
 }
@@ -181,13 +185,40 @@ fn note_last_resort(scope: &Scope<'_>, provider: &Provider<'_>, package: &KeyPac
     Ok(())
 }
 
-/// The relay took what was published last: what there was before is replaced from now on.
+/// The key packages that were made last, until the relay has them.
+struct Publication {
+    /// The last-resort one among them, by its row.
+    last_resort: Option<i64>,
+    /// Whether they take the place of all since too many were never used.
+    crowded: bool,
+}
+
+fn publication(scope: &Scope<'_>) -> Result<Option<Publication>, Stop> {
+    let mut find = scope.conn.prepare_cached("SELECT last_resort, crowded FROM publication")?;
+    Ok(find.query_row([], |row| Ok(Publication { last_resort: row.get(0)?, crowded: row.get(1)? })).optional()?)
+}
+
+fn keep_publication(scope: &Scope<'_>, made: &Publication) -> Result<(), Stop> {
+    let mut put = scope.conn.prepare_cached("INSERT OR REPLACE INTO publication (id, last_resort, crowded) VALUES (1, ?1, ?2)")?;
+    put.execute(params![made.last_resort, made.crowded])?;
+    Ok(())
+}
+
+/// The relay took what was published last: what there was before is replaced from now on. Key packages without a last-resort one
+/// leave that which is there in its place.
 pub(crate) fn published(scope: &Scope<'_>, what: Published, at: Stamp) -> Result<Outcome, Stop> {
-    let table = match what {
-        Published::MailboxKey => "mailbox_key",
-        Published::LastResort => "last_resort",
-    };
-    let replace = format!("UPDATE {table} SET replaced = ?1 WHERE replaced IS NULL AND number < (SELECT max(number) FROM {table})");
-    scope.conn.prepare_cached(&replace)?.execute([at.0])?;
+    match what {
+        Published::MailboxKey => {
+            let replace = "UPDATE mailbox_key SET replaced = ?1 WHERE replaced IS NULL AND number < (SELECT max(number) FROM mailbox_key)";
+            scope.conn.prepare_cached(replace)?.execute([at.0])?;
+        }
+        Published::KeyPackages => {
+            if let Some(newest) = publication(scope)?.and_then(|made| made.last_resort) {
+                let replace = "UPDATE last_resort SET replaced = ?1 WHERE replaced IS NULL AND number < ?2";
+                scope.conn.prepare_cached(replace)?.execute(params![at.0, newest])?;
+            }
+            scope.conn.prepare_cached("DELETE FROM publication")?.execute([])?;
+        }
+    }
     Ok(Outcome::Done)
 }

@@ -223,6 +223,8 @@ pub(crate) fn forget(scope: &Scope<'_>, contact: Fingerprint) -> Result<Outcome,
         "DELETE FROM body WHERE ref IN (SELECT body FROM message WHERE contact = ?1)
          AND ref NOT IN (SELECT body FROM message WHERE contact <> ?1 AND body IS NOT NULL)",
         "DELETE FROM message WHERE contact = ?1",
+        // An offer that was to tell them that earlier groups are dead may have been called back.
+        "UPDATE contact SET told = 0 WHERE fingerprint = ?1",
     ] {
         scope.conn.prepare_cached(delete)?.execute([contact.0])?;
     }

@@ -44,7 +44,10 @@ CREATE TABLE contact (
     -- One byte, 1 if earlier groups are dead to them, and the key package.
     offer BLOB,
     offer_claimed INTEGER NOT NULL DEFAULT -1,
-    offer_made INTEGER NOT NULL DEFAULT -1,
+    -- Their groups that were begun before are dead to them.
+    dead_until INTEGER NOT NULL DEFAULT -1,
+    -- Time of our last offer or beginning: each is later than the one before.
+    begun INTEGER NOT NULL DEFAULT -1,
     -- Whether they were told that groups which another vault of ours may have with them are dead.
     told INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
@@ -54,8 +57,9 @@ CREATE TABLE mls_group (
     contact BLOB NOT NULL,
     creator BLOB NOT NULL,
     sending INTEGER NOT NULL,
-    -- 0 living, 1 given up by us, 2 at their word.
     dead INTEGER NOT NULL,
+    -- When its creator began it, by their clock.
+    begun INTEGER NOT NULL,
     used INTEGER NOT NULL,
     welcome BLOB,
     pending BLOB
@@ -78,6 +82,7 @@ CREATE TABLE mailbox_key (
 );
 CREATE TABLE generation (number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL);
 CREATE TABLE last_resort (number INTEGER PRIMARY KEY AUTOINCREMENT, address BLOB NOT NULL, replaced INTEGER);
+CREATE TABLE publication (id INTEGER PRIMARY KEY CHECK (id = 1), last_resort INTEGER, crowded INTEGER NOT NULL);
 CREATE TABLE offered (address BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE message (
     number INTEGER PRIMARY KEY AUTOINCREMENT,

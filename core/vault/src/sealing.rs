@@ -139,16 +139,12 @@ pub(crate) fn offer(scope: &Scope<'_>, to: Recipient, anew: bool, at: Stamp) -> 
     let reference = bundle.key_package().hash_ref(scope.provider().crypto()).map_err(|_| BROKEN)?;
     let address = MlsStore::key_package_address(&reference).map_err(|_| BROKEN)?;
     scope.conn.prepare_cached("INSERT INTO offered (address, at) VALUES (?1, ?2)")?.execute(params![address, at.0])?;
-    // Each is newer than the last, also after a clock that was ahead went back.
-    let mut next = scope.conn.prepare_cached(
-        "UPDATE contact SET offer_made = max(?2, offer_made + 1), told = told OR ?3 WHERE fingerprint = ?1 RETURNING offer_made",
-    )?;
-    let claimed_ms: u64 =
-        next.query_row(params![to.contact.0, at.0, anew], |row| row.get(0)).optional()?.ok_or(Stop::Refused(Code::UnknownContact))?;
+    let claimed_ms = contact::next_time(scope, to.contact, at)?;
     let statement = OfferStatement { to: to.contact.0.to_vec(), key_package, anew, claimed_ms }.encode_to_vec();
     let signature = request::sign(scope, context::OFFER, &statement)?;
     if anew {
         groups::bury(scope, to.contact, Buried::All)?;
+        scope.conn.prepare_cached("UPDATE contact SET told = 1 WHERE fingerprint = ?1")?.execute([to.contact.0])?;
     }
     put_inside(scope, to, Inside::Offer(Offer { statement, signature }))
 }

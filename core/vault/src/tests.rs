@@ -131,6 +131,15 @@ impl Person {
         Person { who, folder, vault, asked }
     }
 
+    /// The same person on another device, from a copy of the file.
+    fn copied(&mut self) -> Person {
+        self.vault.checkpoint().expect("room");
+        let folder = TempDir::new().expect("a folder");
+        fs::copy(self.path(), folder.path().join(DB)).expect("room");
+        let vault = SqlVault::open(&folder.path().join(DB), &key(), seeded(2_000_000)).expect("an intact vault");
+        Person { who: self.who, folder, vault, asked: self.asked }
+    }
+
     fn path(&self) -> PathBuf {
         self.folder.path().join(DB)
     }

@@ -6,11 +6,12 @@ use thicket_types::event::Outcome;
 use thicket_types::limits::REPLACED_KEYS_FOR;
 use thicket_types::time::Stamp;
 
-/// Destroys copies of past epochs, groups that send no more, replaced mailbox keys and last-resort packages, offered packages, and
+/// Destroys copies of past epochs, groups that send no more, what is left of strangers who were declined, replaced mailbox keys and last-resort packages, offered packages, and
 /// the hashes of Welcomes that nothing could process again.
 pub(crate) fn tidy(scope: &Scope<'_>, now: Stamp) -> Result<Outcome, Stop> {
     epochs::tidy(scope, now)?;
     groups::tidy(scope, now)?;
+    groups::tidy_strangers(scope, now)?;
     let past = now.0.saturating_sub(REPLACED_KEYS_FOR.0);
     scope.conn.prepare_cached("DELETE FROM mailbox_key WHERE replaced < ?1")?.execute([past])?;
     let mut find = scope.conn.prepare_cached("SELECT address FROM last_resort WHERE replaced < ?1")?;

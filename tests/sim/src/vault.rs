@@ -85,6 +85,10 @@ struct Contact {
     shown: Option<[u8; 32]>,
     /// Whether they were told that the groups of another copy are dead.
     told: bool,
+    /// Time of our last offer or beginning.
+    begun: u64,
+    /// Their groups that were begun before are dead to them.
+    dead_until: u64,
 }
 
 /// The database: shared by the handles of one process after another.
@@ -255,6 +259,11 @@ impl Vault for TransparentVault {
         cell.data.bodies.insert(reference, text);
         cell.data.count += 1;
         Ok(reference)
+    }
+
+    fn unstage(&mut self, body: BodyRef) -> Result<(), Code> {
+        self.0.cell().data.bodies.remove(&body);
+        Ok(())
     }
 
     fn sweep(&mut self, named: &[BodyRef]) -> Result<u64, Code> {

@@ -133,3 +133,27 @@ fn the_vaults_log_is_emptied_within_an_hour_though_nothing_is_deleted() {
     };
     assert_eq!(texts(&mut world), 41);
 }
+
+#[test]
+fn a_text_that_no_message_comes_of_is_in_no_file_also_while_the_profile_is_open() {
+    let mut world = friends(29, Conditions::default());
+    let bob = world.people["bob"].own;
+    let folder = world.people["alice"].folder.clone();
+    world.people.get_mut("alice").expect("a person").pump.take().expect("an open profile").close().expect("room");
+    let client = crate::Client::open_offline(world.unlock("alice")).expect("an intact profile");
+    let word = |number: usize| words()[number].clone();
+    // Asked for twice: one text, which goes with its message.
+    for _ in 0..2 {
+        assert_eq!(client.send_as(IntentId([7; 16]), bob, &word(0)), Ok(MessageId([7; 16])));
+    }
+    assert!(matches!(client.submit(IntentId([8; 16]), Intent::CancelMessage { message: MessageId([7; 16]) }), Ok(Answer::Accepted)));
+    let forget = Intent::ForgetMessage { contact: bob, message: MessageId([7; 16]), sent: true };
+    assert!(matches!(client.submit(IntentId([9; 16]), forget), Ok(Answer::Accepted)));
+    // Refused.
+    assert_eq!(client.send(world.people["alice"].own, &word(1)), Err(Code::UnknownContact));
+    // The profile's thread does one after the other: when this is answered, what was asked before is done.
+    client.stage("afterwards").expect("room");
+    assert_eq!((found_in(&folder, &word(0)), found_in(&folder, &word(1))), (Vec::new(), Vec::new()));
+    assert!(!found_in(&folder, "afterwards").is_empty(), "the scan sees what is there");
+    client.close().expect("room");
+}

@@ -149,7 +149,7 @@ fn said(why: &Why, what: u8) -> Said {
         | Why::Receipt(..)
         | Why::Update(_)
         | Why::ReadMark(_)
-        | Why::Offer(_)
+        | Why::Offer(..)
         | Why::Pin(_)
         | Why::Begin(_)
         | Why::Open(..)
@@ -341,12 +341,12 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                     (Some(Said::Refusal(_)), Why::Receipt(..)) => "receipt refused",
                     (Some(Said::Refusal(_)), Why::Update(_)) => "key update refused by the relay",
                     (Some(Said::Refusal(_)), Why::ReadMark(_)) => "mark refused by the relay",
-                    (Some(Said::Refusal(_)), Why::Offer(_)) => "offer refused by the relay",
+                    (Some(Said::Refusal(_)), Why::Offer(..)) => "offer refused by the relay",
                     (Some(Said::MailboxKeyPublished(_)), Why::MailboxKey) => "mailbox key published",
                     (Some(Said::CapabilitiesSet(_)), Why::Grant(..)) => "capabilities set",
                     (Some(Said::Stored(_)), Why::Update(_)) => "key update stored",
                     (Some(Said::Stored(_)), Why::ReadMark(_)) => "mark stored",
-                    (Some(Said::Stored(_)), Why::Offer(_)) => "offer stored",
+                    (Some(Said::Stored(_)), Why::Offer(..)) => "offer stored",
                     (Some(Said::Challenge(_)), Why::Challenge) => "challenge",
                     (Some(Said::Registered(_)), Why::Register) => "registered",
                     (Some(Said::LoggedIn(_)), Why::Login) => "logged in",

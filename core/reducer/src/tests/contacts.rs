@@ -213,3 +213,45 @@ fn whom_an_imported_identity_meets_is_told_first_that_earlier_groups_are_dead() 
     assert!(matches!(ops(&effects).as_slice(), [VaultOp::SealMessage { .. }]), "{effects:?}");
     assert!(!book.bob().anew && book.bob().offer.is_none());
 }
+
+#[test]
+fn whom_the_relay_does_not_show_is_looked_for_more_and_more_rarely_and_can_be_removed() {
+    // Given a message that was sealed for another relay, where alone the contact is.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    let frame = book.transmit(&Why::Message(message(1)));
+    book.now += LOOKUP_BELIEVED_FOR.0;
+    book.answer(frame, refusal(Code::UnknownMailbox));
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        book.settle(&Why::Lookup(name("bob")), refusal(Code::UnknownName));
+        waits.push(book.deadline(TimerId::Advance(BOB)).0 - book.now);
+        book.elapse(TimerId::Advance(BOB));
+    }
+    assert!(waits[0] < 81_000 && waits[5] >= 300_000, "{waits:?}");
+    // It can't be taken back, so the contact goes with it.
+    book.settle(&Why::Lookup(name("bob")), refusal(Code::UnknownName));
+    let effects = book.ask(2, Intent::RemoveContact { contact: BOB });
+    assert!(effects.contains(&answered(2, Answer::Accepted)), "{effects:?}");
+    assert!(book.state.outbox.is_empty() && book.state.contacts.is_empty());
+}
+
+#[test]
+fn what_is_being_sealed_for_someone_when_they_are_blocked_is_not_sent() {
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    let effects = book.ask(2, Intent::BlockContact { contact: BOB, blocked: true });
+    assert!(ops(&effects).iter().any(|op| matches!(op, VaultOp::File { cause: Some(Code::Cancelled), .. })), "{effects:?}");
+    let sent = sends(&book.go_on(6));
+    assert!(sent.iter().all(|send| send.lane == Lane::Named), "{sent:?}");
+    assert!(book.state.outbox.is_empty());
+}
+
+#[test]
+fn who_is_unblocked_hears_what_they_were_owed() {
+    let mut book = Book::talking();
+    book.receive(1, Outcome::Opened(Opened::Committed { contact: BOB, owed: true, moved: true }));
+    book.ask(1, Intent::BlockContact { contact: BOB, blocked: true });
+    let effects = book.ask(2, Intent::BlockContact { contact: BOB, blocked: false });
+    assert!(ops(&effects).iter().any(|op| matches!(op, VaultOp::SealReceipt { .. })), "{effects:?}");
+}

@@ -185,3 +185,27 @@ fn a_sender_to_whom_too_many_receipts_are_owed_is_not_told_of_a_further_message(
     assert_eq!(book.bob().receipts.len(), RECEIPTS_HELD_MAX);
     assert_eq!(book.bob().receipts.last(), Some(&message(2)));
 }
+
+#[test]
+fn an_envelope_that_the_vault_can_make_nothing_of_is_told_and_counted() {
+    for outcome in [Outcome::Refused(Code::Unsealable), Outcome::Fault(Code::Inconsistent)] {
+        let mut book = Book::registered();
+        let (Outcome::Refused(cause) | Outcome::Fault(cause)) = outcome else {
+            panic!("no refusal");
+        };
+        assert_eq!(book.receive(1, outcome), [Effect::Notify(Change::Dropped(cause))]);
+        assert_eq!(book.state.dropped, 1);
+    }
+}
+
+#[test]
+fn a_receipt_to_a_mailbox_that_was_just_shown_and_is_not_there_waits() {
+    // A relay that was restored, or lies: without the wait one would follow the other at the pace of its answers.
+    let mut book = Book::talking();
+    book.receive(1, opened_message(BOB, 1, false));
+    book.elapse(TimerId::Receipts(BOB));
+    let effects = book.settle(&Why::Receipt(BOB, vec![message(1)]), refusal(Code::UnknownMailbox));
+    assert_eq!(ops(&effects), []);
+    let waits = book.deadline(TimerId::Advance(BOB)).0 - book.now;
+    assert!(waits >= 60_000, "{waits} ms");
+}

@@ -60,12 +60,20 @@ fn a_sealed_message_that_was_not_handed_is_cancelled() {
 }
 
 #[test]
-fn a_message_that_the_transport_has_or_may_have_can_not_be_cancelled() {
-    let under_way = [answered(9, Answer::Refused(Code::MessageUnderWay))];
+fn a_message_that_is_being_sealed_is_cancelled_and_what_was_sealed_goes_nowhere() {
     let mut book = Book::talking();
     book.ask(1, send_to(BOB, 1));
-    // While it is being sealed: it would go out all the same.
-    assert_eq!(book.ask(9, cancel(1)), under_way);
+    let at = book.stamp();
+    let effects = book.ask(2, cancel(1));
+    let [file, told] = failed(1, at, Some(BodyRef([1; 16])), Code::Cancelled);
+    assert_eq!(effects, [file, told, answered(2, Answer::Accepted)]);
+    assert_eq!(sends(&book.go_on(6)).into_iter().filter(|send| send.lane == Lane::Anonymous).count(), 0);
+    assert!(!book.state.under_way(|why| matches!(why, Why::Message(_))) && book.state.outbox.is_empty());
+}
+
+#[test]
+fn a_message_that_the_transport_has_or_may_have_can_not_be_cancelled() {
+    let under_way = [answered(9, Answer::Refused(Code::MessageUnderWay))];
     // While it is being handed over.
     let mut book = Book::talking();
     book.ask(1, send_to(BOB, 1));

@@ -341,8 +341,9 @@ fn nobody_is_asked_to_begin_anew_before_mail_is_sealed_to_this_device() {
     book.ask(1, Intent::TakeOver);
     book.settle(&Why::Challenge, challenge(RELAY_KEY));
     book.settle(&Why::Login, logged_in(50, true));
-    book.frame(&Why::Offer(BOB));
-    let waiting = |book: &Book| book.state.requests.values().find(|request| request.why == Why::Offer(BOB)).map(|request| request.tries);
+    book.frame(&Why::Offer(BOB, true));
+    let waiting =
+        |book: &Book| book.state.requests.values().find(|request| request.why == Why::Offer(BOB, true)).map(|request| request.tries);
     // The moment of the login is past, and the relay has not taken the new mailbox key.
     book.now += 60_000;
     assert!(!book.state.timers.contains_key(&TimerId::Resume));
@@ -384,11 +385,11 @@ fn who_has_not_begun_is_asked_again_every_day() {
     book.ask(1, Intent::TakeOver);
     book.log_in();
     book.settle(&Why::MailboxKey, Said::MailboxKeyPublished(wire::MailboxKeyPublished {}));
-    book.settle(&Why::Offer(BOB), stored());
+    book.settle(&Why::Offer(BOB, true), stored());
     for _ in 0..3 {
         let effects = book.elapse(TimerId::Tidy);
         assert!(ops(&effects).contains(&offer_anew(&book)), "{effects:?}");
-        book.settle(&Why::Offer(BOB), stored());
+        book.settle(&Why::Offer(BOB, true), stored());
     }
     book.receive(1, opened_message(BOB, 1, true));
     assert!(!ops(&book.elapse(TimerId::Tidy)).contains(&offer_anew(&book)));
@@ -428,11 +429,12 @@ fn taking_over_many_conversations_keeps_the_bound_of_requests() {
     book.ask(1, Intent::TakeOver);
     let under_way = book.state.outstanding.len() + book.state.requests.len();
     assert!(under_way <= REQUESTS_MAX + 8, "{under_way} under way");
+    book.log_in();
     // Whoever is beyond it has their turn.
     let mut offered = BTreeSet::new();
     for _ in 0..8_000 {
         for why in book.under_way() {
-            if let Why::Offer(contact) = why {
+            if let Why::Offer(contact, _) = why {
                 offered.insert(contact);
             }
         }
@@ -489,7 +491,7 @@ fn an_offer_that_a_change_of_relay_cut_off_is_made_again() {
     book.ask(1, Intent::TakeOver);
     book.log_in();
     book.settle(&Why::MailboxKey, Said::MailboxKeyPublished(wire::MailboxKeyPublished {}));
-    book.transmit(&Why::Offer(BOB));
+    book.transmit(&Why::Offer(BOB, true));
     book.ask(2, change(OTHER));
     settle_at_other(&mut book);
     let effects = find_bob(&mut book);
@@ -564,4 +566,29 @@ fn whoever_rejoins_without_a_relay_asks_none() {
     assert_eq!(ops(&effects), [VaultOp::ShowRead { on: false }]);
     assert!(!book.state.session.takes_over);
     assert_eq!(book.state.session.link, Link::Offline);
+}
+
+#[test]
+fn who_rejoins_begins_nothing_with_whom_they_meet_before_those_were_asked() {
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    book.ask(2, Intent::Rejoin);
+    book.log_in();
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let found = Outcome::Pinned { contact: BOB, mailbox: MAILBOX, name: name("bob"), contradicts: None, anew: true };
+    let effects = book.resolve(&Why::Pin(name("bob")), found);
+    assert_eq!(ops(&effects), [offer_anew(&book)]);
+    assert_eq!(book.bob().queue, [message(1)]);
+}
+
+#[test]
+fn a_token_is_not_kept_when_the_relay_that_asked_for_it_does_not_take_the_account() {
+    let mut book = Book::registered();
+    let relay = address("loopback:other");
+    let token = thicket_types::name::RegistrationToken::parse("let-me-in");
+    book.ask(1, Intent::ChangeRelay { relay, key: None, token });
+    assert!(book.state.session.token.is_some());
+    book.settle(&Why::Challenge, challenge(RelayKey([9; 32])));
+    book.settle(&Why::Register, refusal(Code::BadToken));
+    assert_eq!(book.state.session.token, None);
 }

@@ -40,7 +40,7 @@ fn a_contact_without_key_packages_is_asked_to_begin_once_a_day_and_looked_for_me
         let effects = book.answer(frame, refusal(Code::NoKeyPackage));
         if ops(&effects) == [offer(&book, false)] {
             offers += 1;
-            book.settle(&Why::Offer(BOB), stored());
+            book.settle(&Why::Offer(BOB, false), stored());
         } else {
             assert_eq!(ops(&effects), []);
         }
@@ -58,7 +58,7 @@ fn a_welcome_to_a_package_that_is_gone_leads_to_one_offer_a_day() {
     let effects = book.receive(1, unreadable(BOB));
     let told = Effect::Notify(Change::Unreadable { contact: BOB, cause: Code::NoMatchingKeyPackage });
     assert_eq!(effects, [told, vault(offer(&book, false))]);
-    book.settle(&Why::Offer(BOB), stored());
+    book.settle(&Why::Offer(BOB, false), stored());
     // Nobody can provoke a storm.
     for number in 2..=100 {
         assert_eq!(ops(&book.receive(number, unreadable(BOB))), []);
@@ -248,4 +248,70 @@ fn of_what_is_sealed_again_the_oldest_go_as_far_as_the_outbox_has_room() {
     assert_eq!(book.state.outbox.len(), OUTBOX_MAX);
     assert_eq!(book.bob().queue, [message(203)]);
     assert!(!book.state.outbox.contains_key(&message(204)));
+}
+
+/// Someone of whom the vault says that they are to be told of a lost device's groups; they are written to at once.
+fn told_anew() -> Book {
+    let mut book = Book::registered();
+    book.ask(1, Intent::AddContact { name: name("bob") });
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let found = Outcome::Pinned { contact: BOB, mailbox: MAILBOX, name: name("bob"), contradicts: None, anew: true };
+    book.resolve(&Why::Pin(name("bob")), found);
+    book.ask(2, send_to(BOB, 2));
+    book.settle(&Why::KeyPackage(BOB), Said::KeyPackage(wire::KeyPackage::default()));
+    book.resolve(&Why::Begin(BOB), begun());
+    assert!(!book.bob().anew);
+    book
+}
+
+#[test]
+fn what_an_offer_said_that_did_not_arrive_is_said_again_also_where_a_group_began_since() {
+    let anew = |op: &VaultOp| matches!(op, VaultOp::SealOffer { contact: BOB, anew: true, .. });
+    // Sealed a week ago, and not stored yet.
+    let mut book = told_anew();
+    book.frame(&Why::Offer(BOB, true));
+    book.now += LOOKUP_EVERY.0;
+    book.reconnect();
+    book.elapse(TimerId::Resume);
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let effects = book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
+    assert!(ops(&effects).iter().any(anew), "{effects:?}");
+    // Called back from whom we blocked.
+    let mut book = told_anew();
+    book.ask(3, Intent::BlockContact { contact: BOB, blocked: true });
+    let effects = book.ask(4, Intent::BlockContact { contact: BOB, blocked: false });
+    assert!(ops(&effects).iter().any(anew), "{effects:?}");
+    // Refused for good: the daily round makes another.
+    let mut book = told_anew();
+    book.settle(&Why::Offer(BOB, true), refusal(Code::UnknownMailbox));
+    book.now += OFFER_EVERY.0;
+    let effects = book.elapse(TimerId::Tidy);
+    assert!(ops(&effects).iter().any(anew), "{effects:?}");
+}
+
+#[test]
+fn a_lookup_that_was_under_way_when_another_device_asked_to_begin_anew_is_not_believed() {
+    let mut book = Book::talking();
+    book.now += LOOKUP_EVERY.0;
+    book.ask(1, send_to(BOB, 1));
+    let stale = book.transmit(&Why::Lookup(name("bob")));
+    let effects = book.receive(1, offered(BOB, "bob", true));
+    assert_eq!(ops(&effects), [begin(&book)]);
+    assert_eq!(book.answer(stale, Said::Entry(wire::Entry::default())), []);
+    let effects = book.resolve(&Why::Begin(BOB), begun());
+    assert_eq!(ops(&effects), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
+}
+
+#[test]
+fn who_truly_begins_is_not_asked_to_because_somebody_claimed_their_name() {
+    // Given junk under a certificate that anybody can have.
+    let mut book = Book::registered();
+    book.receive(1, Outcome::Opened(Opened::Early { contact: BOB, name: name("bob"), len: 1_600 }));
+    assert_eq!(book.bob().offer, Some(true));
+    // When its owner begins a conversation, and is accepted.
+    book.receive(2, opened_message(BOB, 2, true));
+    book.ask(3, Intent::AcceptContact { contact: BOB });
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let effects = book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
+    assert!(!ops(&effects).iter().any(|op| matches!(op, VaultOp::SealOffer { .. })), "{effects:?}");
 }

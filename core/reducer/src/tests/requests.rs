@@ -204,3 +204,52 @@ fn past_the_bound_nothing_new_is_asked_for_and_what_is_queued_waits_its_turn() {
     let seal = VaultOp::SealMessage { contact: BOB, mailbox: MAILBOX, message: message(4), body: BodyRef([4; 16]), at };
     assert_eq!(book.elapse(timer), [vault(seal)]);
 }
+
+/// Bob is looked up, and shown.
+fn look_up_bob(book: &mut Book) -> Vec<Effect> {
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None))
+}
+
+#[test]
+fn what_the_vault_sealed_by_an_old_lookup_since_a_process_died_is_sealed_anew() {
+    // Given a message that the vault was to seal when the process died; the next one begins weeks later.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    book.now += LOOKUP_EVERY.0;
+    book.ask(2, Intent::Connect);
+    // When the vault seals it, to the mailbox key of then.
+    let (_, effects) = book.frame(&Why::Message(message(1)));
+    // Then it goes nowhere: Bob is looked up, and it is sealed to the key of now.
+    assert_eq!(ops(&effects), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
+    book.log_in();
+    let effects = look_up_bob(&mut book);
+    assert!(ops(&effects).contains(&VaultOp::SealAgain { contact: BOB, mailbox: MAILBOX, message: message(1) }), "{effects:?}");
+}
+
+#[test]
+fn an_entry_that_the_vault_came_to_weeks_later_is_as_old_as_it_is() {
+    let mut book = Book::acquainted();
+    book.ask(1, Intent::AddContact { name: name("bob") });
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let shown = book.stamp();
+    // The process dies before the vault looked at it.
+    book.now += LOOKUP_EVERY.0;
+    book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
+    assert_eq!(book.bob().looked, Some(shown));
+    assert_eq!(ops(&book.ask(2, send_to(BOB, 2))), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
+}
+
+#[test]
+fn without_a_relay_nobody_has_a_turn_each_second() {
+    let mut book = Book::talking();
+    book.fall_offline();
+    for number in 0..REQUESTS_MAX as u64 {
+        let request =
+            InFlight { why: Why::File, to: address(RELAY), lane: Lane::Anonymous, frame: Seq(0), at: book.stamp(), tries: 0, stamps: 0 };
+        book.state.requests.insert(frame_id(number), request);
+    }
+    book.ask(1, send_to(BOB, 1));
+    assert!(!book.state.timers.contains_key(&TimerId::Advance(BOB)));
+    assert_eq!(book.bob().queue, [message(1)]);
+}

@@ -228,3 +228,13 @@ fn what_was_sealed_a_week_ago_is_sealed_anew_before_it_is_sent() {
     let sealed: Vec<&str> = ops(&effects).iter().map(VaultOp::word).collect();
     assert_eq!(sealed, ["SealReceipt", "SealAgain", "UpdateKeys"]);
 }
+
+#[test]
+fn a_round_whose_fold_panicked_is_armed_again_by_the_next_login() {
+    let mut book = Book::registered();
+    book.now = book.deadline(TimerId::Tidy).0;
+    book.fold(&Event::Elapsed { timer: TimerId::Tidy, fault: true });
+    assert!(!book.state.timers.contains_key(&TimerId::Tidy));
+    book.reconnect();
+    assert!(book.state.timers.contains_key(&TimerId::Tidy));
+}

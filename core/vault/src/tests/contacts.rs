@@ -1,7 +1,8 @@
 //! Search, deletion, pins and safety numbers.
 
 use super::*;
-use thicket_types::limits::SEARCH_FOUND_MAX;
+use thicket_types::limits::{PAST_EPOCHS_FOR, SEARCH_FOUND_MAX};
+use thicket_types::time::Duration;
 
 /// The texts of what a search finds.
 fn found(by: &Person, words: &str, count_max: u32) -> Vec<String> {
@@ -198,4 +199,23 @@ fn whose_groups_are_given_up_sends_in_none_of_them_and_tells_whoever_is_met_afte
         assert!(matches!(alice.ask(told, &[]), Outcome::Framed { .. }));
         assert!(!anew(&mut alice, person), "once");
     }
+}
+
+#[test]
+fn what_is_left_of_a_stranger_who_was_declined_is_deleted_after_the_window_and_of_nobody_else() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    for person in [&mut bob, &mut carol] {
+        begin(person, &mut alice);
+        let hello = say(person, &alice, "hello");
+        hears(&mut alice, person, &hello, "hello");
+    }
+    pin(&mut alice, &mut carol);
+    for person in [&bob, &carol] {
+        assert_eq!(alice.ask(VaultOp::Forget { contact: person.own() }, &[]), Outcome::Done);
+    }
+    let tidy = |alice: &mut Person, span: Duration| assert_eq!(alice.ask(VaultOp::Tidy { at: LATER.after(span) }, &[]), Outcome::Done);
+    tidy(&mut alice, Duration(PAST_EPOCHS_FOR.0 - 1));
+    assert_eq!((alice.groups(&bob), alice.groups(&carol), alice.count("contact")), (1, 1, 2));
+    tidy(&mut alice, PAST_EPOCHS_FOR);
+    assert_eq!((alice.groups(&bob), alice.groups(&carol), alice.count("contact")), (0, 1, 1));
 }

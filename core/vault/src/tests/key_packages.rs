@@ -3,6 +3,7 @@
 use super::*;
 use thicket_types::limits::{KEY_PACKAGES_KEPT_MAX, KEY_PACKAGES_LIVE_MAX, REPLACED_KEYS_FOR};
 use thicket_types::time::Duration;
+use thicket_types::vault_op::Published;
 
 #[test]
 fn a_one_time_key_package_lets_one_person_in() {
@@ -54,6 +55,7 @@ fn key_packages_that_nobody_uses_are_replaced_past_a_bound_and_made_no_more_past
         let made = packages(&mut bob, KEY_PACKAGES, false);
         let crowded = live >= KEY_PACKAGES_LIVE_MAX;
         assert_eq!((made.replaces, !made.last_resort.is_empty()), (crowded, crowded), "{live} live, {kept} kept");
+        assert_eq!(bob.ask(VaultOp::Published { what: Published::KeyPackages, at: NOW }, &[]), Outcome::Done);
         let count = made.one_time.len() as u32;
         assert_eq!(count, KEY_PACKAGES.min(KEY_PACKAGES_KEPT_MAX - kept));
         live = if crowded { count } else { live + count };
@@ -90,4 +92,37 @@ fn a_key_package_that_is_malformed_or_anothers_begins_nothing() {
     let op = seal_op(&mut alice, &bob, "hello");
     assert_eq!(alice.ask(op, &[]), Outcome::Refused(Code::NoConversation));
     assert_eq!(begin_with(&mut alice, bob.own(), package), begun());
+}
+
+#[test]
+fn a_last_resort_key_package_is_replaced_by_one_that_was_published_and_not_by_one_that_was_lost_on_the_way() {
+    let published =
+        |bob: &mut Person| assert_eq!(bob.ask(VaultOp::Published { what: Published::KeyPackages, at: NOW }, &[]), Outcome::Done);
+    let replaced = |bob: &Person| -> u32 {
+        let count = "SELECT count(*) FROM last_resort WHERE replaced IS NOT NULL";
+        bob.vault.conn.query_row(count, [], |row| row.get(0)).expect("a table")
+    };
+    let mut bob = Person::new("bob", 2);
+    packages(&mut bob, 0, true);
+    published(&mut bob);
+    // Lost on the way, and then others without one.
+    packages(&mut bob, 0, true);
+    packages(&mut bob, 3, false);
+    published(&mut bob);
+    assert_eq!(replaced(&bob), 0);
+    packages(&mut bob, 0, true);
+    published(&mut bob);
+    assert_eq!(replaced(&bob), 2);
+}
+
+#[test]
+fn a_publication_that_was_to_replace_a_crowd_and_was_lost_is_made_again() {
+    let mut bob = Person::new("bob", 2);
+    while bob.vault.conn.query_row("SELECT count(*) FROM publication WHERE crowded = 1", [], |row| row.get::<_, u32>(0)) == Ok(0) {
+        packages(&mut bob, KEY_PACKAGES, false);
+    }
+    let again = packages(&mut bob, 1, false);
+    assert!(again.replaces && !again.last_resort.is_empty());
+    assert_eq!(bob.ask(VaultOp::Published { what: Published::KeyPackages, at: NOW }, &[]), Outcome::Done);
+    assert!(!packages(&mut bob, 1, false).replaces);
 }

@@ -15,14 +15,6 @@ fn begin_from(by: &mut Person, contact: &Person) -> Outcome {
     by.ask(VaultOp::BeginFromOffer { contact: contact.own(), at: NOW }, &[])
 }
 
-/// The envelope of a message of a minute later.
-fn said_later(by: &mut Person, to: &Person, text: &str) -> Vec<u8> {
-    let VaultOp::SealMessage { contact, mailbox, message, body, .. } = seal_op(by, to, text) else {
-        panic!("no message");
-    };
-    put(&by.ask(VaultOp::SealMessage { contact, mailbox, message, body, at: LATER }, &[])).envelope
-}
-
 fn acquainted() -> (Person, Person) {
     let (mut alice, mut bob) = two();
     pin(&mut alice, &mut bob);
@@ -140,13 +132,29 @@ fn what_a_dead_group_carried_is_named_also_where_who_said_that_it_is_dead_has_be
     assert_eq!(alice.groups(&bob), 2);
 }
 
+/// Each commits, and sees that the other followed: both send in one group.
+fn both_send_in_one(alice: &mut Person, bob: &mut Person) {
+    for turned in [false, true] {
+        let (one, other) = if turned { (&mut *bob, &mut *alice) } else { (&mut *alice, &mut *bob) };
+        let commit = put(&one.ask(VaultOp::UpdateKeys { contact: other.own(), mailbox: other.mailbox(), at: LATER }, &[])).envelope;
+        assert!(matches!(read(other, &commit), Opened::Committed { owed: true, moved: true, .. }));
+        let word = put(&other.ask(word(one), &[])).envelope;
+        assert_eq!(read(one, &word), Opened::Receipt { contact: other.own(), delivered: Vec::new(), moved: true });
+    }
+}
+
+fn word(to: &Person) -> VaultOp {
+    VaultOp::SealReceipt { contact: to.own(), mailbox: to.mailbox(), messages: Vec::new(), at: LATER }
+}
+
 #[test]
 fn a_group_whose_welcome_came_before_the_word_that_earlier_ones_are_dead_sends_for_both() {
     // Found by the simulator (seed 73): each sent in a group of their own, and saw no commit of theirs followed.
-    for (mut alice, mut bob) in [acquainted(), {
-        let (alice, bob) = acquainted();
-        (bob, alice)
-    }] {
+    for swapped in [false, true] {
+        let (mut alice, mut bob) = acquainted();
+        if swapped {
+            std::mem::swap(&mut alice, &mut bob);
+        }
         // Bob says that earlier groups are dead; what alice offers crosses it, and he begins from that.
         let anew = offer(&mut bob, &alice, true, NOW);
         let offered = offer(&mut alice, &bob, true, NOW);
@@ -156,31 +164,83 @@ fn a_group_whose_welcome_came_before_the_word_that_earlier_ones_are_dead_sends_f
         hears(&mut alice, &bob, &hello, "hello");
         read(&mut alice, &anew);
         assert_eq!(begin_from(&mut alice, &bob), begun());
-        let (of_alice, of_bob) = (said_later(&mut alice, &bob, "of alice"), said_later(&mut bob, &alice, "of bob"));
+        let (of_alice, of_bob) = (say(&mut alice, &bob, "of alice"), say(&mut bob, &alice, "of bob"));
         hears(&mut alice, &bob, &of_bob, "of bob");
         hears(&mut bob, &alice, &of_alice, "of alice");
-        // Then both send in one: a commit of each is followed by a word of the other.
-        for _ in 0..2 {
-            let commit = put(&bob.ask(VaultOp::UpdateKeys { contact: alice.own(), mailbox: alice.mailbox(), at: LATER }, &[])).envelope;
-            assert!(matches!(read(&mut alice, &commit), Opened::Committed { owed: true, moved: true, .. }));
-            let word = VaultOp::SealReceipt { contact: bob.own(), mailbox: bob.mailbox(), messages: Vec::new(), at: LATER };
-            let word = put(&alice.ask(word, &[])).envelope;
-            assert_eq!(read(&mut bob, &word), Opened::Receipt { contact: alice.own(), delivered: Vec::new(), moved: true });
-            std::mem::swap(&mut alice, &mut bob);
-        }
+        both_send_in_one(&mut alice, &mut bob);
     }
 }
 
 #[test]
-fn a_group_that_we_gave_up_stays_so_whatever_is_said_in_it() {
+fn a_group_that_is_dead_stays_so_whatever_is_said_in_it_later() {
     let (mut alice, mut bob) = talking();
-    let plain = offer(&mut bob, &alice, false, NOW);
-    read(&mut alice, &plain);
-    offer(&mut alice, &bob, true, LATER);
-    let late = said_later(&mut bob, &alice, "late");
-    hears(&mut alice, &bob, &late, "late");
+    // One that we gave up.
+    offer(&mut alice, &bob, true, NOW);
+    let late = put(&bob.ask(word(&alice), &[])).envelope;
+    read(&mut alice, &late);
     let op = seal_op(&mut alice, &bob, "in none");
     assert_eq!(alice.ask(op, &[]), Outcome::Refused(Code::NoConversation));
+    // One that they gave up, where another device of theirs goes on with it.
+    let (mut alice, mut bob) = talking();
+    let mut copy = bob.copied();
+    let anew = offer(&mut copy, &alice, true, NOW);
+    read(&mut alice, &anew);
+    let late = put(&bob.ask(word(&alice), &[])).envelope;
+    read(&mut alice, &late);
+    let op = seal_op(&mut alice, &bob, "in none");
+    assert_eq!(alice.ask(op, &[]), Outcome::Refused(Code::NoConversation));
+}
+
+#[test]
+fn a_welcome_that_comes_after_the_word_that_its_group_is_dead_begins_nothing_that_sends() {
+    let (mut alice, mut bob) = acquainted();
+    let package = package(&mut bob);
+    assert_eq!(begin_with(&mut alice, bob.own(), package), begun());
+    let held_up = say(&mut alice, &bob, "held up");
+    let anew = offer(&mut alice, &bob, true, NOW);
+    read(&mut bob, &anew);
+    hears(&mut bob, &alice, &held_up, "held up");
+    let op = seal_op(&mut bob, &alice, "in none");
+    assert_eq!(bob.ask(op, &[]), Outcome::Refused(Code::NoConversation));
+}
+
+#[test]
+fn of_two_groups_by_one_creator_the_one_begun_last_sends_in_whatever_order_they_are_joined() {
+    for late_first in [false, true] {
+        let (mut alice, mut bob) = acquainted();
+        let first = package(&mut bob);
+        assert_eq!(begin_with(&mut alice, bob.own(), first), begun());
+        let receipt = put(&alice.ask(word(&bob), &[])).envelope;
+        // Bob could not read it, as far as he knew, and asks: alice begins another.
+        let asked = offer(&mut bob, &alice, false, NOW);
+        read(&mut alice, &asked);
+        assert_eq!(begin_from(&mut alice, &bob), begun());
+        let hello = say(&mut alice, &bob, "hello");
+        for sealed in if late_first { [&receipt, &hello] } else { [&hello, &receipt] } {
+            read(&mut bob, sealed);
+        }
+        let answer = put(&bob.ask(word(&alice), &[])).envelope;
+        read(&mut alice, &answer);
+        both_send_in_one(&mut alice, &mut bob);
+    }
+}
+
+#[test]
+fn what_a_group_carried_that_lost_to_a_crossing_one_and_was_never_heard_is_named() {
+    let (mut alice, mut bob) = acquainted();
+    let (of_alice, of_bob) = (package(&mut alice), package(&mut bob));
+    let (smaller, larger, of_smaller, of_larger) =
+        if alice.own() < bob.own() { (&mut alice, &mut bob, of_alice, of_bob) } else { (&mut bob, &mut alice, of_bob, of_alice) };
+    // The larger begins, from a package that was given out twice; the smaller begins too, and is heard first.
+    assert_eq!(begin_with(larger, smaller.own(), of_smaller), begun());
+    say(larger, smaller, "never read");
+    assert_eq!(begin_with(smaller, larger.own(), of_larger), begun());
+    let hello = say(smaller, larger, "hello");
+    hears(larger, smaller, &hello, "hello");
+    let asked = offer(smaller, larger, false, NOW);
+    read(larger, &asked);
+    assert_eq!(begin_from(larger, smaller), Outcome::Begun { again: vec![message_of("never read")] });
+    assert_eq!(larger.groups(smaller), 2);
 }
 
 #[test]

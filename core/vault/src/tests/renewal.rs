@@ -77,7 +77,7 @@ fn a_replaced_last_resort_package_lets_people_in_for_52_days() {
         let new = packages(&mut bob, 0, true).last_resort;
         assert_ne!(old, new);
         tidy(&mut bob, NOW.after(REPLACED_KEYS_FOR).after(REPLACED_KEYS_FOR));
-        taken(&mut bob, Published::LastResort, NOW);
+        taken(&mut bob, Published::KeyPackages, NOW);
         tidy(&mut bob, NOW.after(after));
         assert_eq!(begin_with(&mut alice, bob.own(), old), begun());
         let hello = say(&mut alice, &bob, "hello");

@@ -17,22 +17,15 @@ use thicket_types::time::Stamp;
 use thicket_types::wire::SUITE;
 use thicket_types::wire::relay::{self as wire, request};
 
-/// At whose word a group is dead.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum AtWord {
-    Ours,
-    Theirs,
-}
-
 /// A group of two. Leaf 0 is its creator.
 #[derive(Clone)]
 pub(super) struct Group {
     pub(super) contact: Fingerprint,
     pub(super) creator: Fingerprint,
-    /// Counts the groups that this vault met: the newest has the largest.
-    number: u64,
+    /// When its creator began it, by their clock.
+    begun: u64,
     /// Set when it sends no more; it is still read.
-    pub(super) dead: Option<AtWord>,
+    pub(super) dead: bool,
     /// When something was last sealed or read in it.
     pub(super) used: Stamp,
     /// The key package that the Welcome uses up, until the contact was heard.
@@ -113,6 +106,8 @@ pub(super) struct Welcome {
     pub(super) package: u64,
     /// The first epoch's: while a Welcome travels no other has begun.
     pub(super) secret: u64,
+    /// When its creator began the group.
+    pub(super) begun: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -196,8 +191,8 @@ impl Data {
     }
 
     fn sending(&self, contact: Fingerprint) -> Option<u64> {
-        let live = self.with(contact).filter(|(_, group)| group.dead.is_none());
-        live.min_by_key(|(_, group)| (group.creator, Reverse(group.number))).map(|(id, _)| *id)
+        let live = self.with(contact).filter(|(_, group)| !group.dead);
+        live.min_by_key(|(_, group)| (group.creator, Reverse(group.begun))).map(|(id, _)| *id)
     }
 
     pub(super) fn begin(&mut self, contact: Fingerprint, answer: &[u8], at: Stamp) -> Result<Outcome, Code> {
@@ -220,11 +215,14 @@ impl Data {
     pub(super) fn begin_from_offer(&mut self, contact: Fingerprint, at: Stamp) -> Result<Outcome, Code> {
         let package = self.offers.get_mut(&contact).and_then(|offered| offered.package.take()).ok_or(Code::BadOffer)?;
         let anew = self.offers.get_mut(&contact).is_some_and(|offered| core::mem::take(&mut offered.anew));
-        if self.sending_to(contact).is_some_and(|sending| !sending.unheard) {
-            return Ok(Outcome::Begun { again: if anew { self.untold(contact) } else { Vec::new() } });
+        let mut buried = false;
+        for group in self.groups.values_mut().filter(|group| group.contact == contact && !group.dead && group.welcome.is_some()) {
+            group.dead = true;
+            buried = true;
         }
-        let unheard = self.groups.values_mut().filter(|group| group.contact == contact && group.welcome.is_some());
-        unheard.for_each(|group| group.dead = Some(AtWord::Ours));
+        if self.sending(contact).is_some() {
+            return Ok(Outcome::Begun { again: if anew || buried { self.untold(contact) } else { Vec::new() } });
+        }
         self.create(contact, package, at);
         Ok(Outcome::Begun { again: self.untold(contact) })
     }
@@ -235,7 +233,7 @@ impl Data {
         let old = self.groups.iter().filter(|(_, group)| at.since(group.used) >= PAST_EPOCHS_FOR);
         let goes = |id: u64, group: &Group| {
             let sending = self.sending_to(group.contact);
-            group.dead.is_some() || sending.is_some_and(|sending| sending.group != id && !sending.unheard)
+            group.dead || sending.is_some_and(|sending| sending.group != id && !sending.unheard)
         };
         let old: Vec<u64> = old.filter(|(id, group)| goes(**id, group)).map(|(id, _)| *id).collect();
         for id in old {
@@ -251,38 +249,48 @@ impl Data {
     }
 
     fn create(&mut self, contact: Fingerprint, package: u64, at: Stamp) {
-        let (group, secret) = (self.draw(), self.draw());
-        self.keep_group(group, (contact, self.own()), Some(package), secret, at);
+        let (group, secret, begun) = (self.draw(), self.draw(), self.next_time(contact, at));
+        self.keep_group(group, (contact, self.own(), begun), Some(package), secret, at);
     }
 
-    /// Keeps a group with a contact, that one of the two created.
+    /// The time that an offer of ours, or a beginning, bears: later than each before.
+    fn next_time(&mut self, contact: Fingerprint, at: Stamp) -> u64 {
+        let known = self.contacts.entry(contact).or_default();
+        known.begun = at.0.max(known.begun + 1);
+        known.begun
+    }
+
+    /// Keeps a group with a contact, that one of the two created, at that time of theirs.
     pub(super) fn keep_group(
         &mut self,
         id: u64,
-        (contact, creator): (Fingerprint, Fingerprint),
+        (contact, creator, begun): (Fingerprint, Fingerprint, u64),
         welcome: Option<u64>,
         secret: u64,
         used: Stamp,
     ) {
-        let number = self.groups.values().map(|group| group.number).max().unwrap_or(0) + 1;
+        let dead = contact == creator && begun <= self.contacts.get(&contact).map_or(0, |known| known.dead_until);
         let (current, past) = (Epoch::new(secret), BTreeMap::new());
-        let group = Group { contact, creator, number, dead: None, used, welcome, epoch: 0, current, pending: None, past };
+        let group = Group { contact, creator, begun, dead, used, welcome, epoch: 0, current, pending: None, past };
         self.groups.insert(id, group);
     }
 
     /// No group that there is with a contact sends from now on.
-    pub(super) fn end_groups(&mut self, contact: Fingerprint, word: AtWord) {
-        for group in self.groups.values_mut().filter(|group| group.contact == contact) {
-            group.dead = match word {
-                AtWord::Ours => Some(word),
-                AtWord::Theirs => group.dead.or(Some(word)),
-            };
-        }
+    fn end_groups(&mut self, contact: Fingerprint) {
+        self.groups.values_mut().filter(|group| group.contact == contact).for_each(|group| group.dead = true);
+    }
+
+    /// No group with a contact sends that is ours, or that they began before.
+    pub(super) fn end_groups_before(&mut self, contact: Fingerprint, time: u64) {
+        let known = self.contacts.entry(contact).or_default();
+        known.dead_until = known.dead_until.max(time);
+        let groups = self.groups.values_mut().filter(|group| group.contact == contact);
+        groups.filter(|group| group.creator != contact || group.begun <= time).for_each(|group| group.dead = true);
     }
 
     /// No group that there is sends from now on, and whoever is looked up is told of those that are not here.
     pub(super) fn give_up_groups(&mut self) -> Outcome {
-        self.groups.values_mut().for_each(|group| group.dead = Some(AtWord::Ours));
+        self.groups.values_mut().for_each(|group| group.dead = true);
         self.contacts.values_mut().for_each(|known| known.told = false);
         self.elsewhere = true;
         Outcome::Done
@@ -315,7 +323,7 @@ impl Data {
         let (epoch, secret) = (group.epoch, group.current.secret);
         let message = Message { group: id, epoch, secret, what };
         let inside = match group.welcome {
-            Some(package) => Inside::Opening(Welcome { group: id, package, secret }, message),
+            Some(package) => Inside::Opening(Welcome { group: id, package, secret, begun: group.begun }, message),
             None => Inside::Message(message),
         };
         self.put(contact, mailbox, inside)
@@ -335,10 +343,11 @@ impl Data {
     pub(super) fn seal_offer(&mut self, contact: Fingerprint, mailbox: MailboxId, anew: bool, at: Stamp) -> Result<Outcome, Code> {
         let package = self.draw();
         self.packages.insert(package, false);
+        let claimed = self.next_time(contact, at);
         if anew {
-            self.end_groups(contact, AtWord::Ours);
+            self.end_groups(contact);
             self.contacts.entry(contact).or_default().told = true;
         }
-        self.put(contact, mailbox, Inside::Offer { package, anew, claimed: at.0 })
+        self.put(contact, mailbox, Inside::Offer { package, anew, claimed })
     }
 }

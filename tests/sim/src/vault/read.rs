@@ -1,7 +1,7 @@
 //! Envelopes that came: whom they are from, what was in them, and what could not be read.
 
 use super::Data;
-use super::groups::{AtWord, Content, Encrypted, Envelope, Group, Inside, Message, Offered, Welcome};
+use super::groups::{Content, Encrypted, Envelope, Group, Inside, Message, Offered, Welcome};
 use super::rows::Row;
 use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
@@ -70,7 +70,7 @@ impl Data {
 
     /// Joins a group, once.
     fn join(&mut self, contact: Fingerprint, name: &Name, welcome: &Welcome, at: Stamp) -> Result<(), Code> {
-        let Welcome { group, package, secret } = *welcome;
+        let Welcome { group, package, secret, begun } = *welcome;
         if !self.welcomes.insert(group) {
             return Ok(());
         }
@@ -78,7 +78,7 @@ impl Data {
         if !last_resort {
             self.packages.remove(&package);
         }
-        self.keep_group(group, (contact, contact), None, secret, at);
+        self.keep_group(group, (contact, contact, begun), None, secret, at);
         self.contacts.entry(contact).or_default().name = name.text().to_owned();
         Ok(())
     }
@@ -93,7 +93,7 @@ impl Data {
         self.offers.insert(contact, Offered { claimed, package: Some(package), anew: anew_at_all });
         self.contacts.entry(contact).or_default().name = name.text().to_owned();
         if anew {
-            self.end_groups(contact, AtWord::Theirs);
+            self.end_groups_before(contact, claimed);
         }
         Ok(Opened::Offer { contact, name, anew })
     }
@@ -101,7 +101,6 @@ impl Data {
     fn read_message(&mut self, contact: Fingerprint, name: Name, message: Message, begins: bool, at: Stamp) -> Result<Opened, Code> {
         let Message { group: id, epoch, secret, what } = message;
         let own = self.own();
-        let offered = self.offers.get(&contact).map(|offered| offered.claimed);
         let group = self.groups.get_mut(&id).ok_or(Code::NoConversation)?;
         if group.contact != contact {
             return Err(Code::ForgedSender);
@@ -111,18 +110,13 @@ impl Data {
                 let (owed, moved) = commit(group, own, epoch, secret, next, at)?;
                 // One that was followed, or passed by: this is a fake, and does not tell them apart.
                 group.used = group.used.max(at);
-                Ok(Opened::Committed { contact, owed, moved: moved || (begins && group.dead.is_none()) })
+                Ok(Opened::Committed { contact, owed, moved: moved || (begins && !group.dead) })
             }
             Encrypted::Application { generation, claimed, capability, content } => {
                 let moved = group.take(epoch, secret, generation, at)?;
                 group.welcome = None;
                 group.used = group.used.max(at);
-                // They began it after they said that what there was is dead.
-                let since = offered.is_some_and(|offered| claimed > offered) && group.creator == contact;
-                if since && group.dead == Some(AtWord::Theirs) {
-                    group.dead = None;
-                }
-                let moved = moved || (begins && group.dead.is_none());
+                let moved = moved || (begins && !group.dead);
                 if let Some(capability) = capability {
                     self.contacts.entry(contact).or_default().shown = Some(capability);
                 }

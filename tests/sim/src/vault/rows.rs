@@ -134,6 +134,7 @@ impl Data {
 
     pub(super) fn forget(&mut self, contact: Fingerprint) -> Outcome {
         self.rows.retain(|row| row.contact != contact);
+        self.contacts.entry(contact).or_default().told = false;
         Outcome::Done
     }
 

@@ -22,7 +22,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use paths::Paths;
 use prost::Message as _;
 use std::sync::Arc;
-use thicket_services::{Handled, Scope, handle};
+use thicket_services::{Handled, Rates, Scope, handle};
 use thicket_types::ids::{LaneTag, RelayKey};
 use thicket_types::limits::{RELAY_TURN_LEN_MAX, RELAY_TURN_MAX};
 use thicket_types::ports::{Clock, Entropy, RelayTransport, ReplyPath, Store, StoreError, Verify};
@@ -52,6 +52,7 @@ pub struct Relay<S, T> {
     key: SigningKey,
     world: World,
     paths: Paths,
+    rates: Rates,
     counters: Arc<Counters>,
     cleaned: Stamp,
 }
@@ -82,7 +83,16 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
     /// A relay with an identity: 32 bytes of an Ed25519 secret key.
     pub fn new(store: S, transport: T, secret: &[u8; 32], world: World) -> Relay<S, T> {
         let key = SigningKey::from_bytes(secret);
-        Relay { store, transport, key, world, paths: Paths::default(), counters: Arc::default(), cleaned: Stamp(0) }
+        Relay {
+            store,
+            transport,
+            key,
+            world,
+            paths: Paths::default(),
+            rates: Rates::default(),
+            counters: Arc::default(),
+            cleaned: Stamp(0),
+        }
     }
 
     /// The relay's identity, which clients pin.
@@ -134,6 +144,7 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
                 now,
                 tag: received.tag,
                 policy: &self.world.policy,
+                rates: &mut self.rates,
                 store: &mut self.store,
                 entropy: self.world.entropy.as_mut(),
                 verify: self.world.verify.as_ref(),

@@ -5,7 +5,7 @@ use thicket_transport::{Conditions, Loopback, LoopbackClient, LoopbackRelay};
 use thicket_types::error::Code;
 use thicket_types::event::Lane;
 use thicket_types::ids::{Digest, Fingerprint, FrameId, MailboxId};
-use thicket_types::limits::{PADDING_CLASSES, RELAY_TURN_LEN_MAX, RELAY_TURN_MAX, RETENTION};
+use thicket_types::limits::{LANE_REQUESTS_MAX, PADDING_CLASSES, RELAY_TURN_LEN_MAX, RELAY_TURN_MAX, RETENTION};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
     Account, CertificateFacts, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, StoredKeyPackage, Transport as _,
@@ -75,6 +75,7 @@ impl Store for Failing {
         account(name: &NameKey) -> Option<Account>;
         put_account(name: &NameKey, account: &Account) -> ();
         put_challenge(nonce: [u8; 32], challenge: &OpenChallenge) -> ();
+        challenge_of(tag: LaneTag) -> Option<([u8; 32], OpenChallenge)>;
         take_challenge(nonce: [u8; 32]) -> Option<OpenChallenge>;
         bind_lane(tag: LaneTag, name: &NameKey, session: [u8; 32]) -> ();
         lane(tag: LaneTag) -> Option<NameKey>;
@@ -92,6 +93,7 @@ impl Store for Failing {
         set_capabilities(mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> ();
         capability(mailbox: MailboxId, capability: Digest) -> bool;
         spend(stamp: Digest, until: Stamp) -> bool;
+        stamps_spent() -> u64;
         put_item(item: &NewItem<'_>) -> PutOutcome;
         items(mailbox: MailboxId, count_max: u32) -> Vec<(u64, Vec<u8>)>;
         count(mailbox: MailboxId) -> u64;
@@ -149,9 +151,13 @@ fn open() -> Policy {
 
 impl Place {
     fn send(&mut self, ask: Ask) {
+        self.send_on(Lane::Anonymous, ask);
+    }
+
+    fn send_on(&mut self, lane: Lane, ask: Ask) {
         self.nonces += 1;
         let frame = Request { version: VERSION, nonce: self.nonces.to_be_bytes().repeat(2), ask: Some(ask) }.encode_to_vec();
-        self.client.send(&self.address, Lane::Anonymous, &frame).expect("the way is up");
+        self.client.send(&self.address, lane, &frame).expect("the way is up");
     }
 
     fn answers(&mut self) -> Vec<Said> {
@@ -229,6 +235,24 @@ fn a_turn_handles_so_many_requests_and_the_next_one_the_rest() {
     let most = usize::try_from(RELAY_TURN_MAX).expect("small");
     assert_eq!([place.relay.turn(), place.relay.turn(), place.relay.turn()], [Ok(most), Ok(1), Ok(0)]);
     assert_eq!(place.answers().len(), most + 1);
+}
+
+#[test]
+fn a_lane_that_floods_from_turn_to_turn_is_refused_and_another_is_not() {
+    let mut place = place(open());
+    let ask = || Ask::Challenge(ChallengeAsk { name: "bob".to_owned() });
+    for _ in 0..=LANE_REQUESTS_MAX {
+        place.send(ask());
+    }
+    while place.relay.turn() != Ok(0) {}
+    let answers = place.answers();
+    let (last, before) = answers.split_last().expect("all are answered");
+    assert!(before.iter().all(|said| matches!(said, Said::Challenge(_))));
+    assert!(matches!(last, Said::Refusal(refusal) if refusal.code == Code::RelayBusy.number()), "{last:?}");
+    place.send(ask());
+    place.send_on(Lane::Named, ask());
+    assert_eq!(place.relay.turn(), Ok(2));
+    assert!(matches!(place.answers().as_slice(), [Said::Challenge(_), Said::Refusal(_)]), "the named lane is polled first");
 }
 
 /// What is read for a request waits in memory for the commit, so that many requests for much would fill it.

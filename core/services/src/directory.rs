@@ -1,7 +1,7 @@
 //! What is published under a name, and looked up: certificate, mailbox key, key packages.
 
 use crate::session::{Owned, mailbox_key_of, name};
-use crate::{Done, Refused, Scope, failed, refusal, stamp};
+use crate::{Done, Refused, Reply, Scope, failed, refusal, stamp};
 use thicket_types::error::Code;
 use thicket_types::limits::{KEY_PACKAGE_LEN_MAX, KEY_PACKAGES, SUITES_MAX};
 use thicket_types::ports::StoredKeyPackage;
@@ -61,8 +61,10 @@ pub(crate) fn key_package(scope: &mut Scope<'_>, nonce: &[u8], ask: &KeyPackageA
         return Err(Code::TooLarge.into());
     }
     scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?;
-    let bits = stamp::ask_bits(scope.policy, scope.store.key_packages(&key).map_err(failed)?);
+    let (stock, spent) = (scope.store.key_packages(&key).map_err(failed)?, scope.store.stamps_spent().map_err(failed)?);
+    let bits = stamp::ask_bits(scope.policy, stock, spent);
     let held = stamp::held(scope, given.as_ref(), || stamp::ask_purpose(scope.verify, nonce, text), bits)?;
+    let paid = held.is_some();
     if let Some(held) = held
         && !scope.store.spend(held.digest, held.until).map_err(failed)?
     {
@@ -73,5 +75,5 @@ pub(crate) fn key_package(scope: &mut Scope<'_>, nonce: &[u8], ask: &KeyPackageA
         // An answer, to be remembered as such: its stamp is spent, and a repeat must not be asked for another.
         None => refusal(Refused::from(Code::NoKeyPackage)),
     };
-    Ok(said.into())
+    Ok(Reply { paid, ..said.into() })
 }

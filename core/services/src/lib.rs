@@ -4,12 +4,12 @@
 //!   session     challenge, registration, login: who a lane belongs to
 //!   directory   certificates, mailbox keys, key packages
 //!   mailbox     put, fetch, acknowledge, write capabilities
-//!   numbers     what a session does once
+//!   numbers     what a session does once            rates   what a lane may ask without paying
 //!   policy      what the operator decides        stamp   what a stranger pays
 //! ```
 //!
 //! What it learns of a sender is what the request says: a put names a mailbox and nobody else. Nothing is limited by what a
-//! sender is, but by the mailbox, by a capability that its owner gave out, and by work.
+//! sender is, but by the mailbox, by a capability that its owner gave out, by work, and by the lane that asks.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -21,10 +21,12 @@ mod directory;
 mod mailbox;
 mod numbers;
 mod policy;
+mod rates;
 mod session;
 pub mod stamp;
 
 pub use policy::{Policy, Registration};
+pub use rates::Rates;
 
 use crate::session::Owned;
 use alloc::vec::Vec;
@@ -50,6 +52,8 @@ pub struct Scope<'a> {
     pub tag: LaneTag,
     /// What the operator decided.
     pub policy: &'a Policy,
+    /// What lanes asked lately.
+    pub rates: &'a mut Rates,
     /// The store. The caller commits it before any answer leaves.
     pub store: &'a mut dyn Store,
     /// For nonces and mailbox ids.
@@ -96,11 +100,13 @@ struct Reply {
     said: Said,
     items: Vec<(u64, Vec<u8>)>,
     stored: Option<(MailboxId, u64, Vec<u8>)>,
+    /// Whether something paid for it: room that its recipient gave, or a stamp that was spent.
+    paid: bool,
 }
 
 impl From<Said> for Reply {
     fn from(said: Said) -> Reply {
-        Reply { said, items: Vec::new(), stored: None }
+        Reply { said, items: Vec::new(), stored: None, paid: false }
     }
 }
 
@@ -122,7 +128,10 @@ pub fn handle(scope: &mut Scope<'_>, frame: &[u8]) -> Handled {
         Ok(Outcome::Once(reply)) => (reply, true),
         Err(refused) => (refusal(refused).into(), false),
     };
-    let Reply { said, items, stored } = reply;
+    let Reply { said, items, stored, paid } = reply;
+    if paid {
+        scope.rates.give_back(scope.tag);
+    }
     let refused = matches!(said, Said::Refusal(_));
     let answer = Answer { version: VERSION, to: id.0.to_vec(), clock_ms: scope.now.0, said: Some(said) }.encode_to_vec();
     if once {
@@ -139,13 +148,15 @@ enum Outcome {
 }
 
 fn attempt(scope: &mut Scope<'_>, id: FrameId, frame: &[u8]) -> Result<Outcome, Refused> {
+    // Before anything is read: whatever comes costs the relay something.
+    scope.rates.take(scope.tag, scope.now)?;
     let (nonce, ask) = request(frame)?;
     if !once(&ask) {
-        return serve(scope, &nonce, ask).map(Outcome::New);
+        return serve(scope, id, &nonce, ask).map(Outcome::New);
     }
     match scope.store.answer(scope.tag, id).map_err(failed)? {
         Some(answer) => Ok(Outcome::Before(answer)),
-        None => serve(scope, &nonce, ask).map(Outcome::Once),
+        None => serve(scope, id, &nonce, ask).map(Outcome::Once),
     }
 }
 
@@ -198,9 +209,9 @@ fn owned_once(ask: &OwnerAsk) -> bool {
     }
 }
 
-fn serve(scope: &mut Scope<'_>, nonce: &[u8], asked: Asked) -> Done {
+fn serve(scope: &mut Scope<'_>, id: FrameId, nonce: &[u8], asked: Asked) -> Done {
     match asked {
-        Asked::Openly(ask) => serve_anybody(scope, nonce, ask),
+        Asked::Openly(ask) => serve_anybody(scope, id, nonce, ask),
         Asked::AsOwner(owner, statement, ask) => {
             let owned = session::owner(scope, nonce, &owner, &statement)?;
             if !owned_once(&ask) {
@@ -214,9 +225,9 @@ fn serve(scope: &mut Scope<'_>, nonce: &[u8], asked: Asked) -> Done {
     }
 }
 
-fn serve_anybody(scope: &mut Scope<'_>, nonce: &[u8], ask: Ask) -> Done {
+fn serve_anybody(scope: &mut Scope<'_>, id: FrameId, nonce: &[u8], ask: Ask) -> Done {
     match ask {
-        Ask::Challenge(ask) => session::challenge(scope, &ask),
+        Ask::Challenge(ask) => session::challenge(scope, id, &ask),
         Ask::Register(register) => session::register(scope, &register),
         Ask::Login(login) => session::login(scope, &login),
         Ask::Lookup(lookup) => directory::lookup(scope, &lookup),

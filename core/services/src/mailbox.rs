@@ -45,7 +45,9 @@ pub(crate) fn put(scope: &mut Scope<'_>, put: &Put) -> Done {
     };
     let said = Said::Stored(Stored {});
     match (outcome, quota) {
-        (PutOutcome::Stored(cursor), _) => Ok(Reply { said, items: Vec::new(), stored: Some((mailbox, cursor, envelope.clone())) }),
+        (PutOutcome::Stored(cursor), _) => {
+            Ok(Reply { said, items: Vec::new(), stored: Some((mailbox, cursor, envelope.clone())), paid: true })
+        }
         (PutOutcome::Repeated, _) => Ok(said.into()),
         (PutOutcome::Full, _) => Err(Code::MailboxFull.into()),
         (PutOutcome::QuotaFull, Quota::Requests) => Err(Code::RequestBoxFull.into()),
@@ -82,7 +84,7 @@ pub(crate) fn fetch(scope: &mut Scope<'_>, Owned { key, account, .. }: &Owned, f
     let items = scope.store.items(mailbox, fetch.items_max.min(FETCH_ITEMS_MAX)).map_err(failed)?;
     let waiting = u32::try_from(scope.store.count(mailbox).map_err(failed)?).unwrap_or(u32::MAX);
     let Stock { one_time, last_resort } = scope.store.key_packages(key).map_err(failed)?;
-    Ok(Reply { said: Said::Fetched(Fetched { waiting, key_packages: one_time, last_resort }), items, stored: None })
+    Ok(Reply { items, ..Said::Fetched(Fetched { waiting, key_packages: one_time, last_resort }).into() })
 }
 
 pub(crate) fn acknowledge(scope: &mut Scope<'_>, Owned { account, .. }: &Owned, acknowledge: &Acknowledge) -> Done {

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use prost::Message;
 use thicket_types::error::Code;
-use thicket_types::ids::{Fingerprint, MailboxId};
+use thicket_types::ids::{Fingerprint, FrameId, MailboxId};
 use thicket_types::limits::{CERTIFICATE_LEN_MAX, CHALLENGE_FOR, GENERATIONS_MAX};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{Account, DoneNumbers, OpenChallenge, Stock, VerifyError};
@@ -24,12 +24,21 @@ pub(crate) fn name(text: &str) -> Result<Name, Code> {
     Name::parse(text).map_err(|_| Code::MalformedName)
 }
 
-pub(crate) fn challenge(scope: &mut Scope<'_>, ask: &ChallengeAsk) -> Done {
+/// Opens a challenge, in the place of the one that the lane has open. The same request again gets the same one: a reply that was
+/// lost, or a frame that came twice, takes nothing from a client that is about to answer.
+pub(crate) fn challenge(scope: &mut Scope<'_>, asked: FrameId, ask: &ChallengeAsk) -> Done {
     let name = name(&ask.name)?.key();
-    let mut nonce = [0_u8; 32];
-    scope.entropy.fill(&mut nonce);
-    let until = scope.now.after(CHALLENGE_FOR);
-    scope.store.put_challenge(nonce, &OpenChallenge { name, tag: scope.tag, until }).map_err(failed)?;
+    let open = scope.store.challenge_of(scope.tag).map_err(failed)?;
+    let (nonce, until) = match open.filter(|(_, open)| open.asked == asked && scope.now <= open.until) {
+        Some((nonce, open)) => (nonce, open.until),
+        None => {
+            let mut nonce = [0_u8; 32];
+            scope.entropy.fill(&mut nonce);
+            let until = scope.now.after(CHALLENGE_FOR);
+            scope.store.put_challenge(nonce, &OpenChallenge { name, tag: scope.tag, asked, until }).map_err(failed)?;
+            (nonce, until)
+        }
+    };
     let said = Challenge { nonce: nonce.to_vec(), relay_key: scope.relay.0.to_vec(), until_ms: until.0, versions: vec![VERSION] };
     Ok(Said::Challenge(said).into())
 }

@@ -56,7 +56,8 @@ conformance! {
 
     volatile {
         challenge_is_taken_once,
-        challenges_are_bounded_and_end,
+        lane_has_one_challenge_open,
+        past_the_bound_the_first_challenge_goes_and_each_ends,
         lane_has_one_name_and_name_has_one_lane,
         lane_has_the_session_of_its_last_login,
         what_was_done_in_a_session_ends_with_it,
@@ -65,7 +66,7 @@ conformance! {
         stamp_is_spent_once_until_its_time,
         spent_stamps_are_bounded,
         answers_are_remembered_by_lane_and_frame,
-        answers_are_bounded_and_end,
+        past_the_bound_the_first_answer_goes_and_each_ends,
     }
 
     items {
@@ -145,8 +146,13 @@ pub(crate) fn digest(number: u64) -> Digest {
     Digest(digest)
 }
 
-fn challenge(text: &str, until: Stamp) -> OpenChallenge {
-    OpenChallenge { name: name(text), tag: tag(1), until }
+/// A challenge that lane 1 asked for.
+pub(crate) fn challenge(text: &str, until: Stamp) -> OpenChallenge {
+    challenge_on(1, text, until)
+}
+
+fn challenge_on(lane: u64, text: &str, until: Stamp) -> OpenChallenge {
+    OpenChallenge { name: name(text), tag: tag(lane), asked: frame(lane), until }
 }
 
 pub(crate) fn package(bytes: u8) -> StoredKeyPackage {

@@ -158,7 +158,12 @@ impl Store for SqliteStore {
     }
 
     fn put_challenge(&mut self, nonce: [u8; 32], challenge: &OpenChallenge) -> Result<(), StoreError> {
-        self.volatile.put_challenge(nonce, challenge)
+        self.volatile.put_challenge(nonce, challenge);
+        Ok(())
+    }
+
+    fn challenge_of(&mut self, tag: LaneTag) -> Result<Option<([u8; 32], OpenChallenge)>, StoreError> {
+        Ok(self.volatile.challenge_of(tag))
     }
 
     fn take_challenge(&mut self, nonce: [u8; 32]) -> Result<Option<OpenChallenge>, StoreError> {
@@ -285,6 +290,10 @@ impl Store for SqliteStore {
         self.volatile.spend(stamp, until)
     }
 
+    fn stamps_spent(&mut self) -> Result<u64, StoreError> {
+        Ok(self.volatile.stamps_spent())
+    }
+
     fn put_item(&mut self, item: &NewItem<'_>) -> Result<PutOutcome, StoreError> {
         let Some(mailboxes::Mailbox { number, place_last, items, requests, .. }) = self.mailbox(item.mailbox)? else {
             return Ok(PutOutcome::Unknown);
@@ -361,7 +370,8 @@ impl Store for SqliteStore {
     }
 
     fn remember_answer(&mut self, tag: LaneTag, frame: FrameId, answer: &[u8], at: Stamp) -> Result<(), StoreError> {
-        self.volatile.remember_answer(tag, frame, answer, at)
+        self.volatile.remember_answer(tag, frame, answer, at);
+        Ok(())
     }
 
     fn clean(&mut self, now: Stamp, retention: Duration) -> Result<u64, StoreError> {

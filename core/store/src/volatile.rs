@@ -11,17 +11,36 @@ use thicket_types::time::Stamp;
 
 #[derive(Default)]
 struct Data {
-    challenges: BTreeMap<[u8; 32], OpenChallenge>,
+    challenges: BTreeMap<[u8; 32], Challenge>,
+    /// The nonce of the one that a lane has open.
+    challenge_of: BTreeMap<LaneTag, [u8; 32]>,
+    /// The one that was kept first comes first.
+    challenges_by_age: BTreeMap<u64, [u8; 32]>,
     /// With `lane_of`: one name a lane, one lane a name. With `by_activity`: one number a lane.
     lanes: BTreeMap<LaneTag, Lane>,
     lane_of: BTreeMap<NameKey, LaneTag>,
     /// The least recently active lane first.
     by_activity: BTreeMap<u64, LaneTag>,
-    answers: BTreeMap<(LaneTag, FrameId), (Stamp, Vec<u8>)>,
+    answers: BTreeMap<(LaneTag, FrameId), Remembered>,
+    /// The one that was remembered first comes first.
+    answers_by_age: BTreeMap<u64, (LaneTag, FrameId)>,
     /// Until when a spent stamp is remembered.
     spent: BTreeMap<Digest, Stamp>,
     /// The same by time, so that cleaning looks at nothing that stays.
     spent_until: BTreeMap<(Stamp, Digest), ()>,
+}
+
+#[derive(Clone)]
+struct Challenge {
+    open: OpenChallenge,
+    age: u64,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    at: Stamp,
+    answer: Vec<u8>,
+    age: u64,
 }
 
 #[derive(Clone)]
@@ -37,22 +56,46 @@ pub(crate) struct Volatile {
     kept: Undo<Data>,
     /// The last number given to a lane that was active. Grows, whatever is rolled back.
     activity_last: u64,
+    /// The last number given to a challenge or an answer. Grows, whatever is rolled back.
+    age_last: u64,
 }
 
 impl Volatile {
-    pub(crate) fn put_challenge(&mut self, nonce: [u8; 32], challenge: &OpenChallenge) -> Result<(), StoreError> {
-        let challenges = &self.kept.data.challenges;
-        if challenges.len() >= CHALLENGES_MAX && !challenges.contains_key(&nonce) {
-            return Err(StoreError::Full);
+    /// Never full: a lane has one open, and past [`CHALLENGES_MAX`] the one that was kept first goes. Its client is told so when it
+    /// answers, and asks for another.
+    pub(crate) fn put_challenge(&mut self, nonce: [u8; 32], open: &OpenChallenge) {
+        if let Some(earlier) = self.kept.data.challenge_of.get(&open.tag).copied() {
+            self.take_challenge(earlier);
         }
-        self.kept.insert(|data| &mut data.challenges, nonce, challenge.clone());
-        Ok(())
+        self.take_challenge(nonce);
+        while self.kept.data.challenges.len() >= CHALLENGES_MAX {
+            let Some((_, oldest)) = self.kept.data.challenges_by_age.first_key_value() else {
+                break;
+            };
+            self.take_challenge(*oldest);
+        }
+        let age = self.next_age();
+        self.kept.insert(|data| &mut data.challenges_by_age, age, nonce);
+        self.kept.insert(|data| &mut data.challenge_of, open.tag, nonce);
+        self.kept.insert(|data| &mut data.challenges, nonce, Challenge { open: open.clone(), age });
+    }
+
+    pub(crate) fn challenge_of(&self, tag: LaneTag) -> Option<([u8; 32], OpenChallenge)> {
+        let nonce = self.kept.data.challenge_of.get(&tag)?;
+        self.kept.data.challenges.get(nonce).map(|challenge| (*nonce, challenge.open.clone()))
     }
 
     pub(crate) fn take_challenge(&mut self, nonce: [u8; 32]) -> Option<OpenChallenge> {
-        let challenge = self.kept.data.challenges.get(&nonce).cloned();
+        let Challenge { open, age } = self.kept.data.challenges.get(&nonce).cloned()?;
+        self.kept.remove(|data| &mut data.challenges_by_age, age);
+        self.kept.remove(|data| &mut data.challenge_of, open.tag);
         self.kept.remove(|data| &mut data.challenges, nonce);
-        challenge
+        Some(open)
+    }
+
+    fn next_age(&mut self) -> u64 {
+        self.age_last += 1;
+        self.age_last
     }
 
     /// Never full: past [`LANES_MAX`] the least recently active lane goes. Its client is told so by its next request, and
@@ -125,31 +168,48 @@ impl Volatile {
         Ok(true)
     }
 
-    pub(crate) fn answer(&self, tag: LaneTag, frame: FrameId) -> Option<Vec<u8>> {
-        self.kept.data.answers.get(&(tag, frame)).map(|(_, answer)| answer.clone())
+    pub(crate) fn stamps_spent(&self) -> u64 {
+        u64::try_from(self.kept.data.spent.len()).unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn remember_answer(&mut self, tag: LaneTag, frame: FrameId, answer: &[u8], at: Stamp) -> Result<(), StoreError> {
-        let answers = &self.kept.data.answers;
-        if answers.len() >= RELAY_ANSWERS_MAX && !answers.contains_key(&(tag, frame)) {
-            return Err(StoreError::Full);
+    pub(crate) fn answer(&self, tag: LaneTag, frame: FrameId) -> Option<Vec<u8>> {
+        self.kept.data.answers.get(&(tag, frame)).map(|remembered| remembered.answer.clone())
+    }
+
+    /// Never full: past [`RELAY_ANSWERS_MAX`] the answer that was remembered first goes. Who asks again does so within seconds.
+    pub(crate) fn remember_answer(&mut self, tag: LaneTag, frame: FrameId, answer: &[u8], at: Stamp) {
+        self.forget_answer((tag, frame));
+        while self.kept.data.answers.len() >= RELAY_ANSWERS_MAX {
+            let Some((_, oldest)) = self.kept.data.answers_by_age.first_key_value() else {
+                break;
+            };
+            self.forget_answer(*oldest);
         }
-        self.kept.insert(|data| &mut data.answers, (tag, frame), (at, answer.to_vec()));
-        Ok(())
+        let age = self.next_age();
+        self.kept.insert(|data| &mut data.answers_by_age, age, (tag, frame));
+        self.kept.insert(|data| &mut data.answers, (tag, frame), Remembered { at, answer: answer.to_vec(), age });
+    }
+
+    fn forget_answer(&mut self, key: (LaneTag, FrameId)) {
+        if let Some(age) = self.kept.data.answers.get(&key).map(|remembered| remembered.age) {
+            self.kept.remove(|data| &mut data.answers_by_age, age);
+            self.kept.remove(|data| &mut data.answers, key);
+        }
     }
 
     /// Removes what is past its time. Bounded by the limits of what is kept.
     pub(crate) fn clean(&mut self, now: Stamp) {
         let Data { challenges, answers, spent_until, .. } = &self.kept.data;
-        let challenges: Vec<[u8; 32]> = challenges.iter().filter(|(_, challenge)| challenge.until < now).map(|(nonce, _)| *nonce).collect();
+        let challenges: Vec<[u8; 32]> =
+            challenges.iter().filter(|(_, challenge)| challenge.open.until < now).map(|(nonce, _)| *nonce).collect();
         let answers: Vec<(LaneTag, FrameId)> =
-            answers.iter().filter(|(_, (at, _))| now.since(*at) > RELAY_ANSWERS_FOR).map(|(key, _)| *key).collect();
+            answers.iter().filter(|(_, remembered)| now.since(remembered.at) > RELAY_ANSWERS_FOR).map(|(key, _)| *key).collect();
         let spent: Vec<(Stamp, Digest)> = spent_until.range(..(now, Digest([0; 32]))).map(|(key, ())| *key).collect();
         for nonce in challenges {
-            self.kept.remove(|data| &mut data.challenges, nonce);
+            self.take_challenge(nonce);
         }
         for key in answers {
-            self.kept.remove(|data| &mut data.answers, key);
+            self.forget_answer(key);
         }
         for (until, stamp) in spent {
             self.kept.remove(|data| &mut data.spent_until, (until, stamp));

@@ -232,15 +232,19 @@ pub const CLEAN_FRAMES_MAX: u32 = 1_000;
 pub const FETCH_ITEMS_MAX: u32 = 64;
 /// How long a challenge can be answered, by the relay's clock.
 pub const CHALLENGE_FOR: Duration = Duration::seconds(120);
-/// Challenges open at one time at a relay.
+/// Challenges open at one time at a relay, one a lane; past it the one that was opened first goes.
 pub const CHALLENGES_MAX: usize = 65_536;
 /// How long a relay remembers its answer to a request, for a repeat.
 pub const RELAY_ANSWERS_FOR: Duration = Duration::seconds(900);
-/// Answers that a relay remembers.
+/// Requests that a lane may ask at once though nothing pays for them: all that a client may have open, and room to spare.
+pub const LANE_REQUESTS_MAX: u64 = 8_192;
+/// How soon a lane that asked so many may ask one more.
+pub const LANE_REQUEST_EVERY: Duration = Duration(16);
+/// Answers that a relay remembers; past it the one that was remembered first goes.
 pub const RELAY_ANSWERS_MAX: usize = 65_536;
 /// How long a relay keeps mail.
 pub const RETENTION: Duration = Duration::days(45);
-/// Lanes logged in at one time.
+/// Lanes logged in at one time, and lanes whose requests are counted.
 pub const LANES_MAX: usize = 65_536;
 /// How long a client keeps one anonymous lane.
 pub const LANE_EVERY: Duration = Duration::days(1);

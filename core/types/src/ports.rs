@@ -270,6 +270,8 @@ pub struct OpenChallenge {
     pub name: NameKey,
     /// On which lane.
     pub tag: LaneTag,
+    /// By which request: a repeat of it gets the same challenge.
+    pub asked: FrameId,
     /// Until when.
     pub until: Stamp,
 }
@@ -372,8 +374,11 @@ pub trait Store {
     /// Keeps a new account and its empty mailbox, or replaces the mailbox key of one that has this name and fingerprint.
     fn put_account(&mut self, name: &NameKey, account: &Account) -> Result<(), StoreError>;
 
-    /// Keeps a challenge. **Errors:** `Full`.
+    /// Keeps a challenge in the place of the one that its lane has open. Past [`crate::limits::CHALLENGES_MAX`] the one that was
+    /// kept first goes.
     fn put_challenge(&mut self, nonce: [u8; 32], challenge: &OpenChallenge) -> Result<(), StoreError>;
+    /// The challenge that a lane has open, and its nonce.
+    fn challenge_of(&mut self, tag: LaneTag) -> Result<Option<([u8; 32], OpenChallenge)>, StoreError>;
     /// Takes a challenge out: it can be answered once.
     fn take_challenge(&mut self, nonce: [u8; 32]) -> Result<Option<OpenChallenge>, StoreError>;
 
@@ -415,6 +420,8 @@ pub trait Store {
     /// Notes that a stamp was spent, until a time; `false` if it was before. In memory. **Errors:** `Full` past
     /// [`crate::limits::STAMPS_SPENT_MAX`].
     fn spend(&mut self, stamp: Digest, until: Stamp) -> Result<bool, StoreError>;
+    /// Stamps that are remembered as spent.
+    fn stamps_spent(&mut self) -> Result<u64, StoreError>;
 
     /// Puts an item into a mailbox, once a FrameId. A known FrameId is `Repeated`, whatever its quota. Known are those of the
     /// items that are there, and of the newest [`crate::limits::MAILBOX_FRAMES_MAX`] places.
@@ -431,7 +438,8 @@ pub trait Store {
 
     /// The answer that this lane's request got before.
     fn answer(&mut self, tag: LaneTag, frame: FrameId) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Remembers an answer, for a repeat of the request.
+    /// Remembers an answer, for a repeat of the request. Past [`crate::limits::RELAY_ANSWERS_MAX`] the one that was remembered first
+    /// goes.
     fn remember_answer(&mut self, tag: LaneTag, frame: FrameId, answer: &[u8], at: Stamp) -> Result<(), StoreError>;
 
     /// Removes what is past its time: items after `retention`. Returns how many items went.

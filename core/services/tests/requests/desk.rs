@@ -2,7 +2,7 @@
 
 use crate::sha256;
 use prost::Message as _;
-use thicket_services::{Handled, Policy, Scope, handle, stamp};
+use thicket_services::{Handled, Policy, Rates, Scope, handle, stamp};
 use thicket_store::MemoryStore;
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, Fingerprint, LaneTag, MailboxId, RelayKey};
@@ -45,12 +45,12 @@ impl Verify for Transparent {
     }
 }
 
-struct Counting(u8);
+struct Counting(u64);
 
 impl Entropy for Counting {
     fn fill(&mut self, out: &mut [u8]) {
-        self.0 = self.0.wrapping_add(1);
-        out.fill(self.0);
+        self.0 += 1;
+        out.iter_mut().zip(self.0.to_be_bytes().iter().cycle()).for_each(|(to, from)| *to = *from);
     }
 }
 
@@ -66,6 +66,7 @@ pub struct Desk {
     pub store: MemoryStore,
     pub policy: Policy,
     pub now: time::Stamp,
+    rates: Rates,
     entropy: Counting,
     nonces: u64,
 }
@@ -77,7 +78,14 @@ impl Desk {
     }
 
     pub fn with(policy: Policy) -> Desk {
-        Desk { store: MemoryStore::new(), policy, now: time::Stamp(1_790_000_000_000), entropy: Counting(0), nonces: 0 }
+        Desk {
+            store: MemoryStore::new(),
+            policy,
+            now: time::Stamp(1_790_000_000_000),
+            rates: Rates::default(),
+            entropy: Counting(0),
+            nonces: 0,
+        }
     }
 
     pub fn frame(&mut self, ask: Ask) -> Vec<u8> {
@@ -98,6 +106,7 @@ impl Desk {
             now: self.now,
             tag,
             policy: &self.policy,
+            rates: &mut self.rates,
             store: &mut self.store,
             entropy: &mut self.entropy,
             verify: &Transparent,

@@ -8,6 +8,7 @@ mod key_packages;
 mod login;
 mod mail;
 mod policy;
+mod rates;
 mod registration;
 mod sha256;
 mod stamps;

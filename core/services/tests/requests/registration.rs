@@ -1,6 +1,7 @@
 use crate::desk::*;
 use prost::Message as _;
 use thicket_types::error::Code;
+use thicket_types::ids::{FrameId, LaneTag};
 use thicket_types::limits::{CERTIFICATE_LEN_MAX, CHALLENGE_FOR, CHALLENGES_MAX, NAME_LEN_MAX, RETENTION};
 use thicket_types::name::Name;
 use thicket_types::ports::{OpenChallenge, Store as _};
@@ -8,7 +9,7 @@ use thicket_types::time::Duration;
 use thicket_types::wire::context;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::request::Ask;
-use thicket_types::wire::relay::{ChallengeAsk, Proof, Register, RegisterStatement};
+use thicket_types::wire::relay::{Challenge, ChallengeAsk, Proof, Register, RegisterStatement};
 
 #[test]
 fn a_name_is_registered_once_in_any_case_and_its_owner_may_do_it_again() {
@@ -143,32 +144,63 @@ fn a_repeated_registration_gets_its_first_answer_on_its_lane_alone() {
 #[test]
 fn a_challenge_is_good_to_the_end_of_its_time_and_unknown_once_it_was_cleaned_away() {
     let mut desk = Desk::new();
-    let [last, late, cleaned] = ["alice", "bob", "carol"].map(|name| desk.proof(LANE, name));
+    let third_lane = LaneTag([3; 16]);
+    let [last, late, cleaned] = [(LANE, "alice"), (OTHER_LANE, "bob"), (third_lane, "carol")].map(|(tag, name)| desk.proof(tag, name));
     desk.now = desk.now.after(CHALLENGE_FOR);
     desk.store.clean(desk.now, RETENTION).expect("a store in memory");
     assert!(matches!(desk.said(LANE, register(&last, "alice")), Said::Registered(_)));
     desk.now = desk.now.after(Duration(1));
-    assert_eq!(desk.code(LANE, register(&late, "bob")), Code::ChallengeExpired);
+    assert_eq!(desk.code(OTHER_LANE, register(&late, "bob")), Code::ChallengeExpired);
     desk.store.clean(desk.now, RETENTION).expect("a store in memory");
-    assert_eq!(desk.code(LANE, register(&cleaned, "carol")), Code::ChallengeUnknown);
+    assert_eq!(desk.code(third_lane, register(&cleaned, "carol")), Code::ChallengeUnknown);
 }
 
 #[test]
-fn while_as_many_challenges_are_open_as_may_be_the_relay_is_busy() {
+fn a_lane_has_one_challenge_open_and_the_same_request_again_gets_the_same_one() {
     let mut desk = Desk::new();
-    let challenge = OpenChallenge { name: Name::parse("bob").expect("a name").key(), tag: OTHER_LANE, until: desk.now };
-    for number in 1..CHALLENGES_MAX {
-        let mut nonce = [0; 32];
-        nonce[..8].copy_from_slice(&number.to_be_bytes());
-        desk.store.put_challenge(nonce, &challenge).expect("room");
-    }
-    let last = desk.proof(LANE, "alice");
-    let ask = || Ask::Challenge(ChallengeAsk { name: "alice".to_owned() });
-    assert_eq!(desk.code(LANE, ask()), Code::RelayBusy);
-    // One that is answered makes room for one.
-    assert!(matches!(desk.said(LANE, register(&last, "alice")), Said::Registered(_)));
-    assert!(matches!(desk.said(LANE, ask()), Said::Challenge(_)));
-    assert_eq!(desk.code(LANE, ask()), Code::RelayBusy);
+    let ask = |name: &str| Ask::Challenge(ChallengeAsk { name: name.to_owned() });
+    let given = |said: Said| match said {
+        Said::Challenge(Challenge { nonce, until_ms, .. }) => (nonce, until_ms),
+        other => panic!("{other:?}"),
+    };
+    let asked = desk.frame(ask("alice"));
+    let first = given(desk.answer_to(LANE, &asked));
+    desk.now = desk.now.after(CHALLENGE_FOR);
+    assert_eq!(given(desk.answer_to(LANE, &asked)), first, "until its time is over");
+    assert_ne!(given(desk.answer_to(OTHER_LANE, &asked)), first, "on another lane it is another request");
+    desk.now = desk.now.after(Duration(1));
+    let second = given(desk.answer_to(LANE, &asked));
+    assert_ne!(second, first);
+    // Another request takes its place.
+    let proof = |(nonce, until_ms): (Vec<u8>, u64)| Proof { relay_key: RELAY.0.to_vec(), nonce, name: "alice".to_owned(), until_ms };
+    let third = given(desk.said(LANE, ask("alice")));
+    assert_eq!(desk.code(LANE, register(&proof(second), "alice")), Code::ChallengeUnknown);
+    assert!(matches!(desk.said(LANE, register(&proof(third.clone()), "alice")), Said::Registered(_)));
+    let fourth = given(desk.said(LANE, ask("alice")));
+    assert_ne!(fourth, third, "one that was answered is no longer open");
+}
+
+#[test]
+fn past_the_most_challenges_the_one_that_was_opened_first_goes_and_nobody_is_refused() {
+    // Given Alice's, and as many as others have open after hers.
+    let crowded = |others: usize| {
+        let mut desk = Desk::new();
+        let proof = desk.proof(LANE, "alice");
+        for number in 1..=others {
+            let (mut nonce, mut tag) = ([0; 32], [0; 16]);
+            nonce[..8].copy_from_slice(&number.to_be_bytes());
+            tag[..8].copy_from_slice(&number.to_be_bytes());
+            let name = Name::parse("bob").expect("a name").key();
+            let challenge = OpenChallenge { name, tag: LaneTag(tag), asked: FrameId(nonce), until: desk.now };
+            desk.store.put_challenge(nonce, &challenge).expect("a store in memory");
+        }
+        let registered = desk.said(LANE, register(&proof, "alice"));
+        (desk, registered)
+    };
+    assert!(matches!(crowded(CHALLENGES_MAX - 1).1, Said::Registered(_)));
+    let (mut desk, registered) = crowded(CHALLENGES_MAX);
+    assert_eq!(code(registered), Code::ChallengeUnknown);
+    assert!(matches!(desk.register_as(LANE, "alice", "alice"), Said::Registered(_)), "asked again, she is let in");
 }
 
 #[test]

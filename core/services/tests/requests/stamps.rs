@@ -268,6 +268,30 @@ fn an_ask_that_finds_no_package_is_answered_so_again() {
 }
 
 #[test]
+fn a_key_package_costs_more_as_the_relay_remembers_more_stamps_as_spent() {
+    let (mut desk, mailbox) = desk();
+    desk.publish(LANE, 50, None);
+    let most = u64::try_from(thicket_types::limits::STAMPS_SPENT_MAX).expect("small");
+    let mut spent = 0;
+    let mut needed_at = |desk: &mut Desk, count: u64| {
+        for number in spent..count {
+            let mut digest = [0; 32];
+            digest[..8].copy_from_slice(&number.to_be_bytes());
+            desk.store.spend(thicket_types::ids::Digest(digest), desk.now).expect("there is room");
+        }
+        spent = count;
+        bits(desk.said(OTHER_LANE, Ask::KeyPackage(key_package_ask("bob"))))
+    };
+    assert_eq!(needed_at(&mut desk, 0), BITS);
+    for tenths in 1..=10 {
+        let reached = (most * tenths).div_ceil(10);
+        let more = u32::try_from(tenths).expect("small");
+        assert_eq!((needed_at(&mut desk, reached - 1), needed_at(&mut desk, reached)), (BITS + more - 1, BITS + more));
+    }
+    assert_eq!(bits(desk.said(OTHER_LANE, Ask::Put(put(mailbox, ENVELOPE)))), BITS, "a put is not dearer for it");
+}
+
+#[test]
 fn a_relay_that_can_remember_no_further_stamp_is_busy_for_asks_alone() {
     let (mut desk, mailbox) = desk();
     desk.publish(LANE, 50, None);
@@ -277,7 +301,7 @@ fn a_relay_that_can_remember_no_further_stamp_is_busy_for_asks_alone() {
         desk.store.spend(thicket_types::ids::Digest(digest), desk.now).expect("there is room");
     }
     let nonce = desk.nonce();
-    let frame = ask(&desk, &nonce, BITS);
+    let frame = ask(&desk, &nonce, BITS + 10);
     assert_eq!(code(desk.answer_to(OTHER_LANE, &frame)), Code::RelayBusy);
     assert_eq!(desk.fetched(LANE).key_packages, 50, "no package is lost by that");
     let stamp = desk.put_stamp(mailbox, ENVELOPE, BITS);

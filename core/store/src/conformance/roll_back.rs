@@ -93,7 +93,7 @@ pub(super) fn roll_back_takes_back_challenges_and_the_order_of_key_packages(stor
     store.put_challenge([1; 32], &challenge("alice", Stamp(5))).expect("kept");
     store.add_key_packages(&alice, SUITE, &[vec![1], vec![2], vec![3]], Some(&[9])).expect("added");
     store.commit().expect("durable");
-    store.put_challenge([2; 32], &challenge("alice", Stamp(5))).expect("kept");
+    store.put_challenge([2; 32], &challenge_on(2, "alice", Stamp(5))).expect("kept");
     assert_eq!(store.take_challenge([1; 32]), Ok(Some(challenge("alice", Stamp(5)))));
     take(store);
     take(store);

@@ -4,28 +4,51 @@ use thicket_types::time::Duration;
 
 pub(super) fn challenge_is_taken_once(store: &mut impl Store) {
     store.put_challenge([1; 32], &challenge("alice", Stamp(5))).expect("kept");
-    store.put_challenge([2; 32], &challenge("bob", Stamp(6))).expect("kept");
+    store.put_challenge([2; 32], &challenge_on(2, "bob", Stamp(6))).expect("kept");
     assert_eq!(store.take_challenge([1; 32]), Ok(Some(challenge("alice", Stamp(5)))));
     assert_eq!(store.take_challenge([1; 32]), Ok(None));
     assert_eq!(store.take_challenge([3; 32]), Ok(None));
-    assert_eq!(store.take_challenge([2; 32]), Ok(Some(challenge("bob", Stamp(6)))));
+    assert_eq!(store.take_challenge([2; 32]), Ok(Some(challenge_on(2, "bob", Stamp(6)))));
 }
 
-pub(super) fn challenges_are_bounded_and_end(store: &mut impl Store) {
-    let nonce = |number: usize| digest(u64::try_from(number).expect("small")).0;
-    for number in 0..CHALLENGES_MAX {
-        let until = if number == 0 { Stamp(10) } else { Stamp(11) };
-        store.put_challenge(nonce(number), &challenge("alice", until)).expect("kept");
+pub(super) fn lane_has_one_challenge_open(store: &mut impl Store) {
+    assert_eq!(store.challenge_of(tag(1)), Ok(None));
+    store.put_challenge([1; 32], &challenge("alice", Stamp(5))).expect("kept");
+    store.put_challenge([2; 32], &challenge_on(2, "alice", Stamp(5))).expect("kept");
+    store.commit().expect("durable");
+    assert_eq!(store.challenge_of(tag(1)), Ok(Some(([1; 32], challenge("alice", Stamp(5))))));
+    store.put_challenge([3; 32], &challenge("bob", Stamp(6))).expect("kept");
+    assert_eq!(store.challenge_of(tag(1)), Ok(Some(([3; 32], challenge("bob", Stamp(6))))));
+    assert_eq!(store.take_challenge([1; 32]), Ok(None), "it was replaced");
+    store.roll_back().expect("rolled back");
+    assert_eq!(store.challenge_of(tag(1)), Ok(Some(([1; 32], challenge("alice", Stamp(5))))));
+    assert_eq!(store.take_challenge([3; 32]), Ok(None));
+    assert_eq!(store.take_challenge([1; 32]), Ok(Some(challenge("alice", Stamp(5)))));
+    assert_eq!(store.challenge_of(tag(1)), Ok(None), "it was answered");
+    assert_eq!(store.take_challenge([2; 32]), Ok(Some(challenge_on(2, "alice", Stamp(5)))), "another lane's stands");
+}
+
+pub(super) fn past_the_bound_the_first_challenge_goes_and_each_ends(store: &mut impl Store) {
+    let most = u64::try_from(CHALLENGES_MAX).expect("small");
+    let on = |number: u64| challenge_on(number, "alice", if number == 1 { Stamp(10) } else { Stamp(11) });
+    for number in 0..most {
+        store.put_challenge(digest(number).0, &on(number)).expect("kept");
     }
-    let one_more = challenge("alice", Stamp(20));
-    assert_eq!(store.put_challenge(nonce(CHALLENGES_MAX), &one_more), Err(StoreError::Full));
+    // One lane's newer one takes the place of its own.
+    store.put_challenge(digest(most).0, &on(5)).expect("kept");
+    assert_eq!(store.challenge_of(tag(0)), Ok(Some((digest(0).0, on(0)))));
+    store.commit().expect("durable");
+    store.put_challenge(digest(most + 1).0, &on(most)).expect("kept");
+    assert_eq!((store.take_challenge(digest(0).0), store.challenge_of(tag(0))), (Ok(None), Ok(None)));
+    assert_eq!(store.challenge_of(tag(1)), Ok(Some((digest(1).0, on(1)))));
+    store.roll_back().expect("rolled back");
+    assert_eq!(store.challenge_of(tag(0)), Ok(Some((digest(0).0, on(0)))));
     // The last moment of a challenge is still within it.
     store.clean(Stamp(10), RETENTION).expect("cleaned");
-    assert_eq!(store.put_challenge(nonce(CHALLENGES_MAX), &one_more), Err(StoreError::Full));
+    assert_eq!(store.challenge_of(tag(1)), Ok(Some((digest(1).0, on(1)))));
     store.clean(Stamp(11), RETENTION).expect("cleaned");
-    assert_eq!(store.take_challenge(nonce(0)), Ok(None));
-    assert_eq!(store.take_challenge(nonce(1)), Ok(Some(challenge("alice", Stamp(11)))));
-    assert_eq!(store.put_challenge(nonce(CHALLENGES_MAX), &one_more), Ok(()));
+    assert_eq!((store.take_challenge(digest(1).0), store.challenge_of(tag(1))), (Ok(None), Ok(None)));
+    assert_eq!(store.take_challenge(digest(0).0), Ok(Some(on(0))));
 }
 
 pub(super) fn lane_has_one_name_and_name_has_one_lane(store: &mut impl Store) {
@@ -158,7 +181,9 @@ pub(super) fn spent_stamps_are_bounded(store: &mut impl Store) {
     }
     assert_eq!(store.spend(digest(stamps), Stamp(11)), Err(StoreError::Full));
     assert_eq!(store.spend(digest(5), Stamp(11)), Ok(false), "what was spent is known, however full it is");
+    assert_eq!(store.stamps_spent(), Ok(stamps));
     store.clean(Stamp(11), RETENTION).expect("cleaned");
+    assert_eq!(store.stamps_spent(), Ok(stamps - 1));
     assert_eq!(store.spend(digest(stamps), Stamp(11)), Ok(true));
     assert_eq!(store.spend(digest(stamps + 1), Stamp(11)), Err(StoreError::Full));
 }
@@ -174,18 +199,23 @@ pub(super) fn answers_are_remembered_by_lane_and_frame(store: &mut impl Store) {
     assert_eq!(store.answer(tag(2), frame(2)), Ok(None));
 }
 
-pub(super) fn answers_are_bounded_and_end(store: &mut impl Store) {
+pub(super) fn past_the_bound_the_first_answer_goes_and_each_ends(store: &mut impl Store) {
     let answers = u64::try_from(RELAY_ANSWERS_MAX).expect("small");
     for number in 0..answers {
-        let at = if number == 0 { Stamp(10) } else { Stamp(11) };
+        let at = if number == 1 { Stamp(10) } else { Stamp(11) };
         store.remember_answer(tag(1), frame(number), &[1], at).expect("remembered");
     }
-    assert_eq!(store.remember_answer(tag(1), frame(answers), &[1], Stamp(12)), Err(StoreError::Full));
-    assert_eq!(store.remember_answer(tag(1), frame(0), &[2], Stamp(10)), Ok(()));
+    store.commit().expect("durable");
+    // The same one again takes no other's place, and is the newest.
+    store.remember_answer(tag(1), frame(0), &[2], Stamp(11)).expect("remembered");
+    assert_eq!((store.answer(tag(1), frame(0)), store.answer(tag(1), frame(1))), (Ok(Some(vec![2])), Ok(Some(vec![1]))));
+    store.remember_answer(tag(1), frame(answers), &[3], Stamp(12)).expect("remembered");
+    assert_eq!((store.answer(tag(1), frame(1)), store.answer(tag(1), frame(answers))), (Ok(None), Ok(Some(vec![3]))));
+    store.roll_back().expect("rolled back");
+    assert_eq!((store.answer(tag(1), frame(0)), store.answer(tag(1), frame(1))), (Ok(Some(vec![1])), Ok(Some(vec![1]))));
+    assert_eq!(store.answer(tag(1), frame(answers)), Ok(None));
     store.clean(Stamp(10).after(RELAY_ANSWERS_FOR), RETENTION).expect("cleaned");
-    assert_eq!(store.answer(tag(1), frame(0)), Ok(Some(vec![2])));
-    store.clean(Stamp(10).after(RELAY_ANSWERS_FOR).after(Duration(1)), RETENTION).expect("cleaned");
-    assert_eq!(store.answer(tag(1), frame(0)), Ok(None));
     assert_eq!(store.answer(tag(1), frame(1)), Ok(Some(vec![1])));
-    assert_eq!(store.remember_answer(tag(1), frame(answers), &[1], Stamp(12)), Ok(()));
+    store.clean(Stamp(10).after(RELAY_ANSWERS_FOR).after(Duration(1)), RETENTION).expect("cleaned");
+    assert_eq!((store.answer(tag(1), frame(0)), store.answer(tag(1), frame(1))), (Ok(Some(vec![1])), Ok(None)));
 }

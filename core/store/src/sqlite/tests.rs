@@ -1,7 +1,7 @@
 use super::*;
 use crate::conformance::{
-    SESSION, SUITE, Seen, account, digest, filled, frame, item, last_resort, mailbox, name, open, package, put, put_by, seen, tag,
-    two_accounts,
+    SESSION, SUITE, Seen, account, challenge, digest, filled, frame, item, last_resort, mailbox, name, open, package, put, put_by, seen,
+    tag, two_accounts,
 };
 use rusqlite::types::Value;
 use tempfile::TempDir;
@@ -35,7 +35,7 @@ fn reopened_store_has_what_was_committed_and_no_lanes() {
     let path = folder.path().join("relay.db");
     let mut store = open(&path);
     filled(&mut store);
-    store.put_challenge([1; 32], &OpenChallenge { name: name("alice"), tag: tag(1), until: Stamp(5) }).expect("kept");
+    store.put_challenge([1; 32], &challenge("alice", Stamp(5))).expect("kept");
     store.remove_items(mailbox(1), &[4]).expect("removed");
     assert_eq!(store.take_key_package(&name("alice"), &[SUITE]), Ok(Some(package(1))));
     assert_eq!(store.spend(digest(1), Stamp(5)), Ok(true));
@@ -93,7 +93,7 @@ fn names_are_in_the_account_table_alone() {
     let path = folder.path().join("relay.db");
     let mut store = open(&path);
     filled(&mut store);
-    store.put_challenge([1; 32], &OpenChallenge { name: name("alice"), tag: tag(1), until: Stamp(5) }).expect("kept");
+    store.put_challenge([1; 32], &challenge("alice", Stamp(5))).expect("kept");
     store.commit().expect("durable");
     drop(store);
     let conn = raw(&path);

@@ -86,10 +86,10 @@ impl Store for Failing {
         set_mailbox_key(name: &NameKey, statement: &[u8], signature: &[u8]) -> ();
         generation(name: &NameKey) -> Option<[u8; 16]>;
         set_generation(name: &NameKey, generation: [u8; 16]) -> ();
-        add_key_packages(name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> ();
+        add_key_packages(name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>, at: Stamp) -> ();
         remove_key_packages(name: &NameKey) -> ();
-        take_key_package(name: &NameKey, suites: &[u32]) -> Option<StoredKeyPackage>;
-        key_packages(name: &NameKey) -> Stock;
+        take_key_package(name: &NameKey, suites: &[u32], from: Stamp) -> Option<StoredKeyPackage>;
+        key_packages(name: &NameKey, from: Stamp) -> Stock;
         set_capabilities(mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> ();
         capability(mailbox: MailboxId, capability: Digest) -> bool;
         spend(stamp: Digest, until: Stamp) -> bool;

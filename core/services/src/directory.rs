@@ -3,8 +3,10 @@
 use crate::session::{Owned, mailbox_key_of, name};
 use crate::{Done, Refused, Reply, Scope, failed, refusal, stamp};
 use thicket_types::error::Code;
-use thicket_types::limits::{KEY_PACKAGE_LEN_MAX, KEY_PACKAGES, SUITES_MAX};
-use thicket_types::ports::StoredKeyPackage;
+use thicket_types::limits::{KEY_PACKAGE_FOR, KEY_PACKAGE_LEN_MAX, KEY_PACKAGES, SUITES_MAX};
+use thicket_types::name::NameKey;
+use thicket_types::ports::{Stock, StoredKeyPackage};
+use thicket_types::time::Stamp;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::{
     Entry, KeyPackage, KeyPackageAsk, Lookup, MailboxKey, MailboxKeyPublished, PublishKeyPackages, PublishMailboxKey, Published,
@@ -17,8 +19,8 @@ pub(crate) fn publish(scope: &mut Scope<'_>, Owned { key, .. }: &Owned, publish:
         return Err(Code::MalformedRequest.into());
     }
     let fits = |package: &[u8]| (1..=KEY_PACKAGE_LEN_MAX).contains(&package.len());
-    let stock = if *replaces { 0 } else { scope.store.key_packages(key).map_err(failed)?.one_time };
-    let room = KEY_PACKAGES.saturating_mul(2).saturating_sub(stock);
+    let left = if *replaces { 0 } else { stock(scope, key)?.one_time };
+    let room = KEY_PACKAGES.saturating_mul(2).saturating_sub(left);
     if u32::try_from(one_time.len()).map_or(true, |count| count > room) || !one_time.iter().all(|package| fits(package)) {
         return Err(Code::TooLarge.into());
     }
@@ -29,8 +31,8 @@ pub(crate) fn publish(scope: &mut Scope<'_>, Owned { key, .. }: &Owned, publish:
         scope.store.remove_key_packages(key).map_err(failed)?;
     }
     let last_resort = (!last_resort.is_empty()).then_some(last_resort.as_slice());
-    scope.store.add_key_packages(key, *suite, one_time, last_resort).map_err(failed)?;
-    let key_packages = scope.store.key_packages(key).map_err(failed)?.one_time;
+    scope.store.add_key_packages(key, *suite, one_time, last_resort, scope.now).map_err(failed)?;
+    let key_packages = stock(scope, key)?.one_time;
     Ok(Said::Published(Published { key_packages }).into())
 }
 
@@ -50,6 +52,16 @@ pub(crate) fn lookup(scope: &mut Scope<'_>, lookup: &Lookup) -> Done {
     Ok(Said::Entry(entry).into())
 }
 
+/// What there is of a name's key packages that is fresh: what its owner is told, and what others are given.
+pub(crate) fn stock(scope: &mut Scope<'_>, key: &NameKey) -> Result<Stock, Code> {
+    scope.store.key_packages(key, fresh_from(scope.now)).map_err(failed)
+}
+
+/// When a key package that is fresh now came at the earliest, by this relay's clock: a package says nothing of its own age.
+fn fresh_from(now: Stamp) -> Stamp {
+    Stamp(now.0.saturating_sub(KEY_PACKAGE_FOR.0))
+}
+
 /// Gives a key package out for a stamp, whose bits rise as the one-time ones run out.
 pub(crate) fn key_package(scope: &mut Scope<'_>, nonce: &[u8], ask: &KeyPackageAsk) -> Done {
     let KeyPackageAsk { name: text, suites, stamp: given } = ask;
@@ -61,8 +73,8 @@ pub(crate) fn key_package(scope: &mut Scope<'_>, nonce: &[u8], ask: &KeyPackageA
         return Err(Code::TooLarge.into());
     }
     scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?;
-    let (stock, spent) = (scope.store.key_packages(&key).map_err(failed)?, scope.store.stamps_spent().map_err(failed)?);
-    let bits = stamp::ask_bits(scope.policy, stock, spent);
+    let (left, spent) = (stock(scope, &key)?, scope.store.stamps_spent().map_err(failed)?);
+    let bits = stamp::ask_bits(scope.policy, left, spent);
     let held = stamp::held(scope, given.as_ref(), || stamp::ask_purpose(scope.verify, nonce, text), bits)?;
     let paid = held.is_some();
     if let Some(held) = held
@@ -70,7 +82,7 @@ pub(crate) fn key_package(scope: &mut Scope<'_>, nonce: &[u8], ask: &KeyPackageA
     {
         return Err(stamp::needed(bits));
     }
-    let said = match scope.store.take_key_package(&key, suites).map_err(failed)? {
+    let said = match scope.store.take_key_package(&key, suites, fresh_from(scope.now)).map_err(failed)? {
         Some(StoredKeyPackage { suite, bytes, last_resort }) => Said::KeyPackage(KeyPackage { key_package: bytes, last_resort, suite }),
         // An answer, to be remembered as such: its stamp is spent, and a repeat must not be asked for another.
         None => refusal(Refused::from(Code::NoKeyPackage)),

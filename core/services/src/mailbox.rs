@@ -6,7 +6,7 @@
 //! ```
 
 use crate::session::Owned;
-use crate::{Done, Refused, Reply, Scope, failed, stamp};
+use crate::{Done, Refused, Reply, Scope, directory, failed, stamp};
 use alloc::vec::Vec;
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, FrameId, MailboxId};
@@ -83,7 +83,7 @@ pub(crate) fn fetch(scope: &mut Scope<'_>, Owned { key, account, .. }: &Owned, f
     let mailbox = account.mailbox;
     let items = scope.store.items(mailbox, fetch.items_max.min(FETCH_ITEMS_MAX)).map_err(failed)?;
     let waiting = u32::try_from(scope.store.count(mailbox).map_err(failed)?).unwrap_or(u32::MAX);
-    let Stock { one_time, last_resort } = scope.store.key_packages(key).map_err(failed)?;
+    let Stock { one_time, last_resort } = directory::stock(scope, key)?;
     Ok(Reply { items, ..Said::Fetched(Fetched { waiting, key_packages: one_time, last_resort }).into() })
 }
 

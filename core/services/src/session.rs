@@ -1,6 +1,6 @@
 //! Who a lane belongs to: challenge, registration, login.
 
-use crate::{Done, Refused, Scope, failed};
+use crate::{Done, Refused, Scope, directory, failed};
 use alloc::string::String;
 use alloc::vec;
 use prost::Message;
@@ -141,7 +141,7 @@ pub(crate) fn login(scope: &mut Scope<'_>, login: &Login) -> Done {
     let generation = next_generation(scope, &key, &said)?;
     scope.store.bind_lane(scope.tag, &key, session).map_err(failed)?;
     scope.store.set_generation(&key, generation).map_err(failed)?;
-    let Stock { one_time, last_resort } = scope.store.key_packages(&key).map_err(failed)?;
+    let Stock { one_time, last_resort } = directory::stock(scope, &key)?;
     Ok(Said::LoggedIn(LoggedIn { mailbox: account.mailbox.0.to_vec(), key_packages: one_time, last_resort }).into())
 }
 

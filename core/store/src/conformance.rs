@@ -52,6 +52,8 @@ conformance! {
         key_packages_are_taken_by_suite_in_the_asked_order,
         last_resort_is_marked_when_it_is_given_until_a_new_one_comes,
         last_resorts_are_bounded_by_suite,
+        stale_one_time_packages_are_not_given_and_go_and_the_last_resort_is_given_for_ever,
+        clean_of_key_packages_can_be_rolled_back,
     }
 
     volatile {
@@ -198,7 +200,7 @@ pub(crate) fn filled(store: &mut impl Store) {
     store.set_generation(&name("alice"), [1; 16]).expect("set");
     store.set_capabilities(mailbox(1), &[digest(1), digest(2)], &[]).expect("added");
     put_by(store, 1, Quota::Capability(digest(1)), 4, Stamp(4));
-    store.add_key_packages(&name("alice"), SUITE, &[vec![1], vec![2]], Some(&[9])).expect("added");
+    store.add_key_packages(&name("alice"), SUITE, &[vec![1], vec![2]], Some(&[9]), Stamp(0)).expect("added");
     store.bind_lane(tag(1), &name("alice"), SESSION).expect("bound");
     store.bind_lane(tag(2), &name("bob"), SESSION).expect("bound");
     store.remember_answer(tag(1), frame(1), &[1], Stamp(1)).expect("remembered");
@@ -234,8 +236,9 @@ pub(crate) struct Seen {
 pub(crate) fn seen(store: &mut impl Store) -> Seen {
     let names = [name("alice"), name("bob"), name("carol")];
     let read = "read";
-    let mut seen_account =
-        |name: &NameKey| (store.account(name).expect(read), store.generation(name).expect(read), store.key_packages(name).expect(read));
+    let mut seen_account = |name: &NameKey| {
+        (store.account(name).expect(read), store.generation(name).expect(read), store.key_packages(name, Stamp(0)).expect(read))
+    };
     Seen {
         directory: names.iter().map(&mut seen_account).collect(),
         mailboxes: (0..5).map(|number| seen_mailbox(store, mailbox(number))).collect(),

@@ -5,7 +5,7 @@ use crate::undo::Undo;
 use crate::volatile::Volatile;
 use std::collections::{BTreeMap, VecDeque};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
-use thicket_types::limits::{LAST_RESORTS_MAX, MAILBOX_FRAMES_MAX};
+use thicket_types::limits::{KEY_PACKAGE_FOR, LAST_RESORTS_MAX, MAILBOX_FRAMES_MAX};
 use thicket_types::name::NameKey;
 use thicket_types::ports::{
     Account, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, Store, StoreError, StoredKeyPackage,
@@ -29,8 +29,8 @@ struct Data {
 
 #[derive(Clone, Default)]
 struct KeyPackages {
-    /// By suite, oldest first.
-    one_time: BTreeMap<u32, VecDeque<Vec<u8>>>,
+    /// By suite, oldest first, with when it came.
+    one_time: BTreeMap<u32, VecDeque<(Stamp, Vec<u8>)>>,
     /// By suite.
     last_resort: BTreeMap<u32, LastResort>,
 }
@@ -39,6 +39,7 @@ struct KeyPackages {
 struct LastResort {
     bytes: Vec<u8>,
     given: bool,
+    at: Stamp,
 }
 
 #[derive(Clone)]
@@ -128,17 +129,32 @@ impl MemoryStore {
         }
     }
 
-    /// Takes the oldest one-time package of a suite out.
-    fn take_one_time(&mut self, name: &NameKey, suite: u32) -> Option<Vec<u8>> {
+    /// Takes the oldest one-time package of a suite out that came at `from` or later.
+    fn take_one_time(&mut self, name: &NameKey, suite: u32, from: Stamp) -> Option<Vec<u8>> {
         let one_time = &mut self.kept.data.key_packages.get_mut(name)?.one_time;
         let of_suite = one_time.get_mut(&suite)?;
-        let bytes = of_suite.pop_front()?;
+        let place = of_suite.iter().position(|(at, _)| *at >= from)?;
+        let (at, bytes) = of_suite.remove(place)?;
         if of_suite.is_empty() {
             one_time.remove(&suite);
         }
-        let (name, back) = (name.clone(), bytes.clone());
-        self.kept.step(move |data| data.key_packages.entry(name).or_default().one_time.entry(suite).or_default().push_front(back));
+        let (name, back) = (name.clone(), (at, bytes.clone()));
+        self.kept.step(move |data| data.key_packages.entry(name).or_default().one_time.entry(suite).or_default().insert(place, back));
         Some(bytes)
+    }
+
+    /// Removes one-time packages that came before a time.
+    fn remove_one_time_before(&mut self, before: Stamp) {
+        let has_stale = |kept: &KeyPackages| kept.one_time.values().flatten().any(|(at, _)| *at < before);
+        let stale: Vec<NameKey> =
+            self.kept.data.key_packages.iter().filter(|(_, kept)| has_stale(kept)).map(|(name, _)| name.clone()).collect();
+        for name in stale {
+            let mut kept = self.kept.data.key_packages.get(&name).cloned().unwrap_or_default();
+            for of_suite in kept.one_time.values_mut() {
+                of_suite.retain(|(at, _)| *at >= before);
+            }
+            self.kept.insert(|data| &mut data.key_packages, name, kept);
+        }
     }
 
     /// Gives the last-resort package of a suite, and marks it as given out.
@@ -238,7 +254,14 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn add_key_packages(&mut self, name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), StoreError> {
+    fn add_key_packages(
+        &mut self,
+        name: &NameKey,
+        suite: u32,
+        one_time: &[Vec<u8>],
+        last_resort: Option<&[u8]>,
+        at: Stamp,
+    ) -> Result<(), StoreError> {
         if !self.kept.data.accounts.contains_key(name) {
             return Err(StoreError::Failed);
         }
@@ -249,11 +272,12 @@ impl Store for MemoryStore {
                 return Err(StoreError::Full);
             }
             // The same bytes again are no new package.
-            let given = before.is_some_and(|before| before.given && before.bytes == bytes);
-            kept.last_resort.insert(suite, LastResort { bytes: bytes.to_vec(), given });
+            let same = before.filter(|before| before.bytes == bytes);
+            let (given, at) = same.map_or((false, at), |same| (same.given, same.at));
+            kept.last_resort.insert(suite, LastResort { bytes: bytes.to_vec(), given, at });
         }
         if !one_time.is_empty() {
-            kept.one_time.entry(suite).or_default().extend(one_time.iter().cloned());
+            kept.one_time.entry(suite).or_default().extend(one_time.iter().map(|bytes| (at, bytes.clone())));
         }
         self.kept.insert(|data| &mut data.key_packages, name.clone(), kept);
         Ok(())
@@ -267,9 +291,9 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn take_key_package(&mut self, name: &NameKey, suites: &[u32]) -> Result<Option<StoredKeyPackage>, StoreError> {
+    fn take_key_package(&mut self, name: &NameKey, suites: &[u32], from: Stamp) -> Result<Option<StoredKeyPackage>, StoreError> {
         for suite in suites {
-            if let Some(bytes) = self.take_one_time(name, *suite) {
+            if let Some(bytes) = self.take_one_time(name, *suite, from) {
                 return Ok(Some(StoredKeyPackage { suite: *suite, bytes, last_resort: false }));
             }
         }
@@ -281,12 +305,13 @@ impl Store for MemoryStore {
         Ok(None)
     }
 
-    fn key_packages(&mut self, name: &NameKey) -> Result<Stock, StoreError> {
+    fn key_packages(&mut self, name: &NameKey, from: Stamp) -> Result<Stock, StoreError> {
         let Some(KeyPackages { one_time, last_resort }) = self.kept.data.key_packages.get(name) else {
             return Ok(Stock::default());
         };
-        let count: usize = one_time.values().map(VecDeque::len).sum();
-        Ok(Stock { one_time: u32::try_from(count).unwrap_or(u32::MAX), last_resort: last_resort.values().any(|package| !package.given) })
+        let count = one_time.values().flatten().filter(|(at, _)| *at >= from).count();
+        let last_resort = last_resort.values().any(|package| !package.given && package.at >= from);
+        Ok(Stock { one_time: u32::try_from(count).unwrap_or(u32::MAX), last_resort })
     }
 
     fn set_capabilities(&mut self, mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> Result<(), StoreError> {
@@ -395,6 +420,7 @@ impl Store for MemoryStore {
 
     fn clean(&mut self, now: Stamp, retention: Duration) -> Result<u64, StoreError> {
         self.volatile.clean(now);
+        self.remove_one_time_before(Stamp(now.0.saturating_sub(KEY_PACKAGE_FOR.0)));
         let past = self.kept.data.frames.iter().filter(|(_, (at, _))| now.since(*at) > retention);
         let past: Vec<(MailboxId, u64)> = past.map(|((mailbox, _), (_, place))| (*mailbox, *place)).collect();
         let mut removed = 0;

@@ -20,12 +20,12 @@ pub use trouble::{BackupError, OpenError};
 use crate::capabilities::{Changes, changes};
 use crate::volatile::Volatile;
 use rusqlite::{Connection, OpenFlags};
-use schema::{INDEX_BY_PLACE, TABLES, VERSION};
+use schema::{INDEX_BY_PLACE, INDICES_BY_AGE, TABLES, VERSION};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{self, Path};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
-use thicket_types::limits::{CLEAN_FRAMES_MAX, LAST_RESORTS_MAX, MAILBOX_FRAMES_MAX};
+use thicket_types::limits::{CLEAN_FRAMES_MAX, KEY_PACKAGE_FOR, LAST_RESORTS_MAX, MAILBOX_FRAMES_MAX};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
     Account, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, Store, StoreError, StoredKeyPackage,
@@ -75,6 +75,8 @@ impl SqliteStore {
             conn.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))?;
         }
         conn.execute_batch(INDEX_BY_PLACE)?;
+        schema::add_ages(&conn)?;
+        conn.execute_batch(INDICES_BY_AGE)?;
         Ok(SqliteStore { conn, volatile: Volatile::default(), accounts: None, writing: false, spoiled: false })
     }
 
@@ -217,16 +219,23 @@ impl Store for SqliteStore {
         self.change_account(name, |conn, name| directory::set_generation(conn, name, generation))
     }
 
-    fn add_key_packages(&mut self, name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), StoreError> {
+    fn add_key_packages(
+        &mut self,
+        name: &NameKey,
+        suite: u32,
+        one_time: &[Vec<u8>],
+        last_resort: Option<&[u8]>,
+        at: Stamp,
+    ) -> Result<(), StoreError> {
         let account = self.account_number(name)?.ok_or(StoreError::Failed)?;
         if last_resort.is_some() && self.read(|conn| directory::other_last_resorts(conn, account, suite))? >= LAST_RESORTS_MAX {
             return Err(StoreError::Full);
         }
         self.write(|conn| {
             for package in one_time {
-                directory::add_one_time(conn, account, suite, package)?;
+                directory::add_one_time(conn, account, suite, package, integer(at.0))?;
             }
-            last_resort.map_or(Ok(()), |package| directory::replace_last_resort(conn, account, suite, package))
+            last_resort.map_or(Ok(()), |package| directory::replace_last_resort(conn, account, suite, package, integer(at.0)))
         })
     }
 
@@ -235,12 +244,12 @@ impl Store for SqliteStore {
         self.write(|conn| directory::remove_key_packages(conn, account))
     }
 
-    fn take_key_package(&mut self, name: &NameKey, suites: &[u32]) -> Result<Option<StoredKeyPackage>, StoreError> {
+    fn take_key_package(&mut self, name: &NameKey, suites: &[u32], from: Stamp) -> Result<Option<StoredKeyPackage>, StoreError> {
         let Some(account) = self.account_number(name)? else {
             return Ok(None);
         };
         for suite in suites {
-            if let Some((number, package)) = self.read(|conn| directory::one_time(conn, account, *suite))? {
+            if let Some((number, package)) = self.read(|conn| directory::one_time(conn, account, *suite, integer(from.0)))? {
                 self.write(|conn| directory::remove_one_time(conn, number))?;
                 return Ok(Some(package));
             }
@@ -256,8 +265,8 @@ impl Store for SqliteStore {
         Ok(None)
     }
 
-    fn key_packages(&mut self, name: &NameKey) -> Result<Stock, StoreError> {
-        self.read(|conn| directory::stock(conn, name))
+    fn key_packages(&mut self, name: &NameKey, from: Stamp) -> Result<Stock, StoreError> {
+        self.read(|conn| directory::stock(conn, name, integer(from.0)))
     }
 
     fn set_capabilities(&mut self, mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> Result<(), StoreError> {
@@ -376,6 +385,13 @@ impl Store for SqliteStore {
 
     fn clean(&mut self, now: Stamp, retention: Duration) -> Result<u64, StoreError> {
         self.volatile.clean(now);
+        if self.read(directory::has_untimed)? {
+            self.write(|conn| directory::time_untimed(conn, integer(now.0)))?;
+        }
+        let stale = integer(now.0.saturating_sub(KEY_PACKAGE_FOR.0));
+        if self.read(|conn| directory::has_one_time_before(conn, stale))? {
+            self.write(|conn| directory::remove_one_time_before(conn, stale, CLEAN_FRAMES_MAX))?;
+        }
         let before = integer(now.0.saturating_sub(retention.0));
         let past = self.read(|conn| mailboxes::frames_before(conn, before, CLEAN_FRAMES_MAX))?;
         if past.is_empty() {

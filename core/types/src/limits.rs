@@ -214,6 +214,8 @@ pub const STAMP_BITS_MAX: u32 = 22;
 pub const STAMP_BITS_AHEAD: u32 = 2;
 /// Stamps that a relay remembers as spent, until their two hours are over.
 pub const STAMPS_SPENT_MAX: usize = 262_144;
+/// How long a relay gives a one-time key package out, and asks for no other last-resort one than it has.
+pub const KEY_PACKAGE_FOR: Duration = Duration::days(90);
 /// Suites of which an account has a last-resort key package.
 pub const LAST_RESORTS_MAX: usize = 16;
 /// Suites that one ask names.
@@ -226,7 +228,7 @@ pub const RELAY_TURN_MAX: u64 = 256;
 pub const RELAY_TURN_LEN_MAX: usize = 8 * 1024 * 1024;
 /// The newest places of a mailbox whose FrameIds a relay knows, also when their items are gone. As many as a client remembers.
 pub const MAILBOX_FRAMES_MAX: u64 = 65_536;
-/// FrameIds that one cleaning of a relay's store removes, each with its item: a turn never stalls for long.
+/// FrameIds that one cleaning of a relay's store removes, each with its item, and key packages: a turn never stalls for long.
 pub const CLEAN_FRAMES_MAX: u32 = 1_000;
 /// Items that one Fetch may bring.
 pub const FETCH_ITEMS_MAX: u32 = 64;

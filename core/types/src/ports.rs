@@ -324,7 +324,7 @@ pub enum PutOutcome {
 pub struct Stock {
     /// One-time packages left, of all suites.
     pub one_time: u32,
-    /// Whether there is a last-resort one that was never given out.
+    /// Whether there is a last-resort one that is fresh and was never given out.
     pub last_resort: bool,
 }
 
@@ -402,15 +402,22 @@ pub trait Store {
     /// Sets the device generation of an account.
     fn set_generation(&mut self, name: &NameKey, generation: [u8; 16]) -> Result<(), StoreError>;
 
-    /// Adds one-time key packages of a suite and replaces that suite's last-resort one, if one is given.
-    fn add_key_packages(&mut self, name: &NameKey, suite: u32, one_time: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), StoreError>;
+    /// Adds one-time key packages of a suite and replaces that suite's last-resort one, if one is given, noting that they came now.
+    fn add_key_packages(
+        &mut self,
+        name: &NameKey,
+        suite: u32,
+        one_time: &[Vec<u8>],
+        last_resort: Option<&[u8]>,
+        at: Stamp,
+    ) -> Result<(), StoreError>;
     /// Removes all key packages of an account. One that has none is no error.
     fn remove_key_packages(&mut self, name: &NameKey) -> Result<(), StoreError>;
-    /// Takes a one-time key package out, of the first of these suites that has one; without any gives the last-resort one of
-    /// the first suite that has one, notes that it was given out, and keeps it.
-    fn take_key_package(&mut self, name: &NameKey, suites: &[u32]) -> Result<Option<StoredKeyPackage>, StoreError>;
-    /// What there is of an account's key packages.
-    fn key_packages(&mut self, name: &NameKey) -> Result<Stock, StoreError>;
+    /// Takes a one-time key package out, of the first of these suites that has one that came at `from` or later; without any gives
+    /// the last-resort one of the first suite that has one, whenever it came, notes that it was given out, and keeps it.
+    fn take_key_package(&mut self, name: &NameKey, suites: &[u32], from: Stamp) -> Result<Option<StoredKeyPackage>, StoreError>;
+    /// What there is of an account's key packages that came at `from` or later.
+    fn key_packages(&mut self, name: &NameKey, from: Stamp) -> Result<Stock, StoreError>;
 
     /// Adds write capabilities to a mailbox and removes others, each named by its SHA-256. One that is there, or is not
     /// there, is no error. **Errors:** `Full` past [`crate::limits::CAPABILITIES_MAX`].
@@ -442,7 +449,8 @@ pub trait Store {
     /// goes.
     fn remember_answer(&mut self, tag: LaneTag, frame: FrameId, answer: &[u8], at: Stamp) -> Result<(), StoreError>;
 
-    /// Removes what is past its time: items after `retention`. Returns how many items went.
+    /// Removes what is past its time: items after `retention`, one-time key packages after [`crate::limits::KEY_PACKAGE_FOR`].
+    /// Returns how many items went.
     fn clean(&mut self, now: Stamp, retention: Duration) -> Result<u64, StoreError>;
     /// Makes everything since the last commit durable.
     fn commit(&mut self) -> Result<(), StoreError>;

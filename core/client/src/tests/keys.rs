@@ -164,7 +164,7 @@ fn whom_the_relay_has_no_key_package_of_is_asked_to_begin() {
     world.meeting.set_paused(false);
     world.ask("alice", Intent::AddContact { name: name("bob") });
     world.run(60_000);
-    let stock = thicket_types::ports::Store::key_packages(world.relay.store(), &name("bob").key()).expect("a store");
+    let stock = thicket_types::ports::Store::key_packages(world.relay.store(), &name("bob").key(), Stamp(0)).expect("a store");
     if stock.one_time > 0 {
         // The publication was on its way already: then there is nothing to see here.
         return;

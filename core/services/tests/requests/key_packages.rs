@@ -1,7 +1,7 @@
 use crate::desk::*;
 use thicket_types::error::Code;
 use thicket_types::ids::FrameId;
-use thicket_types::limits::{KEY_PACKAGE_LEN_MAX, KEY_PACKAGES, RELAY_ANSWERS_FOR, RELAY_ANSWERS_MAX, RETENTION};
+use thicket_types::limits::{KEY_PACKAGE_FOR, KEY_PACKAGE_LEN_MAX, KEY_PACKAGES, RELAY_ANSWERS_FOR, RELAY_ANSWERS_MAX, RETENTION};
 use thicket_types::ports::Store as _;
 use thicket_types::time::Duration;
 use thicket_types::wire::relay::answer::Said;
@@ -113,6 +113,32 @@ fn login_and_fetch_tell_the_stock_so_that_its_owner_refills_it() {
     assert_eq!(stock(&mut desk), (0, false), "the same one again is not new");
     desk.publish(LANE, 0, Some(10));
     assert_eq!(stock(&mut desk), (0, true));
+}
+
+#[test]
+fn a_stale_package_is_not_given_out_and_its_owner_is_told_of_none() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "bob");
+    desk.publish(LANE, 3, Some(9));
+    let stock = |desk: &mut Desk| {
+        let fetched = desk.fetched(LANE);
+        (fetched.key_packages, fetched.last_resort)
+    };
+    desk.now = desk.now.after(KEY_PACKAGE_FOR);
+    assert_eq!(given(take(&mut desk, &[SUITE])), (1, false, SUITE));
+    assert_eq!(stock(&mut desk), (2, true));
+    // Judged by the clock, before anything was cleaned away.
+    desk.now = desk.now.after(Duration(1));
+    assert_eq!(stock(&mut desk), (0, false), "so that its owner publishes others, if there is an owner");
+    assert_eq!(given(take(&mut desk, &[SUITE])), (9, true, SUITE), "and is reached without");
+    desk.publish(LANE, 1, Some(10));
+    assert_eq!(stock(&mut desk), (1, true));
+    assert_eq!(given(take(&mut desk, &[SUITE])), (1, false, SUITE));
+    // What is stale takes no room from what comes.
+    desk.publish(LANE, 100, Some(11));
+    desk.now = desk.now.after(KEY_PACKAGE_FOR).after(Duration(1));
+    desk.publish(LANE, 100, Some(12));
+    assert_eq!(stock(&mut desk), (100, true));
 }
 
 #[test]

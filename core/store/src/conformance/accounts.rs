@@ -11,7 +11,7 @@ pub(super) fn account_is_found_by_its_key(store: &mut impl Store) {
 pub(super) fn account_put_again_keeps_all_but_its_mailbox_key(store: &mut impl Store) {
     two_accounts(store);
     store.bind_lane(tag(1), &name("alice"), SESSION).expect("bound");
-    store.add_key_packages(&name("alice"), SUITE, &[vec![1], vec![2]], Some(&[3])).expect("added");
+    store.add_key_packages(&name("alice"), SUITE, &[vec![1], vec![2]], Some(&[3]), Stamp(0)).expect("added");
     store.set_capabilities(mailbox(1), &[digest(1)], &[]).expect("added");
     store.set_generation(&name("alice"), [4; 16]).expect("set");
     let place = put(store, 1, 7, Stamp(0));
@@ -27,7 +27,7 @@ pub(super) fn account_put_again_keeps_all_but_its_mailbox_key(store: &mut impl S
     let kept = Account { mailbox_key_statement: vec![9, 1], mailbox_key_signature: vec![9, 2], ..account("Alice", 1) };
     assert_eq!(store.account(&name("alice")), Ok(Some(kept)));
     assert_eq!(store.account(&name("bob")), Ok(Some(account("bob", 2))));
-    assert_eq!(store.key_packages(&name("alice")), Ok(Stock { one_time: 2, last_resort: true }));
+    assert_eq!(store.key_packages(&name("alice"), Stamp(0)), Ok(Stock { one_time: 2, last_resort: true }));
     assert_eq!(store.capability(mailbox(1), digest(1)), Ok(true));
     assert_eq!(store.generation(&name("alice")), Ok(Some([4; 16])));
     assert_eq!(store.items(mailbox(1), 10), Ok(vec![(place, 7_u64.to_be_bytes().to_vec())]));
@@ -84,12 +84,12 @@ pub(super) fn what_needs_an_account_fails_without_one_and_spoils_nothing(store: 
     two_accounts(store);
     let carol = name("carol");
     put(store, 1, 1, Stamp(0));
-    assert_eq!(store.add_key_packages(&carol, SUITE, &[vec![1]], Some(&[2])), Err(StoreError::Failed));
+    assert_eq!(store.add_key_packages(&carol, SUITE, &[vec![1]], Some(&[2]), Stamp(0)), Err(StoreError::Failed));
     assert_eq!(store.set_mailbox_key(&carol, &[1], &[2]), Err(StoreError::Failed));
     assert_eq!(store.set_generation(&carol, [1; 16]), Err(StoreError::Failed));
     assert_eq!(store.set_capabilities(mailbox(3), &[digest(1)], &[]), Err(StoreError::Failed));
-    assert_eq!(store.key_packages(&carol), Ok(Stock::default()));
-    assert_eq!(store.take_key_package(&carol, &[SUITE]), Ok(None));
+    assert_eq!(store.key_packages(&carol, Stamp(0)), Ok(Stock::default()));
+    assert_eq!(store.take_key_package(&carol, &[SUITE], Stamp(0)), Ok(None));
     assert_eq!(store.generation(&carol), Ok(None));
     assert_eq!(store.capability(mailbox(3), digest(1)), Ok(false));
     assert_eq!((store.count(mailbox(3)), store.count_of(mailbox(3), Quota::Requests)), (Ok(0), Ok(0)));

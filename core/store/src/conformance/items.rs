@@ -130,7 +130,7 @@ pub(super) fn place_that_was_never_given_is_no_error(store: &mut impl Store) {
 
 pub(super) fn clean_removes_what_is_past_its_time_and_nothing_else(store: &mut impl Store) {
     two_accounts(store);
-    store.add_key_packages(&name("alice"), SUITE, &[vec![1]], Some(&[9])).expect("added");
+    store.add_key_packages(&name("alice"), SUITE, &[vec![1]], Some(&[9]), Stamp(0)).expect("added");
     store.set_capabilities(mailbox(1), &[digest(1)], &[]).expect("added");
     store.bind_lane(tag(1), &name("alice"), SESSION).expect("bound");
     let gone = put(store, 1, 1, Stamp(10));
@@ -152,7 +152,7 @@ pub(super) fn clean_removes_what_is_past_its_time_and_nothing_else(store: &mut i
     put(store, 1, 2, Stamp(20));
     put(store, 2, 1, Stamp(20));
     assert_eq!(store.account(&name("alice")), Ok(Some(account("Alice", 1))));
-    assert_eq!(store.key_packages(&name("alice")), Ok(Stock { one_time: 1, last_resort: true }));
+    assert_eq!(store.key_packages(&name("alice"), Stamp(0)), Ok(Stock { one_time: 1, last_resort: true }));
     assert_eq!(store.capability(mailbox(1), digest(1)), Ok(true));
     assert_eq!(store.lane_of(mailbox(1)), Ok(Some(tag(1))));
     // A shorter retention takes what a longer one kept.

@@ -14,13 +14,13 @@ pub(super) fn roll_back_takes_back_each_kind_of_change<S: Store>(store: &mut S) 
         |store| store.set_generation(&name("bob"), [2; 16]).expect("set"),
         |store| store.bind_lane(tag(3), &name("alice"), SESSION).expect("bound"),
         |store| store.bind_lane(tag(2), &name("alice"), SESSION).expect("bound"),
-        |store| store.add_key_packages(&name("alice"), SUITE, &[vec![3]], None).expect("added"),
-        |store| store.add_key_packages(&name("bob"), 2, &[], Some(&[8])).expect("added"),
+        |store| store.add_key_packages(&name("alice"), SUITE, &[vec![3]], None, Stamp(0)).expect("added"),
+        |store| store.add_key_packages(&name("bob"), 2, &[], Some(&[8]), Stamp(0)).expect("added"),
         |store| store.bind_lane(tag(1), &name("alice"), [7; 32]).expect("bound"),
-        |store| assert_eq!(store.take_key_package(&name("alice"), &[SUITE]), Ok(Some(package(1)))),
+        |store| assert_eq!(store.take_key_package(&name("alice"), &[SUITE], Stamp(0)), Ok(Some(package(1)))),
         |store| {
             for _ in 0..3 {
-                store.take_key_package(&name("alice"), &[SUITE]).expect("taken, the last-resort one last");
+                store.take_key_package(&name("alice"), &[SUITE], Stamp(0)).expect("taken, the last-resort one last");
             }
         },
         |store| store.set_capabilities(mailbox(1), &[digest(3)], &[digest(1)]).expect("set"),
@@ -77,9 +77,9 @@ pub(super) fn roll_back_takes_back_a_mix_and_not_what_is_committed(store: &mut i
     store.bind_lane(tag(1), &name("carol"), SESSION).expect("bound");
     store.bind_lane(tag(2), &name("alice"), SESSION).expect("bound");
     store.bind_lane(tag(3), &name("bob"), SESSION).expect("bound");
-    store.add_key_packages(&name("carol"), SUITE, &[vec![1]], None).expect("added");
-    assert_eq!(store.take_key_package(&name("carol"), &[SUITE]), Ok(Some(package(1))));
-    store.add_key_packages(&name("carol"), SUITE, &[vec![2]], Some(&[3])).expect("added");
+    store.add_key_packages(&name("carol"), SUITE, &[vec![1]], None, Stamp(0)).expect("added");
+    assert_eq!(store.take_key_package(&name("carol"), &[SUITE], Stamp(0)), Ok(Some(package(1))));
+    store.add_key_packages(&name("carol"), SUITE, &[vec![2]], Some(&[3]), Stamp(0)).expect("added");
     store.roll_back().expect("rolled back");
     assert_eq!(seen(store), before);
     assert_eq!(store.put_item(&item(3, 1, &[1], Stamp(0))), Ok(PutOutcome::Unknown));
@@ -89,15 +89,15 @@ pub(super) fn roll_back_takes_back_a_mix_and_not_what_is_committed(store: &mut i
 pub(super) fn roll_back_takes_back_challenges_and_the_order_of_key_packages(store: &mut impl Store) {
     two_accounts(store);
     let alice = name("alice");
-    let take = |store: &mut dyn Store| store.take_key_package(&alice, &[SUITE]).expect("read");
+    let take = |store: &mut dyn Store| store.take_key_package(&alice, &[SUITE], Stamp(0)).expect("read");
     store.put_challenge([1; 32], &challenge("alice", Stamp(5))).expect("kept");
-    store.add_key_packages(&alice, SUITE, &[vec![1], vec![2], vec![3]], Some(&[9])).expect("added");
+    store.add_key_packages(&alice, SUITE, &[vec![1], vec![2], vec![3]], Some(&[9]), Stamp(0)).expect("added");
     store.commit().expect("durable");
     store.put_challenge([2; 32], &challenge_on(2, "alice", Stamp(5))).expect("kept");
     assert_eq!(store.take_challenge([1; 32]), Ok(Some(challenge("alice", Stamp(5)))));
     take(store);
     take(store);
-    store.add_key_packages(&alice, SUITE, &[vec![4]], Some(&[10])).expect("added");
+    store.add_key_packages(&alice, SUITE, &[vec![4]], Some(&[10]), Stamp(0)).expect("added");
     for _ in 0..3 {
         take(store);
     }

@@ -68,19 +68,20 @@ pub(super) fn other_last_resorts(conn: &Connection, account: i64, suite: u32) ->
     count.query_row(params![account, suite], |row| row.get(0))
 }
 
-pub(super) fn add_one_time(conn: &Connection, account: i64, suite: u32, package: &[u8]) -> Result<()> {
-    let mut add = conn.prepare_cached("INSERT INTO key_package (account, suite, bytes) VALUES (?1, ?2, ?3)")?;
-    add.execute(params![account, suite, package])?;
+pub(super) fn add_one_time(conn: &Connection, account: i64, suite: u32, package: &[u8], at: i64) -> Result<()> {
+    let mut add = conn.prepare_cached("INSERT INTO key_package (account, suite, bytes, at) VALUES (?1, ?2, ?3, ?4)")?;
+    add.execute(params![account, suite, package, at])?;
     Ok(())
 }
 
-/// Replaces a suite's last-resort package. The same bytes again are no new package: given out stays given out.
-pub(super) fn replace_last_resort(conn: &Connection, account: i64, suite: u32, package: &[u8]) -> Result<()> {
+/// Replaces a suite's last-resort package. The same bytes again are no new package: given out stays given out, and old stays old.
+pub(super) fn replace_last_resort(conn: &Connection, account: i64, suite: u32, package: &[u8], at: i64) -> Result<()> {
     let mut replace = conn.prepare_cached(
-        "INSERT INTO last_resort (account, suite, bytes, given) VALUES (?1, ?2, ?3, 0)
-         ON CONFLICT (account, suite) DO UPDATE SET bytes = excluded.bytes, given = given AND bytes = excluded.bytes",
+        "INSERT INTO last_resort (account, suite, bytes, given, at) VALUES (?1, ?2, ?3, 0, ?4)
+         ON CONFLICT (account, suite) DO UPDATE SET bytes = excluded.bytes, given = given AND bytes = excluded.bytes,
+         at = CASE WHEN bytes = excluded.bytes THEN at ELSE excluded.at END",
     )?;
-    replace.execute(params![account, suite, package])?;
+    replace.execute(params![account, suite, package, at])?;
     Ok(())
 }
 
@@ -90,13 +91,38 @@ pub(super) fn remove_key_packages(conn: &Connection, account: i64) -> Result<()>
     Ok(())
 }
 
-/// The oldest one-time package of a suite, with its row's number.
-pub(super) fn one_time(conn: &Connection, account: i64, suite: u32) -> Result<Option<(i64, StoredKeyPackage)>> {
-    let mut find =
-        conn.prepare_cached("SELECT number, bytes FROM key_package WHERE account = ?1 AND suite = ?2 ORDER BY number LIMIT 1")?;
-    let package = find
-        .query_row(params![account, suite], |row| Ok((row.get(0)?, StoredKeyPackage { suite, bytes: row.get(1)?, last_resort: false })));
+/// The oldest one-time package of a suite that came at `from` or later, with its row's number.
+pub(super) fn one_time(conn: &Connection, account: i64, suite: u32, from: i64) -> Result<Option<(i64, StoredKeyPackage)>> {
+    let mut find = conn.prepare_cached(
+        "SELECT number, bytes FROM key_package WHERE account = ?1 AND suite = ?2 AND (at IS NULL OR at >= ?3) ORDER BY number LIMIT 1",
+    )?;
+    let package = find.query_row(params![account, suite, from], |row| {
+        Ok((row.get(0)?, StoredKeyPackage { suite, bytes: row.get(1)?, last_resort: false }))
+    });
     package.optional()
+}
+
+pub(super) fn has_one_time_before(conn: &Connection, before: i64) -> Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM key_package WHERE at < ?1")?.exists(params![before])
+}
+
+pub(super) fn remove_one_time_before(conn: &Connection, before: i64, count_max: u32) -> Result<()> {
+    let mut remove =
+        conn.prepare_cached("DELETE FROM key_package WHERE number IN (SELECT number FROM key_package WHERE at < ?1 ORDER BY at LIMIT ?2)")?;
+    remove.execute(params![before, count_max])?;
+    Ok(())
+}
+
+/// Whether there is a package of which nobody noted when it came.
+pub(super) fn has_untimed(conn: &Connection) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM key_package WHERE at IS NULL")?.exists([])?
+        || conn.prepare_cached("SELECT 1 FROM last_resort WHERE at IS NULL")?.exists([])?)
+}
+
+pub(super) fn time_untimed(conn: &Connection, at: i64) -> Result<()> {
+    conn.prepare_cached("UPDATE key_package SET at = ?1 WHERE at IS NULL")?.execute(params![at])?;
+    conn.prepare_cached("UPDATE last_resort SET at = ?1 WHERE at IS NULL")?.execute(params![at])?;
+    Ok(())
 }
 
 pub(super) fn remove_one_time(conn: &Connection, number: i64) -> Result<()> {
@@ -118,12 +144,13 @@ pub(super) fn mark_given(conn: &Connection, number: i64) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn stock(conn: &Connection, name: &NameKey) -> Result<Stock> {
+/// What came at `from` or later.
+pub(super) fn stock(conn: &Connection, name: &NameKey, from: i64) -> Result<Stock> {
     let mut find = conn.prepare_cached(
-        "SELECT (SELECT count(*) FROM key_package WHERE account = account.number),
-                EXISTS (SELECT 1 FROM last_resort WHERE account = account.number AND given = 0)
+        "SELECT (SELECT count(*) FROM key_package WHERE account = account.number AND (at IS NULL OR at >= ?2)),
+                EXISTS (SELECT 1 FROM last_resort WHERE account = account.number AND given = 0 AND (at IS NULL OR at >= ?2))
          FROM account WHERE name_key = ?1",
     )?;
-    let stock = find.query_row(params![name.text()], |row| Ok(Stock { one_time: row.get(0)?, last_resort: row.get(1)? }));
+    let stock = find.query_row(params![name.text(), from], |row| Ok(Stock { one_time: row.get(0)?, last_resort: row.get(1)? }));
     Ok(stock.optional()?.unwrap_or_default())
 }

@@ -1,5 +1,7 @@
 //! The tables.
 
+use rusqlite::{Connection, Result};
+
 /// The schema's version, kept as SQLite's `user_version`.
 pub(super) const VERSION: i64 = 1;
 
@@ -26,7 +28,8 @@ CREATE TABLE key_package (
     number INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
     suite INTEGER NOT NULL,
-    bytes BLOB NOT NULL
+    bytes BLOB NOT NULL,
+    at INTEGER
 );
 CREATE INDEX key_package_by_suite ON key_package (account, suite);
 CREATE TABLE last_resort (
@@ -34,7 +37,8 @@ CREATE TABLE last_resort (
     account INTEGER NOT NULL,
     suite INTEGER NOT NULL,
     bytes BLOB NOT NULL,
-    given INTEGER NOT NULL
+    given INTEGER NOT NULL,
+    at INTEGER
 );
 CREATE UNIQUE INDEX last_resort_by_suite ON last_resort (account, suite);
 CREATE TABLE mailbox (
@@ -75,3 +79,21 @@ CREATE INDEX frame_by_at ON frame (at);
 /// What leads from a place to its FrameId. A store of this version that was made before has it not, and gets it at its next open;
 /// the builds that made it keep it, since SQLite does.
 pub(super) const INDEX_BY_PLACE: &str = "CREATE INDEX IF NOT EXISTS frame_by_place ON frame (mailbox, place);";
+
+/// What leads to the key packages that came before a time, and to those of which nobody noted when they came.
+pub(super) const INDICES_BY_AGE: &str = "
+CREATE INDEX IF NOT EXISTS key_package_by_at ON key_package (at);
+CREATE INDEX IF NOT EXISTS last_resort_by_at ON last_resort (at);
+";
+
+/// Adds when a key package came to a store of this version that was made before that was noted. What is there has no time, and
+/// gets that of the first cleaning; so does what the builds that made the store put into it.
+pub(super) fn add_ages(conn: &Connection) -> Result<()> {
+    for table in ["key_package", "last_resort"] {
+        let has: bool = conn.query_row("SELECT count(*) FROM pragma_table_info(?1) WHERE name = 'at'", [table], |row| row.get(0))?;
+        if !has {
+            conn.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN at INTEGER"))?;
+        }
+    }
+    Ok(())
+}

@@ -5,7 +5,7 @@ use crate::conformance::{
 };
 use rusqlite::types::Value;
 use tempfile::TempDir;
-use thicket_types::limits::RETENTION;
+use thicket_types::limits::{KEY_PACKAGE_FOR, RETENTION};
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
@@ -37,7 +37,7 @@ fn reopened_store_has_what_was_committed_and_no_lanes() {
     filled(&mut store);
     store.put_challenge([1; 32], &challenge("alice", Stamp(5))).expect("kept");
     store.remove_items(mailbox(1), &[4]).expect("removed");
-    assert_eq!(store.take_key_package(&name("alice"), &[SUITE]), Ok(Some(package(1))));
+    assert_eq!(store.take_key_package(&name("alice"), &[SUITE], Stamp(0)), Ok(Some(package(1))));
     assert_eq!(store.spend(digest(1), Stamp(5)), Ok(true));
     store.commit().expect("durable");
     let Seen { accounts, directory, mailboxes, .. } = seen(&mut store);
@@ -52,8 +52,8 @@ fn reopened_store_has_what_was_committed_and_no_lanes() {
     assert_eq!((store.lane(tag(1)), store.lane_of(mailbox(1))), (Ok(None), Ok(None)));
     assert_eq!((store.take_challenge([1; 32]), store.answer(tag(1), frame(1))), (Ok(None), Ok(None)));
     assert_eq!(store.spend(digest(1), Stamp(5)), Ok(true), "a spent stamp is forgotten");
-    assert_eq!(store.take_key_package(&name("alice"), &[SUITE]), Ok(Some(package(2))));
-    assert_eq!(store.take_key_package(&name("alice"), &[SUITE]), Ok(Some(last_resort(9))));
+    assert_eq!(store.take_key_package(&name("alice"), &[SUITE], Stamp(0)), Ok(Some(package(2))));
+    assert_eq!(store.take_key_package(&name("alice"), &[SUITE], Stamp(0)), Ok(Some(last_resort(9))));
     assert_eq!(store.put_item(&item(1, 4, &[4], Stamp(0))), Ok(PutOutcome::Repeated));
     // The newest item is gone, and its place is not given again.
     assert_eq!(put(&mut store, 1, 51, Stamp(0)), 5);
@@ -239,10 +239,14 @@ fn no_statement_of_the_mailboxes_reads_a_whole_table() {
         "DELETE FROM frame WHERE mailbox = ?1 AND id = ?2",
         "DELETE FROM frame WHERE mailbox = ?1 AND place = ?2
          AND NOT EXISTS (SELECT 1 FROM item WHERE mailbox = ?1 AND request IN (0, 1) AND place = ?2)",
-        "SELECT number, bytes FROM key_package WHERE account = ?1 AND suite = ?2 ORDER BY number LIMIT 1",
+        "SELECT number, bytes FROM key_package WHERE account = ?1 AND suite = ?2 AND (at IS NULL OR at >= ?3) ORDER BY number LIMIT 1",
+        "SELECT 1 FROM key_package WHERE at < ?1",
+        "DELETE FROM key_package WHERE number IN (SELECT number FROM key_package WHERE at < ?1 ORDER BY at LIMIT ?2)",
+        "SELECT 1 FROM key_package WHERE at IS NULL",
+        "SELECT 1 FROM last_resort WHERE at IS NULL",
         "SELECT number, given, bytes FROM last_resort WHERE account = ?1 AND suite = ?2",
-        "SELECT (SELECT count(*) FROM key_package WHERE account = account.number),
-                EXISTS (SELECT 1 FROM last_resort WHERE account = account.number AND given = 0)
+        "SELECT (SELECT count(*) FROM key_package WHERE account = account.number AND (at IS NULL OR at >= ?2)),
+                EXISTS (SELECT 1 FROM last_resort WHERE account = account.number AND given = 0 AND (at IS NULL OR at >= ?2))
          FROM account WHERE name_key = ?1",
     ] {
         let mut plan = store.conn.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).expect("a plan");
@@ -265,6 +269,46 @@ fn a_store_of_a_build_that_did_not_look_up_places_is_opened_and_does() {
     let mut store = open(&path);
     assert!(has(&store.conn));
     assert_eq!(store.put_item(&item(1, 1, &[1], Stamp(0))), Ok(PutOutcome::Repeated));
+}
+
+#[test]
+fn a_store_of_a_build_that_noted_no_times_of_key_packages_gives_them_that_of_the_first_cleaning() {
+    let folder = folder();
+    let path = folder.path().join("relay.db");
+    filled(&mut open(&path));
+    for table in ["key_package", "last_resort"] {
+        raw(&path).execute_batch(&format!("DROP INDEX {table}_by_at; ALTER TABLE {table} DROP COLUMN at")).expect("as it was");
+    }
+    let mut store = open(&path);
+    let alice = name("alice");
+    let stock = |store: &mut SqliteStore, from| store.key_packages(&alice, from).expect("read");
+    let all = Stock { one_time: 2, last_resort: true };
+    assert_eq!(stock(&mut store, Stamp(u64::MAX)), all, "none is stale before it is known when it came");
+    store.clean(Stamp(7), RETENTION).expect("cleaned");
+    store.commit().expect("durable");
+    assert_eq!((stock(&mut store, Stamp(7)), stock(&mut store, Stamp(8))), (all, Stock::default()));
+    // What such a build puts into it since.
+    store.conn.execute_batch("INSERT INTO key_package (account, suite, bytes) VALUES (1, 1, x'05')").expect("a package");
+    store.clean(Stamp(8), RETENTION).expect("cleaned");
+    assert_eq!(stock(&mut store, Stamp(8)).one_time, 1);
+    assert_eq!(store.take_key_package(&alice, &[SUITE], Stamp(8)), Ok(Some(package(5))));
+}
+
+#[test]
+fn stale_key_packages_go_in_batches() {
+    let folder = folder();
+    let mut store = open(&folder.path().join("relay.db"));
+    two_accounts(&mut store);
+    let packages = vec![vec![1]; 1_500];
+    store.add_key_packages(&name("alice"), SUITE, &packages, None, Stamp(0)).expect("added");
+    store.add_key_packages(&name("bob"), SUITE, &[vec![2]], None, Stamp(1)).expect("added");
+    store.commit().expect("durable");
+    let now = Stamp(1).after(KEY_PACKAGE_FOR);
+    for left in [501, 1, 1] {
+        store.clean(now, RETENTION).expect("cleaned");
+        store.commit().expect("durable");
+        assert_eq!(rows(&store.conn, "key_package").len(), left);
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(crate) fn capabilities() -> Capabilities {
 }
 
 /// A lifetime that can't lapse: openmls judges a received Add by the receiver's own clock, and a member who was away
-/// would fork. Freshness is judged before an Add is staged.
+/// would fork. Freshness is the relay's to judge, by when a package came to it (ADR 0021); who adds can't see it.
 fn lifetime() -> Lifetime {
     Lifetime::init(0, u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! Mail: put by anybody who knows the mailbox, fetched and acknowledged by its owner.
 //!
 //! ```text
-//!   capability that the owner gave out   → its own quota
+//!   capability that the owner gave out   → its own quota, and never more than there is room left for all
 //!   none, or one that was taken back     → the request box: a small quota for all strangers, and a stamp
 //! ```
 
@@ -20,6 +20,7 @@ pub(crate) fn put(scope: &mut Scope<'_>, put: &Put) -> Done {
     let Put { mailbox, envelope, capability, stamp } = put;
     let mailbox = MailboxId::parse(mailbox).ok_or(Code::MalformedRequest)?;
     let quota = quota(scope, mailbox, capability)?;
+    let room = scope.policy.mailbox_items_max.saturating_sub(scope.store.count(mailbox).map_err(failed)?);
     let item = NewItem {
         mailbox,
         quota,
@@ -29,7 +30,9 @@ pub(crate) fn put(scope: &mut Scope<'_>, put: &Put) -> Done {
         mailbox_max: scope.policy.mailbox_items_max,
         quota_max: match quota {
             Quota::Requests => scope.policy.request_box_items_max,
-            Quota::Capability(_) => scope.policy.capability_items_max,
+            // No more of one contact than there is room left for all (after the dynamic thresholds of Choudhury and Hahne, 1998): few
+            // contacts who send without end leave the others room.
+            Quota::Capability(_) => scope.policy.capability_items_max.min(room),
         },
     };
     let outcome = match quota {

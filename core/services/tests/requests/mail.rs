@@ -94,7 +94,8 @@ fn request_box_capability_and_mailbox_hold_as_many_as_the_table_says() {
     // Given a relay with the table's bounds, which asks for no stamps.
     let mut desk = Desk::new();
     let mailbox = desk.account(LANE, "bob");
-    desk.set_capabilities(LANE, &[1, 2, 3, 4, 5], &[]);
+    let capabilities: Vec<u8> = (1..=20).collect();
+    desk.set_capabilities(LANE, &capabilities, &[]);
     let mut number = 0_u64;
     let mut fill = |desk: &mut Desk, ask: &dyn Fn(&[u8]) -> Put| {
         let mut stored = 0;
@@ -108,12 +109,37 @@ fn request_box_capability_and_mailbox_hold_as_many_as_the_table_says() {
     };
     // When each is filled, the next item is refused.
     assert_eq!(fill(&mut desk, &|envelope| put(mailbox, envelope)), (REQUEST_BOX_ITEMS_MAX, Code::RequestBoxFull));
-    for capability in 1..=4 {
+    let mut left = MAILBOX_ITEMS_MAX - REQUEST_BOX_ITEMS_MAX;
+    // Then a capability takes half of what is left at most, so that it takes many to leave nothing.
+    for capability in capabilities {
         let filled = fill(&mut desk, &|envelope| put_by(capability, mailbox, envelope));
-        assert_eq!(filled, (CAPABILITY_ITEMS_MAX, Code::QuotaReached), "capability {capability}");
+        let expected = CAPABILITY_ITEMS_MAX.min(left.div_ceil(2));
+        left -= expected;
+        assert_eq!(filled, (expected, if left > 0 { Code::QuotaReached } else { Code::MailboxFull }), "capability {capability}");
+        if left == 0 {
+            assert_eq!(capability, 15);
+            break;
+        }
     }
-    // Then there is room for the fifth only as far as the mailbox has.
-    let left = MAILBOX_ITEMS_MAX - REQUEST_BOX_ITEMS_MAX - 4 * CAPABILITY_ITEMS_MAX;
-    assert_eq!(fill(&mut desk, &|envelope| put_by(5, mailbox, envelope)), (left, Code::MailboxFull));
     assert_eq!(u64::from(desk.fetched(LANE).waiting), MAILBOX_ITEMS_MAX);
+}
+
+#[test]
+fn few_contacts_who_send_without_end_leave_the_others_room() {
+    let mut desk = Desk::with(Policy { mailbox_items_max: 100, capability_items_max: 30, ..Policy::default() });
+    let mailbox = desk.account(LANE, "bob");
+    desk.set_capabilities(LANE, &[1, 2, 3, 4, 5, 6], &[]);
+    let put = |capability: u8, number: u8| Ask::Put(put_by(capability, mailbox, &[capability, number]));
+    // Given five who send without end, in turn.
+    let sent = (0..100).flat_map(|number| [1, 2, 3, 4, 5].map(|capability| (capability, number)));
+    let stored = sent.filter(|(capability, number)| matches!(desk.said(OTHER_LANE, put(*capability, *number)), Said::Stored(_))).count();
+    assert!((80..90).contains(&stored), "{stored}");
+    // Then a sixth writes all the same, and is no longer held up when there is room again.
+    for number in 0..8 {
+        assert!(matches!(desk.said(OTHER_LANE, put(6, number)), Said::Stored(_)), "{number}");
+    }
+    assert_eq!(desk.code(OTHER_LANE, put(6, 99)), Code::QuotaReached);
+    let first: Vec<u64> = (1..=64).collect();
+    assert!(matches!(desk.said(LANE, Own::Acknowledge(Acknowledge { cursors: first })), Said::Acknowledged(_)));
+    assert!(matches!(desk.said(OTHER_LANE, put(6, 99)), Said::Stored(_)));
 }

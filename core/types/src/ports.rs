@@ -129,7 +129,7 @@ pub trait Transport {
     fn send(&mut self, to: &str, lane: Lane, frame: &[u8]) -> Result<(), Unreachable>;
     /// The next frame that arrived, if any. Never waits.
     fn poll(&mut self) -> Option<(Lane, Vec<u8>)>;
-    /// Replaces a lane by one that nothing links to it. Its reply paths and what is under way on it may be lost.
+    /// Replaces a lane by one that nothing links to it. Its reply paths are gone, and what is under way on it may be lost.
     fn renew(&mut self, lane: Lane);
     /// Whether the lane's way broke since this was asked last: what the relay pushes does not arrive until something is sent.
     /// A transport without connections never says so. **Repeat:** each break is told once.
@@ -155,8 +155,9 @@ pub struct Received {
 pub trait RelayTransport {
     /// The next frame that arrived, if any. Never waits.
     fn poll(&mut self) -> Option<Received>;
-    /// Sends a frame back and spends the path. A path that is spent or gone is [`Unreachable`]; so is a frame that is too
-    /// long, which spends none. **Limits:** [`crate::limits::FRAME_LEN_MAX`].
+    /// Sends a frame back and spends the path. `Ok` says that it was taken, not that it arrived. Nothing arrives by a path that is
+    /// spent or gone: a transport that knows so says [`Unreachable`], one that can't know may say `Ok`. A frame that is too long is
+    /// [`Unreachable`], and spends no path. **Limits:** [`crate::limits::FRAME_LEN_MAX`].
     fn reply(&mut self, path: ReplyPath, frame: &[u8]) -> Result<(), Unreachable>;
 }
 

@@ -38,8 +38,20 @@ impl Place for Here {
     }
 }
 
+fn keeps_its_promises_in(conditions: Conditions) {
+    let (meeting, relay) = Loopback::new("here", conditions);
+    keeps_its_promises(&mut Here { meeting, relay, entropy: Counting(0) });
+}
+
 #[test]
 fn loopback_keeps_the_promises_of_a_transport() {
-    let (meeting, relay) = Loopback::new("here", Conditions::default());
-    keeps_its_promises(&mut Here { meeting, relay, entropy: Counting(0) });
+    keeps_its_promises_in(Conditions::default());
+}
+
+/// As bad as the simulator's worst ways: a transport that loses, doubles and reorders makes the same promises.
+#[test]
+fn loopback_keeps_them_though_it_loses_doubles_and_reorders() {
+    for seed in 1..=8 {
+        keeps_its_promises_in(Conditions { lost: 200, doubled: 200, reordered: 300, seed });
+    }
 }

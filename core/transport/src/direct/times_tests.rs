@@ -13,7 +13,10 @@ use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 use thicket_types::event::Lane;
-use thicket_types::limits::{DIRECT_PLACES_MAX, FRAME_LEN_MAX};
+use thicket_types::limits::{
+    DIRECT_CONNECT_FOR, DIRECT_FAILED_FOR, DIRECT_FRAME_FOR, DIRECT_HANDSHAKE_FOR, DIRECT_PING_EVERY, DIRECT_PLACES_MAX, DIRECT_QUIET_MAX,
+    DIRECT_STOP_FOR, FRAME_LEN_MAX,
+};
 use thicket_types::ports::{Entropy, RelayTransport as _, Transport as _};
 
 const SECRET: [u8; 32] = [7; 32];
@@ -52,6 +55,23 @@ fn shaken(relay: &DirectRelay) -> (Arc<TcpStream>, wire::Reader, wire::Writer) {
     let (reader, writer) = wire::initiate(stream.clone(), &static_key(&SECRET), never()).expect("the right key");
     until_true(|| relay.connections() == 1);
     (stream, reader, writer)
+}
+
+#[test]
+fn without_a_tests_word_the_times_are_those_of_the_table() {
+    let Times { connect_for, failed_for, handshake_for, frame_for, ping_every, quiet_max, stop_for } = Times::default();
+    let of_the_table = [
+        (connect_for, DIRECT_CONNECT_FOR),
+        (failed_for, DIRECT_FAILED_FOR),
+        (handshake_for, DIRECT_HANDSHAKE_FOR),
+        (frame_for, DIRECT_FRAME_FOR),
+        (ping_every, DIRECT_PING_EVERY),
+        (quiet_max, DIRECT_QUIET_MAX),
+        (stop_for, DIRECT_STOP_FOR),
+    ];
+    for (time, bound) in of_the_table {
+        assert_eq!(time, bound.as_core());
+    }
 }
 
 #[test]

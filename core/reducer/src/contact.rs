@@ -11,7 +11,9 @@ use thicket_types::error::Code;
 use thicket_types::event::TimerId;
 use thicket_types::ids::{Fingerprint, MailboxId, MessageId};
 use thicket_types::intent::Answer;
-use thicket_types::limits::{CONTACTS_MAX, LOOKUP_BELIEVED_FOR, LOOKUP_EVERY, RECEIPTS_AFTER, RECEIPTS_MAX, REQUESTS_MAX, TURN_AFTER};
+use thicket_types::limits::{
+    CONTACTS_MAX, LOOKUP_BELIEVED_FOR, LOOKUP_EVERY, RECEIPTS_AFTER, RECEIPTS_MAX, REQUESTS_MAX, SEALED_CONTACT_MAX, TURN_AFTER,
+};
 use thicket_types::name::Name;
 use thicket_types::time::Stamp;
 use thicket_types::vault_op::{Ask, VaultOp};
@@ -429,16 +431,17 @@ fn send_receipts(state: &mut State, step: &mut Step, contact: Fingerprint) {
 
 fn send_queue(state: &mut State, step: &mut Step, contact: Fingerprint) {
     let room = REQUESTS_MAX.saturating_sub(state.requests.len().saturating_add(state.outstanding.len()));
+    // What is stored, or given up, has the next sealed.
+    let own = SEALED_CONTACT_MAX.saturating_sub(outbox::sealed(state, contact));
     let Some(known) = state.contacts.get_mut(&contact) else {
         return;
     };
     let Some(mailbox) = known.mailbox else {
         return;
     };
-    let rest = known.queue.split_off(known.queue.len().min(room));
+    let rest = known.queue.split_off(known.queue.len().min(room).min(own));
     let queue = core::mem::replace(&mut known.queue, rest);
-    let crowded = !known.queue.is_empty();
-    if crowded {
+    if !known.queue.is_empty() && room < own {
         wait_turn(state, step, contact);
     }
     for message in queue {

@@ -165,6 +165,20 @@ fn withdraw(state: &mut State, step: &mut Step, message: MessageId) -> bool {
     true
 }
 
+/// Messages to a contact that the vault seals, or that wait for the relay to store them.
+pub(crate) fn sealed(state: &State, contact: Fingerprint) -> usize {
+    let is_theirs = |why: &Why| match why {
+        Why::Message(message) => state.outbox.get(message).is_some_and(|outgoing| outgoing.contact == contact),
+        _ => false,
+    };
+    let waiting = state.requests.values().filter(|request| is_theirs(&request.why)).count();
+    let worked_on = state.outstanding.values().filter(|outstanding| match &outstanding.why {
+        Why::Stamp(why, ..) => is_theirs(why),
+        why => is_theirs(why),
+    });
+    waiting.saturating_add(worked_on.count())
+}
+
 fn of(state: &State, contact: Fingerprint) -> Vec<MessageId> {
     state.outbox.iter().filter(|(_, outgoing)| outgoing.contact == contact).map(|(message, _)| *message).collect()
 }
@@ -254,6 +268,7 @@ pub(crate) fn handed(state: &mut State, step: &mut Step, why: &Why) {
 pub(crate) fn stored(state: &mut State, step: &mut Step, message: MessageId) {
     if let Some(outgoing) = state.outbox.remove(&message) {
         file(state, step, message, &outgoing, MessageState::Stored, None);
+        contact::advance(state, step, outgoing.contact);
     }
 }
 
@@ -266,18 +281,21 @@ pub(crate) fn failed(state: &mut State, step: &mut Step, message: MessageId, cau
             return;
         }
         file(state, step, message, &outgoing, MessageState::Failed, Some(cause));
+        contact::advance(state, step, outgoing.contact);
     }
 }
 
 /// The contact has the message, whatever became of the relay's answer. The receipt's op wrote the row.
 pub(crate) fn delivered(state: &mut State, step: &mut Step, message: MessageId) {
-    if let Some(outgoing) = state.outbox.remove(&message)
-        && let Some(known) = state.contacts.get_mut(&outgoing.contact)
-    {
-        // It may wait to be sealed once more: nothing is left to seal.
-        known.queue.retain(|other| *other != message);
-    }
+    let outgoing = state.outbox.remove(&message);
     step.notify(Change::Message { message, state: MessageState::Delivered });
+    if let Some(Outgoing { contact, .. }) = outgoing {
+        // It may wait to be sealed once more: nothing is left to seal.
+        if let Some(known) = state.contacts.get_mut(&contact) {
+            known.queue.retain(|other| *other != message);
+        }
+        contact::advance(state, step, contact);
+    }
 }
 
 /// The vault found no conversation to encrypt it in: it waits until there is one.

@@ -171,8 +171,7 @@ pub(crate) fn fetch(state: &mut State, step: &mut Step) {
 pub(crate) fn fetched(state: &mut State, step: &mut Step, said: &wire::Fetched) {
     let waiting = said.waiting;
     // What waits and was not taken (a stranger's budget is used up) is no reason to ask again soon.
-    // One without room for the largest item is: nobody says here how large those are that wait.
-    let used_up = !state.strangers.has_room(step.now(), u64::try_from(FRAME_LEN_MAX).unwrap_or(u64::MAX));
+    let used_up = !has_room(state, step);
     let nothing_new = waiting == 0 || (used_up && waiting == state.session.waited && state.unacknowledged.is_empty());
     state.session.waiting = waiting;
     state.session.waited = waiting;
@@ -182,6 +181,11 @@ pub(crate) fn fetched(state: &mut State, step: &mut Step, said: &wire::Fetched) 
     let factor = 1_u64.checked_shl(state.session.quiet.min(16)).unwrap_or(u64::MAX);
     let span = step.jittered(Duration(FETCH_SOON.0.saturating_mul(factor)).min(FETCH_EVERY));
     step.arm(state, TimerId::Fetch, span);
+}
+
+/// Whether the day's budget for strangers has room for the largest item: nobody says here how large those are that wait.
+fn has_room(state: &State, step: &Step) -> bool {
+    state.strangers.has_room(step.now(), u64::try_from(FRAME_LEN_MAX).unwrap_or(u64::MAX))
 }
 
 /// There was traffic, so there may be more: what a lost push left behind is asked for soon.
@@ -194,13 +198,15 @@ pub(crate) fn stir(state: &mut State, step: &mut Step) {
     }
 }
 
-/// The relay forgot these items; if more wait than it sent, asks for them at once.
+/// The relay forgot these items; if more wait than it sent, asks for them at once. Not for so few that they may be those of
+/// strangers which are left there, once the day's budget for those is used up.
 pub(crate) fn acknowledged(state: &mut State, step: &mut Step, count: usize) {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     let before = state.session.waiting;
     state.session.waiting = before.saturating_sub(count);
     state.session.waited = state.session.waiting;
-    if before > FETCH_ITEMS_MAX && state.session.waiting > 0 {
+    let left_there = !has_room(state, step) && before <= FETCH_ITEMS_MAX;
+    if count > 0 && state.session.waiting > 0 && state.unacknowledged.is_empty() && !left_there {
         fetch(state, step);
     }
 }

@@ -22,7 +22,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use paths::Paths;
 use prost::Message as _;
 use std::sync::Arc;
-use thicket_services::{Handled, Rates, Scope, handle};
+use thicket_services::{Backlog, Handled, NewMail, Rates, Scope, handle};
 use thicket_types::ids::{LaneTag, RelayKey};
 use thicket_types::limits::{RELAY_TURN_LEN_MAX, RELAY_TURN_MAX};
 use thicket_types::ports::{Clock, Entropy, RelayTransport, ReplyPath, Store, StoreError, Verify};
@@ -62,7 +62,21 @@ struct Leaving {
     tag: LaneTag,
     /// The request's own way back, for its answer; an item takes any.
     path: Option<ReplyPath>,
+    mail: Mail,
     frame: FromRelay,
+}
+
+/// Which mail a frame is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mail {
+    /// None: an answer.
+    None,
+    /// Fetched, of a contact.
+    OfContact,
+    /// Fetched, of a stranger.
+    OfStranger,
+    /// New: pushed to a lane that is not behind.
+    New,
 }
 
 /// What is to leave of one turn, and how many bytes that is.
@@ -149,7 +163,7 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
                 entropy: self.world.entropy.as_mut(),
                 verify: self.world.verify.as_ref(),
             };
-            let Handled { answer, items, stored, refused } = handle(&mut scope, &received.frame);
+            let Handled { answer, items, stored, backlog, refused } = handle(&mut scope, &received.frame);
             counts.handled += 1;
             counts.refused += u64::from(refused);
             counts.stored += u64::from(stored.is_some());
@@ -157,16 +171,29 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
             if self.store.lane(received.tag)?.is_some() {
                 self.paths.keep(received.tag, paths);
             }
-            for (cursor, envelope) in items {
-                leaving.push(Leaving { tag: received.tag, path: None, frame: item(cursor, envelope) });
+            let of_contacts = match backlog {
+                Backlog::Same => 0,
+                Backlog::Unknown => {
+                    self.paths.set_behind(received.tag, true);
+                    0
+                }
+                Backlog::Sent { of_contacts, all } => {
+                    self.paths.set_behind(received.tag, !all);
+                    of_contacts
+                }
+            };
+            for (at, (cursor, envelope)) in items.into_iter().enumerate() {
+                let mail = if at < of_contacts { Mail::OfContact } else { Mail::OfStranger };
+                leaving.push(Leaving { tag: received.tag, path: None, mail, frame: item(cursor, envelope) });
             }
-            if let Some((mailbox, cursor, envelope)) = stored
+            if let Some(NewMail { mailbox, cursor, envelope }) = stored
                 && let Some(tag) = self.store.lane_of(mailbox)?
+                && !self.paths.is_behind(tag)
             {
-                leaving.push(Leaving { tag, path: None, frame: item(cursor, envelope) });
+                leaving.push(Leaving { tag, path: None, mail: Mail::New, frame: item(cursor, envelope) });
             }
             // After its items: who has the answer of a fetch has what was sent with it, if nothing was lost.
-            leaving.push(Leaving { tag: received.tag, path, frame: self.signed(answer) });
+            leaving.push(Leaving { tag: received.tag, path, mail: Mail::None, frame: self.signed(answer) });
         }
         if now.since(self.cleaned) >= CLEAN_EVERY {
             self.store.clean(now, self.world.policy.retention)?;
@@ -177,10 +204,18 @@ impl<S: Store, T: RelayTransport> Relay<S, T> {
     }
 
     fn send_all(&mut self, leaving: Vec<Leaving>) {
-        for Leaving { tag, path, frame } in leaving {
-            if let Some(path) = path.or_else(|| self.paths.take(tag)) {
+        for Leaving { tag, path, mail, frame } in leaving {
+            if mail == Mail::New && self.paths.is_behind(tag) {
+                continue;
+            }
+            match path.or_else(|| self.paths.take(tag)) {
                 // A path that is gone costs a resend; what it carried is still in the store.
-                let _ = self.transport.reply(path, &frame.encode_to_vec());
+                Some(path) => {
+                    let _ = self.transport.reply(path, &frame.encode_to_vec());
+                }
+                // Nothing is pushed past it: the next fetch brings it, and what came since.
+                None if matches!(mail, Mail::OfContact | Mail::New) => self.paths.set_behind(tag, true),
+                None => {}
             }
         }
     }

@@ -19,6 +19,8 @@ struct Ways {
     activity: u64,
     /// Oldest first.
     paths: VecDeque<ReplyPath>,
+    /// Whether mail waits that was not sent on this lane.
+    behind: bool,
 }
 
 impl Paths {
@@ -26,7 +28,7 @@ impl Paths {
     pub(crate) fn keep(&mut self, tag: LaneTag, paths: impl Iterator<Item = ReplyPath>) {
         self.activity_last += 1;
         let activity = self.activity_last;
-        let ways = self.lanes.entry(tag).or_insert_with(|| Ways { activity, paths: VecDeque::new() });
+        let ways = self.lanes.entry(tag).or_insert_with(|| Ways { activity, paths: VecDeque::new(), behind: true });
         self.by_activity.remove(&ways.activity);
         self.by_activity.insert(activity, tag);
         ways.activity = activity;
@@ -39,6 +41,18 @@ impl Paths {
         {
             self.lanes.remove(&idlest);
         }
+    }
+
+    /// Notes whether mail waits that was not sent on this lane: nothing new is pushed past it.
+    pub(crate) fn set_behind(&mut self, tag: LaneTag, behind: bool) {
+        if let Some(ways) = self.lanes.get_mut(&tag) {
+            ways.behind = behind;
+        }
+    }
+
+    /// Whether mail may wait that was not sent on this lane.
+    pub(crate) fn is_behind(&self, tag: LaneTag) -> bool {
+        self.lanes.get(&tag).is_none_or(|ways| ways.behind)
     }
 
     /// Takes the oldest way back to a lane.

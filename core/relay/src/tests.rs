@@ -8,8 +8,8 @@ use thicket_types::ids::{Digest, Fingerprint, FrameId, MailboxId};
 use thicket_types::limits::{LANE_REQUESTS_MAX, PADDING_CLASSES, RELAY_TURN_LEN_MAX, RELAY_TURN_MAX, RETENTION};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
-    Account, CertificateFacts, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, StoredKeyPackage, Transport as _,
-    VerifyError,
+    Account, CertificateFacts, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, ReplyPath, Session, Stock, StoredKeyPackage,
+    Transport as _, VerifyError,
 };
 use thicket_types::wire::VERSION;
 use thicket_types::wire::relay::answer::Said;
@@ -256,12 +256,37 @@ fn a_lane_that_floods_from_turn_to_turn_is_refused_and_another_is_not() {
 }
 
 /// What is read for a request waits in memory for the commit, so that many requests for much would fill it.
+/// Bob's lane, with these ways back, and behind or not.
+fn bobs_lane(place: &mut Place, paths: u64, behind: bool) -> LaneTag {
+    let tag = LaneTag([1; 16]);
+    place.relay.store().bind_lane(tag, &name("bob"), [0; 32]).expect("bound");
+    place.relay.store().commit().expect("durable");
+    place.relay.paths.keep(tag, (0..paths).map(ReplyPath));
+    place.relay.paths.set_behind(tag, behind);
+    tag
+}
+
+#[test]
+fn nothing_new_is_pushed_past_mail_that_waits() {
+    for (behind, paths, pushed) in [(false, 5, 3), (true, 5, 0), (false, 2, 2)] {
+        let mut place = place(open());
+        let tag = bobs_lane(&mut place, paths, behind);
+        for envelope in 0..3 {
+            place.send(put(envelope));
+        }
+        place.relay.turn().expect("a store that works");
+        let left = std::iter::from_fn(|| place.relay.paths.take(tag)).count();
+        assert_eq!(u64::try_from(left).expect("small"), paths - pushed, "{behind} {paths}");
+        // What found no way leaves the lane behind, until a fetch brings all.
+        assert_eq!(place.relay.paths.is_behind(tag), behind || pushed < 3);
+    }
+}
+
 #[test]
 fn a_turn_ends_when_what_is_to_leave_is_long_and_the_next_one_handles_the_rest() {
     let mut place = place(Policy { request_box_items_max: 1_000, ..open() });
     // Given an owner who is logged in: each envelope for them is to leave in the turn in which it comes.
-    place.relay.store().bind_lane(LaneTag([1; 16]), &name("bob"), [0; 32]).expect("bound");
-    place.relay.store().commit().expect("durable");
+    bobs_lane(&mut place, 0, false);
     let [.., longest] = PADDING_CLASSES;
     let most = RELAY_TURN_LEN_MAX.div_ceil(longest);
     for number in 0..=most {

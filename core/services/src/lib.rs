@@ -62,6 +62,34 @@ pub struct Scope<'a> {
     pub verify: &'a dyn Verify,
 }
 
+/// An item that is new in a mailbox.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewMail {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// Its place.
+    pub cursor: u64,
+    /// Its bytes.
+    pub envelope: Vec<u8>,
+}
+
+/// How far a lane is behind its mailbox. What is pushed past mail that waits reaches its reader before what was written earlier:
+/// so many places later, MLS has forgotten its key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Backlog {
+    /// As far as before.
+    Same,
+    /// Nobody knows: the lane logged in just now.
+    Unknown,
+    /// The items that go to it now begin with so many of contacts, and `all` says whether no more of those wait.
+    Sent {
+        /// How many.
+        of_contacts: usize,
+        /// Whether these are all.
+        all: bool,
+    },
+}
+
 /// What came of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Handled {
@@ -69,8 +97,10 @@ pub struct Handled {
     pub answer: Vec<u8>,
     /// Items to send to the same lane.
     pub items: Vec<(u64, Vec<u8>)>,
-    /// An item that is new in a mailbox: to be pushed, if its owner is logged in.
-    pub stored: Option<(MailboxId, u64, Vec<u8>)>,
+    /// To be pushed, if its owner is logged in and not behind.
+    pub stored: Option<NewMail>,
+    /// How far the lane is behind its mailbox now.
+    pub backlog: Backlog,
     /// Whether the answer is a refusal.
     pub refused: bool,
 }
@@ -99,14 +129,16 @@ fn refusal(Refused { code, stamp_bits }: Refused) -> Said {
 struct Reply {
     said: Said,
     items: Vec<(u64, Vec<u8>)>,
-    stored: Option<(MailboxId, u64, Vec<u8>)>,
+    stored: Option<NewMail>,
+    backlog: Backlog,
     /// Whether something paid for it: room that its recipient gave, or a stamp that was spent.
     paid: bool,
 }
 
 impl From<Said> for Reply {
     fn from(said: Said) -> Reply {
-        Reply { said, items: Vec::new(), stored: None, paid: false }
+        let backlog = if matches!(said, Said::Registered(_) | Said::LoggedIn(_)) { Backlog::Unknown } else { Backlog::Same };
+        Reply { said, items: Vec::new(), stored: None, backlog, paid: false }
     }
 }
 
@@ -123,12 +155,14 @@ fn failed(error: StoreError) -> Code {
 pub fn handle(scope: &mut Scope<'_>, frame: &[u8]) -> Handled {
     let id = FrameId(scope.verify.digest(frame).0);
     let (reply, once) = match attempt(scope, id, frame) {
-        Ok(Outcome::Before(answer)) => return Handled { answer, items: Vec::new(), stored: None, refused: false },
+        Ok(Outcome::Before(answer)) => {
+            return Handled { answer, items: Vec::new(), stored: None, backlog: Backlog::Same, refused: false };
+        }
         Ok(Outcome::New(reply)) => (reply, false),
         Ok(Outcome::Once(reply)) => (reply, true),
         Err(refused) => (refusal(refused).into(), false),
     };
-    let Reply { said, items, stored, paid } = reply;
+    let Reply { said, items, stored, backlog, paid } = reply;
     if paid {
         scope.rates.give_back(scope.tag);
     }
@@ -138,7 +172,7 @@ pub fn handle(scope: &mut Scope<'_>, frame: &[u8]) -> Handled {
         // A store that can't remember it: a repeat is done again.
         let _ = scope.store.remember_answer(scope.tag, id, &answer, scope.now);
     }
-    Handled { answer, items, stored, refused }
+    Handled { answer, items, stored, backlog, refused }
 }
 
 enum Outcome {

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::session::Owned;
-use crate::{Done, Refused, Reply, Scope, directory, failed, stamp};
+use crate::{Backlog, Done, NewMail, Refused, Reply, Scope, directory, failed, stamp};
 use alloc::vec::Vec;
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, FrameId, MailboxId};
@@ -49,7 +49,8 @@ pub(crate) fn put(scope: &mut Scope<'_>, put: &Put) -> Done {
     let said = Said::Stored(Stored {});
     match (outcome, quota) {
         (PutOutcome::Stored(cursor), _) => {
-            Ok(Reply { said, items: Vec::new(), stored: Some((mailbox, cursor, envelope.clone())), paid: true })
+            let stored = Some(NewMail { mailbox, cursor, envelope: envelope.clone() });
+            Ok(Reply { stored, paid: true, ..said.into() })
         }
         (PutOutcome::Repeated, _) => Ok(said.into()),
         (PutOutcome::Full, _) => Err(Code::MailboxFull.into()),
@@ -86,8 +87,12 @@ pub(crate) fn fetch(scope: &mut Scope<'_>, Owned { key, account, .. }: &Owned, f
     let mailbox = account.mailbox;
     let items = scope.store.items(mailbox, fetch.items_max.min(FETCH_ITEMS_MAX)).map_err(failed)?;
     let waiting = u32::try_from(scope.store.count(mailbox).map_err(failed)?).unwrap_or(u32::MAX);
+    // The store gives those of contacts first.
+    let requests = scope.store.count_of(mailbox, Quota::Requests).map_err(failed)?;
+    let contacts = usize::try_from(u64::from(waiting).saturating_sub(requests)).unwrap_or(usize::MAX);
+    let backlog = Backlog::Sent { of_contacts: items.len().min(contacts), all: items.len() >= contacts };
     let Stock { one_time, last_resort } = directory::stock(scope, key)?;
-    Ok(Reply { items, ..Said::Fetched(Fetched { waiting, key_packages: one_time, last_resort }).into() })
+    Ok(Reply { items, backlog, ..Said::Fetched(Fetched { waiting, key_packages: one_time, last_resort }).into() })
 }
 
 pub(crate) fn acknowledge(scope: &mut Scope<'_>, Owned { account, .. }: &Owned, acknowledge: &Acknowledge) -> Done {

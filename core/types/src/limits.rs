@@ -62,6 +62,9 @@ pub const CONTACTS_MAX: usize = 10_000;
 pub const OUTBOX_MAX: usize = 4_096;
 /// Requests without an answer at one time, but for the few of the session itself. Past it, what is to be sent waits its turn.
 pub const REQUESTS_MAX: usize = 1_024;
+/// Messages to one contact that are sealed and not stored: what a relay refuses for now comes after what it took meanwhile, and past
+/// [`OUT_OF_ORDER_MAX`] of those its key is gone.
+pub const SEALED_CONTACT_MAX: usize = 256;
 /// How soon what waits its turn is looked at again.
 pub const TURN_AFTER: Duration = Duration::seconds(1);
 /// FrameIds that the inbox remembers.

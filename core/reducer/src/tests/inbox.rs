@@ -1,6 +1,7 @@
 //! The inbox.
 
 use super::*;
+use crate::Strangers;
 use thicket_types::limits::RECEIPTS_HELD_MAX;
 
 #[test]
@@ -208,4 +209,32 @@ fn a_receipt_to_a_mailbox_that_was_just_shown_and_is_not_there_waits() {
     assert_eq!(ops(&effects), []);
     let waits = book.deadline(TimerId::Advance(BOB)).0 - book.now;
     assert!(waits >= 60_000, "{waits} ms");
+}
+
+/// So many wait, a relay sends some of them, and each is opened and acknowledged; what that leads to.
+fn fetch_and_acknowledge(book: &mut Book, waiting: u32, sent: u8) -> Vec<Effect> {
+    book.elapse(TimerId::Fetch);
+    book.settle(&Why::Fetch, fetched(waiting));
+    for number in 20..20 + sent {
+        book.receive(number, opened_message(BOB, number, false));
+    }
+    let cursors = book.state.unacknowledged.iter().copied().collect();
+    book.elapse(TimerId::Acknowledge);
+    book.settle(&Why::Acknowledge(cursors), Said::Acknowledged(wire::Acknowledged {}))
+}
+
+#[test]
+fn what_a_fetch_did_not_bring_is_asked_for_once_the_rest_is_acknowledged() {
+    let fetch = VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX });
+    let mut book = Book::talking();
+    assert_eq!(ops(&fetch_and_acknowledge(&mut book, 60, 22)), [fetch.clone()]);
+    let mut book = Book::talking();
+    assert_eq!(ops(&fetch_and_acknowledge(&mut book, 22, 22)), []);
+    // Of strangers so few may be left there, once the day's budget for them is used up: contacts' go before.
+    for (waiting, asked) in [(60, vec![]), (FETCH_ITEMS_MAX + 30, vec![fetch])] {
+        let mut book = Book::talking();
+        let day = book.now / 86_400_000;
+        book.state.strangers = Strangers { day, len: STRANGERS_LEN_MAX };
+        assert_eq!(ops(&fetch_and_acknowledge(&mut book, waiting, 22)), asked);
+    }
 }

@@ -1,6 +1,7 @@
 //! Requests: retries, backoff, answers.
 
 use super::*;
+use thicket_types::limits::SEALED_CONTACT_MAX;
 
 #[test]
 fn the_wait_doubles_and_is_bounded() {
@@ -252,4 +253,29 @@ fn without_a_relay_nobody_has_a_turn_each_second() {
     book.ask(1, send_to(BOB, 1));
     assert!(!book.state.timers.contains_key(&TimerId::Advance(BOB)));
     assert_eq!(book.bob().queue, [message(1)]);
+}
+
+#[test]
+fn so_many_messages_to_one_contact_are_sealed_at_once_and_each_that_is_stored_has_the_next_sealed() {
+    let mut book = Book::talking();
+    let sealed = |effects: &[Effect]| ops(effects).iter().filter(|op| matches!(op, VaultOp::SealMessage { .. })).count();
+    let mut asked = 0;
+    for number in 0..SEALED_CONTACT_MAX as u64 + 3 {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        let intent = Intent::Send { contact: BOB, body: BodyRef([1; 16]), len: 5 };
+        asked += sealed(&book.fold(&Event::Requested { id: IntentId(id), intent }));
+    }
+    assert_eq!((asked, book.bob().queue.len()), (SEALED_CONTACT_MAX, 3));
+    assert!(!book.state.timers.contains_key(&TimerId::Advance(BOB)), "nobody waits for a turn that comes by itself");
+    let first = MessageId([0; 16]);
+    let effects = book.settle(&Why::Message(first), stored());
+    assert_eq!((sealed(&effects), book.bob().queue.len()), (1, 2));
+    // One that failed, and one that is told of, likewise.
+    let second = *book.state.outbox.keys().next().expect("one");
+    let effects = book.settle(&Why::Message(second), refusal(Code::TooLarge));
+    assert_eq!((sealed(&effects), book.bob().queue.len()), (1, 1));
+    let third = *book.state.outbox.keys().next().expect("one");
+    let effects = book.receive(1, Outcome::Opened(Opened::Receipt { contact: BOB, delivered: vec![third], moved: false }));
+    assert_eq!((sealed(&effects), book.bob().queue.len()), (1, 0));
 }

@@ -62,6 +62,12 @@ impl Kind {
     }
 }
 
+/// How the account key is sealed: under which passphrase.
+pub struct Sealing {
+    front: Front,
+    account: (Nonce, Vec<u8>),
+}
+
 /// An unlocked keys file.
 pub struct Keys {
     front: Front,
@@ -153,13 +159,20 @@ impl Keys {
         Ok(bytes)
     }
 
-    /// Changes the passphrase: the account key is sealed anew, and nothing else changes.
-    pub fn rekey(&mut self, front: Front, passphrase: &Key, nonce: Nonce) -> Result<(), FormatError> {
+    /// Changes the passphrase: the account key is sealed anew, and nothing else changes. Returns what [`Keys::restore`] takes, should
+    /// the file not be written.
+    pub fn rekey(&mut self, front: Front, passphrase: &Key, nonce: Nonce) -> Result<Sealing, FormatError> {
         let mut sealed = self.account.expose().to_vec();
         passphrase.seal(nonce, &front.encode(), &mut sealed)?;
-        self.front = front;
-        self.sealed_account = (nonce, sealed);
-        Ok(())
+        let front = std::mem::replace(&mut self.front, front);
+        let account = std::mem::replace(&mut self.sealed_account, (nonce, sealed));
+        Ok(Sealing { front, account })
+    }
+
+    /// Goes back to the passphrase that was before.
+    pub fn restore(&mut self, before: Sealing) {
+        self.front = before.front;
+        self.sealed_account = before.account;
     }
 
     /// Keeps a key. **Errors:** `Limit` past [`PROFILE_KEYS_MAX`].

@@ -61,8 +61,13 @@ impl ProfileKeys {
     /// Changes the passphrase: one atomic write, and nothing is encrypted anew. After an error the old one still opens.
     pub fn rekey(&mut self, disk: &mut dyn Disk, entropy: &mut dyn Entropy, passphrase: &Secret<Vec<u8>>) -> Result<(), Fault> {
         let front = Front { salt: random(entropy), ..self.keys.front() };
-        self.keys.rekey(front, &derive(passphrase, &front)?, nonce(entropy))?;
-        self.write(disk)
+        let before = self.keys.rekey(front, &derive(passphrase, &front)?, nonce(entropy))?;
+        self.write(disk).inspect_err(|_| {
+            // Whatever is written from now on is sealed by the passphrase that goes on. So is this, should the disk have done
+            // what it said that it did not.
+            self.keys.restore(before);
+            let _ = self.write(disk);
+        })
     }
 
     /// The vault's key.

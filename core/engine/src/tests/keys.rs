@@ -22,6 +22,28 @@ fn a_profile_is_made_once_and_opened_by_its_passphrase_alone() {
 }
 
 #[test]
+fn a_passphrase_whose_change_failed_is_in_neither_memory_nor_file() {
+    for plan in [&[Done::Nothing] as &[Done], &[Done::Half], &[Done::Whole]] {
+        let mut disk = FakeDisk::default();
+        let mut entropy = Seeded(Arc::new(AtomicU64::new(7)));
+        let opens = |disk: &mut FakeDisk, passphrase: &[u8]| ProfileKeys::unlock(disk, &Secret::new(passphrase.to_vec())).is_ok();
+        let mut keys = ProfileKeys::create(&mut disk, &mut entropy, &passphrase(), CHEAP).expect("an empty disk");
+        // When the file cannot be written, or was and the disk says otherwise.
+        disk.fail(0, plan, DiskError::Full);
+        let failed = keys.rekey(&mut disk, &mut entropy, &Secret::new(b"battery staple".to_vec()));
+        assert_eq!(failed.err().map(|fault| fault.code), Some(Code::DiskFull));
+        assert!(disk.fired());
+        disk.heal();
+        assert_eq!((opens(&mut disk, b"correct horse"), opens(&mut disk, b"battery staple")), (true, false), "on the disk");
+        // Then what is written later is under the old one too.
+        keys.make(&mut disk, &mut entropy, thicket_journal_format::keys::Kind::Segment, [1; 16]).expect("room");
+        assert_eq!((opens(&mut disk, b"correct horse"), opens(&mut disk, b"battery staple")), (true, false), "a key later");
+        keys.rekey(&mut disk, &mut entropy, &Secret::new(b"battery staple".to_vec())).expect("room");
+        assert!(opens(&mut disk, b"battery staple"));
+    }
+}
+
+#[test]
 fn a_damaged_keys_file_is_told_from_a_newer_one() {
     let world = World::new();
     let code = |alter: &dyn Fn(&mut Vec<u8>)| {

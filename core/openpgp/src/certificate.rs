@@ -18,10 +18,7 @@ use pgp::types::{
 use thicket_types::ids::Fingerprint;
 
 use crate::error::{OpenPgpError, engine};
-use thicket_types::limits::{CERTIFICATE_LEN_MAX, USER_ID_LEN_MAX};
-
-/// The most bytes a detached signature may take; ours take about 120.
-const SIGNATURE_MAX: usize = 1024;
+use thicket_types::limits::{CERTIFICATE_LEN_MAX, SIGNATURE_LEN_MAX, USER_ID_LEN_MAX};
 
 /// What stands between context and message in signed data.
 const SEPARATOR: &[u8] = &[0];
@@ -114,7 +111,7 @@ impl Certificate {
     /// Errors: `Context` for a context with a zero byte, otherwise `Signature`.
     pub fn verify(&self, context: &str, message: &[u8], signature: &[u8]) -> Result<(), OpenPgpError> {
         let payload = payload(context, message)?;
-        if signature.len() > SIGNATURE_MAX {
+        if signature.len() > SIGNATURE_LEN_MAX {
             return Err(OpenPgpError::Signature);
         }
         let list = packets(signature).map_err(|_| OpenPgpError::Signature)?;

@@ -23,13 +23,7 @@ use thicket_types::secret::Secret;
 use crate::certificate::{Certificate, armor_block, check_name, check_outline, packets, payload, write_packet};
 use crate::entropy::EntropyRng;
 use crate::error::{OpenPgpError, engine};
-use thicket_types::limits::CERTIFICATE_LEN_MAX;
-
-/// The most bytes a binary secret key may take: a certificate's and room for the secrets.
-const SECRET_MAX: usize = CERTIFICATE_LEN_MAX + 1024;
-
-/// The most bytes an armored secret key may take.
-const ARMORED_MAX: usize = 4 * SECRET_MAX;
+use thicket_types::limits::{SECRET_KEY_ARMORED_LEN_MAX, SECRET_KEY_LEN_MAX};
 
 /// The coded S2K count of exports: 16 MiB are hashed for each of the two keys.
 const S2K_COUNT: u8 = 0xe0;
@@ -113,16 +107,16 @@ impl Identity {
     /// Errors: `TooLarge`, `Armor`, those of [`Certificate::parse`] except `NotCanonical`,
     /// `Protection`, `WrongPassphrase`, `SecretMismatch`.
     pub fn import_armored(text: &str, passphrase: &[u8]) -> Result<Identity, OpenPgpError> {
-        if text.len() > ARMORED_MAX {
+        if text.len() > SECRET_KEY_ARMORED_LEN_MAX {
             return Err(OpenPgpError::TooLarge);
         }
-        let options = DearmorOptions::new().set_limit(ARMORED_MAX);
+        let options = DearmorOptions::new().set_limit(SECRET_KEY_ARMORED_LEN_MAX);
         let mut dearmor = Dearmor::with_options(text.as_bytes(), options);
         dearmor.read_header().map_err(|_| OpenPgpError::Armor)?;
         if dearmor.typ != Some(BlockType::PrivateKey) {
             return Err(OpenPgpError::Armor);
         }
-        let mut bytes = Vec::with_capacity(SECRET_MAX);
+        let mut bytes = Vec::with_capacity(SECRET_KEY_LEN_MAX);
         dearmor.read_to_end(&mut bytes).map_err(|_| OpenPgpError::Armor)?;
 
         let mut parts = read(&bytes)?;
@@ -260,7 +254,7 @@ fn signing(kind: SignatureType, at: Timestamp, issuer: &PublicKey) -> pgp::error
 /// Writes a secret key made of the given key packets and the certificate's others.
 fn write(primary: &SecretKey, subkey: &SecretSubkey, certificate: &Certificate) -> Result<Vec<u8>, OpenPgpError> {
     // Room for all from the start, lest growth leave copies behind.
-    let mut out = Vec::with_capacity(SECRET_MAX);
+    let mut out = Vec::with_capacity(SECRET_KEY_LEN_MAX);
     write_packet(primary, &mut out)?;
     write_packet(&certificate.user, &mut out)?;
     write_packet(&certificate.certification, &mut out)?;
@@ -271,7 +265,7 @@ fn write(primary: &SecretKey, subkey: &SecretSubkey, certificate: &Certificate) 
 
 /// Splits a binary secret key into its packets.
 fn read(bytes: &[u8]) -> Result<Parts, OpenPgpError> {
-    if bytes.len() > SECRET_MAX {
+    if bytes.len() > SECRET_KEY_LEN_MAX {
         return Err(OpenPgpError::TooLarge);
     }
     let list = packets(bytes)?;
@@ -330,4 +324,61 @@ fn lock(entropy: &mut dyn Entropy) -> S2kParams {
 /// Narrows a time to what version 4 packets can hold.
 fn timestamp(seconds: u64) -> Result<Timestamp, OpenPgpError> {
     u32::try_from(seconds).map(Timestamp::from_secs).map_err(|_| OpenPgpError::Time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgp::packet::Notation;
+    use thicket_types::limits::SIGNATURE_LEN_MAX;
+
+    struct Counting(u8);
+
+    impl Entropy for Counting {
+        fn fill(&mut self, out: &mut [u8]) {
+            for byte in out {
+                self.0 = self.0.wrapping_mul(37).wrapping_add(11);
+                *byte = self.0;
+            }
+        }
+    }
+
+    fn alice() -> Identity {
+        Identity::generate("alice", 1_700_000_000, &mut Counting(1)).expect("makes")
+    }
+
+    /// A signature that is good, and as long as its signer wants: it holds a notation of so many bytes.
+    fn signature(alice: &Identity, notation_len: usize) -> Vec<u8> {
+        let key = &alice.certificate.primary;
+        let mut config = signing(SignatureType::Binary, key.created_at(), key).expect("a config");
+        let notation = Notation { readable: false, name: "note@example.org".into(), value: vec![7; notation_len].into() };
+        config.hashed_subpackets.push(Subpacket::regular(SubpacketData::Notation(notation)).expect("a subpacket"));
+        let signed = config.sign(&alice.primary, &Password::empty(), payload("context", b"message").expect("a context"));
+        let mut out = Vec::new();
+        write_packet(&signed.expect("signs"), &mut out).expect("room");
+        out
+    }
+
+    #[test]
+    fn a_signature_is_read_to_its_bound_and_no_further() {
+        let (alice, mut lens) = (alice(), Vec::new());
+        for notation_len in SIGNATURE_LEN_MAX - 300..SIGNATURE_LEN_MAX {
+            let signature = signature(&alice, notation_len);
+            let verified = alice.certificate().verify("context", b"message", &signature);
+            assert_eq!(verified.is_ok(), signature.len() <= SIGNATURE_LEN_MAX, "{} bytes", signature.len());
+            lens.push(signature.len());
+        }
+        assert!(lens.contains(&SIGNATURE_LEN_MAX) && lens.contains(&(SIGNATURE_LEN_MAX + 1)));
+    }
+
+    #[test]
+    fn a_secret_key_is_read_to_its_bound_and_no_further() {
+        let binary = |len: usize| Identity::from_bytes(&vec![0; len]).err();
+        assert_ne!(binary(SECRET_KEY_LEN_MAX), Some(OpenPgpError::TooLarge));
+        assert_eq!(binary(SECRET_KEY_LEN_MAX + 1), Some(OpenPgpError::TooLarge));
+        let text = alice().export_armored(b"correct horse", &mut Counting(2)).expect("exports");
+        let armored = |len: usize| Identity::import_armored(&format!("{text}{}", "\n".repeat(len - text.len())), b"correct horse").err();
+        assert_ne!(armored(SECRET_KEY_ARMORED_LEN_MAX), Some(OpenPgpError::TooLarge));
+        assert_eq!(armored(SECRET_KEY_ARMORED_LEN_MAX + 1), Some(OpenPgpError::TooLarge));
+    }
 }

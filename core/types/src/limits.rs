@@ -1,4 +1,5 @@
-//! Every bound in one table. A bound that is reached is a named outcome, not a crash. docs/LIMITS.md explains each.
+//! Every bound in one table. A bound that is reached is a named outcome, not a crash. docs/LIMITS.md explains each. A value changes
+//! with an ADR that says why: others rely on it, some in bytes.
 
 use crate::time::Duration;
 
@@ -18,6 +19,12 @@ pub const PADDING_CLASSES: [usize; 7] = [1_536, 3_072, 6_144, 12_288, 24_576, 49
 pub const FRAME_LEN_MAX: usize = 100_352;
 /// Bytes of the name in a certificate's user id.
 pub const USER_ID_LEN_MAX: usize = 1_024;
+/// Bytes of a detached OpenPGP signature; ours take about 120.
+pub const SIGNATURE_LEN_MAX: usize = 1_024;
+/// Bytes of a binary OpenPGP secret key: a certificate's and room for the secrets.
+pub const SECRET_KEY_LEN_MAX: usize = CERTIFICATE_LEN_MAX + 1_024;
+/// Bytes of an armored OpenPGP secret key.
+pub const SECRET_KEY_ARMORED_LEN_MAX: usize = 4 * SECRET_KEY_LEN_MAX;
 /// Bytes of one MLS KeyPackage.
 pub const KEY_PACKAGE_LEN_MAX: usize = 4 * 1024;
 
@@ -103,6 +110,8 @@ pub const TAKES_PUMP_MAX: usize = 16;
 pub const LISTEN_LINE_LEN_MAX: usize = 8 * BODY_LEN_MAX;
 /// Lines that `listen` and `chat` read ahead.
 pub const LINES_AHEAD_MAX: usize = 64;
+/// Seconds that a command can be told to wait for the relay: a year. No clock is asked for a time that it does not have.
+pub const COMMAND_TIMEOUT_S_MAX: u64 = 31_536_000;
 /// Messages that one search shows, the newest.
 pub const SEARCH_FOUND_MAX: u32 = 100;
 /// Changes kept for a frontend that does not look: older ones go. Views hold the truth.

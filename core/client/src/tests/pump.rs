@@ -11,7 +11,7 @@ use thicket_types::event::{Arrival, Arrived, Outcome};
 use thicket_types::ids::{BodyRef, EffectId, Fingerprint, FrameId, RelayKey, Seq};
 use thicket_types::limits::{
     FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, LEFT_MAX, SNAPSHOT_AGAIN_AFTER, SNAPSHOT_EVERY, STRANGERS_LEN_MAX, TAKES_PUMP_MAX,
-    VAULT_BATCH_MAX, VAULT_RETRY_AFTER,
+    VAULT_BATCH_MAX, VAULT_LOG_AGAIN_AFTER, VAULT_LOG_FOR, VAULT_RETRY_AFTER,
 };
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
 use thicket_types::vault_op::VaultOp;
@@ -29,6 +29,10 @@ struct Ports {
     /// What the relay answers, request by request.
     said: VecDeque<Said>,
     renewed: Vec<Lane>,
+    /// How often the vault's log was to be emptied.
+    emptied: usize,
+    /// Whether a reader holds that up.
+    read: bool,
 }
 
 #[derive(Clone, Default)]
@@ -82,6 +86,13 @@ impl Vault for Shared {
 
     fn remembered(&mut self) -> Result<Remembered, Code> {
         Ok(Remembered { durable: None, count: u64::MAX })
+    }
+
+    fn empty_log(&mut self) -> Result<bool, Code> {
+        self.with(|ports| {
+            ports.emptied += 1;
+            Ok(!ports.read)
+        })
     }
 
     /// Eight bytes are an item that can't be opened, at that place; a byte more, an envelope of a stranger, too long for a day's
@@ -321,5 +332,30 @@ fn a_lane_whose_day_is_over_at_a_login_is_renewed_when_that_moment_is_past() {
     for (after, renewed) in [(LANE_EVERY.0, 0), (login + LANE_AWAY_FROM_LOGIN.0 - 1, 0), (login + LANE_AWAY_FROM_LOGIN.0, 1)] {
         machine.pump_at(after);
         assert_eq!(machine.ports.with(|ports| ports.renewed.len()), renewed, "after {after}");
+    }
+}
+
+#[test]
+fn a_log_that_a_reader_holds_up_is_emptied_a_minute_later_and_not_sooner() {
+    let mut machine = Machine::new();
+    machine.ports.with(|ports| ports.read = true);
+    machine.switch(1);
+    let (due, again) = (VAULT_LOG_FOR.0, VAULT_LOG_AGAIN_AFTER.0);
+    // Given a reader in the midst of a query when the log's hour is over, and a minute later.
+    for (after, emptied) in [(0, 0), (due - 1, 0), (due, 1), (due + again - 1, 1), (due + again, 2), (due + 2 * again - 1, 2)] {
+        let pumped = machine.pump_at(after);
+        assert_eq!(machine.ports.with(|ports| ports.emptied), emptied, "after {after}");
+        assert!(pumped.deadline.is_some_and(|deadline| deadline <= Stamp(START_MS + due + emptied as u64 * again)), "it wakes in time");
+    }
+    // When it is done, the next is an hour after the next write.
+    machine.ports.with(|ports| ports.read = false);
+    for (after, emptied) in [(due + 2 * again, 3), (3 * due, 3)] {
+        machine.pump_at(after);
+        assert_eq!(machine.ports.with(|ports| ports.emptied), emptied, "after {after}");
+    }
+    machine.switch(2);
+    for (after, emptied) in [(3 * due, 3), (4 * due - 1, 3), (4 * due, 4)] {
+        machine.pump_at(after);
+        assert_eq!(machine.ports.with(|ports| ports.emptied), emptied, "after {after}");
     }
 }

@@ -323,9 +323,9 @@ fn waker(inbox: &SyncSender<Errand>) -> Arc<dyn Fn() + Send + Sync> {
     Arc::new(move || drop(inbox.try_send(Errand::Wake)))
 }
 
-/// Logs in anew where the relay's pushes do not arrive any more. Returns whether that was asked for, and whether the way of a
-/// session broke just now.
-fn keep_way(pump: &mut Pump<SqlVault>, watch: &mut Watch) -> (bool, bool) {
+/// Logs in anew where the relay's pushes do not arrive any more. Returns whether that was asked for, and what a person is told if
+/// the way broke just now: of a session, or to somebody who is not that relay.
+fn keep_way(pump: &mut Pump<SqlVault>, watch: &mut Watch) -> (bool, Option<Code>) {
     let login = pump.state().session.since;
     let online = pump.state().session.link == Link::Online;
     if watch.slept() {
@@ -343,7 +343,8 @@ fn keep_way(pump: &mut Pump<SqlVault>, watch: &mut Watch) -> (bool, bool) {
     if due {
         pump.submit(Client::intent_id(), Intent::Connect);
     }
-    (due, broke && online)
+    let told = if pump.met_another() { Some(Code::NotThatRelay) } else { online.then_some(Code::RelayUnreachable) };
+    (due, told.filter(|_| broke))
 }
 
 fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Shared>, Condvar)) -> Result<(), Fault> {
@@ -403,7 +404,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
             guard.view = pump.view();
         }
         // The session notices when something is asked: a person is told now.
-        guard.changes.tell(broke.then_some(Change::Disconnected(Code::RelayUnreachable)));
+        guard.changes.tell(broke.map(Change::Disconnected));
         guard.changes.tell(std::mem::take(&mut moved.changes));
         guard.fault.clone_from(&fault);
         guard.moves = guard.moves.wrapping_add(1);

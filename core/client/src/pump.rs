@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::ops::ControlFlow;
 use thicket_engine::{Engine, Fault, Input, Opened};
-use thicket_reducer::{ClientRules, State, View, view};
+use thicket_reducer::{ClientRules, Link, State, View, view};
 use thicket_types::effect::{Change, Effect, Send};
 use thicket_types::error::Code;
 use thicket_types::event::{Lane, Outcome, TimerId};
@@ -75,6 +75,8 @@ pub struct Pump<V> {
     observer: Option<Observer>,
     /// Frames left at the relay, since a stranger's budget was used up: each once, however often the relay brings it.
     left: BTreeSet<FrameId>,
+    /// Set if an answer came that does not bear the pinned relay's signature, and nobody was told.
+    forged: bool,
     /// When a snapshot that failed is tried again.
     snapshot_again: Option<Stamp>,
     /// When the anonymous lane gives way to another.
@@ -128,6 +130,7 @@ impl<V: Vault> Pump<V> {
             sends: VecDeque::new(),
             observer: None,
             left: BTreeSet::new(),
+            forged: false,
             snapshot_again: None,
             renew_at,
             _lock: lock,
@@ -214,6 +217,7 @@ impl<V: Vault> Pump<V> {
             }
             self.snapshot_if_due(&mut pumped);
         }
+        pumped.changes.extend(std::mem::take(&mut self.forged).then_some(Change::Disconnected(Code::ForgedAnswer)));
         pumped.deadline = self.timers.values().copied().chain(self.vault_again).chain(self.log_until).chain([self.renew_at]).min();
         pumped.now = self.engine.now();
         if takes == TAKES_PUMP_MAX {
@@ -240,6 +244,11 @@ impl<V: Vault> Pump<V> {
     /// Whether the named lane's way broke since this was asked last, so that pushes do not arrive.
     pub fn way_broke(&mut self) -> bool {
         self.transport.broke(Lane::Named)
+    }
+
+    /// Whether whoever answered on it did not prove to be the relay of its address.
+    pub fn met_another(&mut self) -> bool {
+        self.transport.met_another(Lane::Named)
     }
 
     /// Gives the named lane's way up, whatever it looks like: the next frame begins another.
@@ -273,7 +282,10 @@ impl<V: Vault> Pump<V> {
             taken = true;
             let now = self.engine.now();
             let state = self.engine.state();
-            let Some(arrival) = self.vault.admit(&frame, lane, ClientRules::relay(state))? else {
+            let relay = ClientRules::relay(state);
+            let Some(arrival) = self.vault.admit(&frame, lane, relay)? else {
+                // While nobody has proved to be that relay, whoever answers is worth a word. A repeat, or an old one, is not.
+                self.forged |= relay.is_some() && lane == Lane::Named && state.session.link != Link::Online;
                 continue;
             };
             let id = arrival.frame;

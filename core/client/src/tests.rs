@@ -9,6 +9,7 @@ mod keys;
 mod lanes;
 mod monitor;
 mod moving;
+mod promises;
 mod pump;
 mod rejoin;
 mod strangers;

@@ -94,7 +94,8 @@ pub(crate) fn accept(state: &mut State, step: &mut Step, contact: Fingerprint) -
 pub(crate) fn decline(state: &mut State, step: &mut Step, contact: Fingerprint) -> Answer {
     match state.contacts.get(&contact).map(|known| known.standing) {
         Some(Standing::Asking) => remove(state, step, contact),
-        Some(Standing::Accepted | Standing::Blocked) | None => Answer::Refused(Code::UnknownContact),
+        Some(Standing::Accepted | Standing::Blocked) => Answer::Refused(Code::NotAsking),
+        None => Answer::Refused(Code::UnknownContact),
     }
 }
 
@@ -168,9 +169,12 @@ pub(crate) fn verify(state: &mut State, step: &mut Step, contact: Fingerprint, v
 
 /// The person has seen the warning and goes on with whom the directory shows now.
 pub(crate) fn accept_identity(state: &mut State, step: &mut Step, contact: Fingerprint) -> Answer {
-    let Some(known) = state.contacts.get(&contact).filter(|known| known.held) else {
+    let Some(known) = state.contacts.get(&contact) else {
         return Answer::Refused(Code::UnknownContact);
     };
+    if !known.held {
+        return Answer::Refused(Code::NotHeld);
+    }
     let name = known.name.clone();
     step.vault(state, Why::File, VaultOp::Unpin { contact });
     look_up(state, step, name);

@@ -64,10 +64,10 @@ macro_rules! errors {
 errors! {
     100 WrongPassphrase Caller "the passphrase does not open this profile", "try again; a forgotten passphrase cannot be recovered";
     101 ProfileExists Caller "there is a profile in this folder already", "choose another folder";
-    102 ProfileMissing Caller "there is no profile in this folder", "create an account first";
+    102 ProfileMissing Caller "there is no profile in this folder", "name its folder with --home; to make one: thicket account create NAME";
     103 ProfileInUse Caller "another process has this profile open", "close it; a program that asks for many things in one process uses thicket listen";
     104 ProfileNewer Caller "this profile was written by a newer version", "update Thicket; nothing was changed";
-    105 MalformedName Caller "a name is 1 to 64 of A-Z a-z 0-9 _ -, with a letter or digit, and not 'server'", "choose another name";
+    105 MalformedName Caller "a name is 1 to 64 of A-Z a-z 0-9 _ -, with a letter or digit, and not 'server'", "spell it so; an account keeps its name, so that another one is another profile: thicket --home DIR account create NAME";
     106 AlreadyRegistered Caller "this account is registered already", "nothing needs doing";
     107 NotRegistered Caller "this account is not registered with a relay", "register first";
     108 UnknownContact Caller "there is no such contact", "add the contact by name first";
@@ -95,8 +95,12 @@ errors! {
     130 StoreMissing Caller "there is no relay's store in this home", "name the home of a relay that has run";
     131 FileExists Caller "there is such a file already", "choose another name; nothing was written over";
     132 StoreNewer Caller "this relay's store was written by a newer version", "update thicket-relayd; nothing was changed";
+    133 NotAsking Caller "this contact does not wait to be accepted", "to have them gone, with all messages: thicket contact remove NAME";
+    134 NotHeld Caller "the directory shows no other identity for this contact than the one you know", "nothing needs doing";
+    135 PastRecall Caller "the relay has the message: it cannot be called back", "to delete your own copy: thicket message forget ID";
+    136 DemoInterrupted Caller "the demo was interrupted", "run it again: it begins anew, and nothing of it goes on";
 
-    200 NameTaken Peer "the name is taken", "choose another name";
+    200 NameTaken Peer "the name is taken", "an account keeps its name: make another profile, with thicket --home DIR account create NAME";
     201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";
     202 BadSignature Peer "the relay could not verify the signature", "try again; if it stays, the account's key is not the registered one";
     203 ChallengeExpired Peer "the relay's challenge was answered too late", "try again";
@@ -113,7 +117,7 @@ errors! {
     214 ProfileCopied Peer "the relay has met another copy of this profile since", "use the newest copy alone; if this is the one to go on with: thicket account take-over";
     215 StampNeeded Peer "the relay asks a stranger for work first", "nothing; it is being done";
     216 RegistrationClosed Peer "the relay takes no new accounts", "choose another relay";
-    217 BadToken Peer "the relay takes new accounts by token only, and not by this one", "ask the relay's operator for a token";
+    217 BadToken Peer "the relay takes new accounts by token only, and not by this one", "ask the relay's operator for a token, and give it with --token-file FILE";
     218 QuotaReached Peer "the recipient's relay holds as many messages of this sender as it may", "try again after they were online";
     219 RequestBoxFull Peer "the recipient's box for strangers is full", "try again after they were online";
 
@@ -129,6 +133,7 @@ errors! {
     309 StoreDamaged Device "the relay's store is damaged, or is none", "keep the file as it is, and put a backup in its place";
     310 RelayKeyDamaged Device "the relay's keys file is damaged", "put your copy of it back: with new keys it is another relay to its clients";
     311 CannotListen Device "the relay cannot listen there", "see that the address is this machine's, and that no other program listens there";
+    312 NotThatRelay Peer "something answers at this address, and does not prove to be the relay that it names", "see that the address is right, its KEY too; a relay that has no room for another connection hangs up likewise";
 
     400 ForgedAnswer Peer "an answer does not bear the relay's signature", "do not trust this relay or the way to it";
     401 ForgedEntry Peer "the relay gave an entry that its owner did not sign", "do not trust this relay";

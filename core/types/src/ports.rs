@@ -134,6 +134,11 @@ pub trait Transport {
     /// Whether the lane's way broke since this was asked last: what the relay pushes does not arrive until something is sent.
     /// A transport without connections never says so. **Repeat:** each break is told once.
     fn broke(&mut self, lane: Lane) -> bool;
+    /// Whether somebody answered at the address that the lane was sent to last, and did not prove to be whom it names. A transport
+    /// whose addresses prove nothing never says so.
+    fn met_another(&mut self, _lane: Lane) -> bool {
+        false
+    }
 }
 
 /// A way back to a lane, good for one frame.

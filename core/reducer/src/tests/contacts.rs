@@ -100,6 +100,25 @@ fn a_pin_that_outlived_its_contact_shows_them_again_so_that_the_person_can_decid
 }
 
 #[test]
+fn whoever_does_not_ask_cannot_be_declined_and_that_is_said() {
+    let decline = |book: &mut Book, number| book.ask(number, Intent::DeclineContact { contact: BOB });
+    let refused = |number, code| [answered(number, Answer::Refused(code))];
+    assert_eq!(decline(&mut Book::registered(), 1), refused(1, Code::UnknownContact));
+    let mut book = Book::talking();
+    assert_eq!(decline(&mut book, 1), refused(1, Code::NotAsking));
+    book.ask(2, Intent::BlockContact { contact: BOB, blocked: true });
+    assert_eq!(decline(&mut book, 3), refused(3, Code::NotAsking));
+    assert!(book.state.contacts.contains_key(&BOB));
+}
+
+#[test]
+fn whoever_is_not_held_needs_no_trust_and_that_is_said() {
+    let trust = |book: &mut Book| book.ask(1, Intent::AcceptIdentity { contact: BOB });
+    assert_eq!(trust(&mut Book::registered()), [answered(1, Answer::Refused(Code::UnknownContact))]);
+    assert_eq!(trust(&mut Book::talking()), [answered(1, Answer::Refused(Code::NotHeld))]);
+}
+
+#[test]
 fn whoever_was_removed_is_not_brought_back_by_a_lookup_that_was_under_way() {
     for found in [false, true] {
         let mut book = Book::talking();
@@ -254,4 +273,25 @@ fn who_is_unblocked_hears_what_they_were_owed() {
     book.ask(1, Intent::BlockContact { contact: BOB, blocked: true });
     let effects = book.ask(2, Intent::BlockContact { contact: BOB, blocked: false });
     assert!(ops(&effects).iter().any(|op| matches!(op, VaultOp::SealReceipt { .. })), "{effects:?}");
+}
+
+#[test]
+fn a_held_contact_is_held_no_longer_once_the_directory_shows_the_pinned_identity() {
+    // Given a contact who is held, since the directory showed another identity.
+    let mut book = Book::talking();
+    let look_up = |book: &mut Book, number: u8, shown: Outcome| {
+        book.ask(number, Intent::AddContact { name: name("bob") });
+        book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+        book.resolve(&Why::Pin(name("bob")), shown)
+    };
+    look_up(&mut book, 1, pinned(CAROL, "bob", Some(BOB)));
+    assert!(book.bob().held);
+    // When it shows the pinned one again.
+    let effects = look_up(&mut book, 2, pinned(BOB, "bob", None));
+    // Then what is written to them goes as before.
+    assert!(effects.contains(&Effect::Notify(Change::Contact(BOB))), "{effects:?}");
+    assert!(!book.bob().held);
+    let effects = book.ask(3, send_to(BOB, 3));
+    assert!(effects.contains(&answered(3, Answer::Queued(message(3)))), "{effects:?}");
+    assert_eq!(book.ask(4, Intent::AcceptIdentity { contact: BOB }), [answered(4, Answer::Refused(Code::NotHeld))]);
 }

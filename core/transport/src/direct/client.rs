@@ -8,6 +8,7 @@ use crate::Waker;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ struct Way {
 struct Link {
     outbox: Outbox,
     progress: Mutex<Progress>,
+    /// Set if somebody took the connection and gave no proof of the address's key.
+    another: AtomicBool,
     times: Times,
 }
 
@@ -77,7 +80,12 @@ impl DirectClient {
     /// Begins a connection for a lane in place of the one it had.
     fn open(&mut self, to: &str, lane: Lane) -> Result<Arc<Link>, Unreachable> {
         let address = Address::parse(to).map_err(|_| Unreachable)?;
-        let link = Arc::new(Link { outbox: Outbox::new(), progress: Mutex::new(Progress::Connecting), times: self.times });
+        let link = Arc::new(Link {
+            outbox: Outbox::new(),
+            progress: Mutex::new(Progress::Connecting),
+            another: AtomicBool::new(false),
+            times: self.times,
+        });
         let worker = Worker {
             link: Ending { link: link.clone(), waker: self.waker.clone() },
             lane,
@@ -129,6 +137,11 @@ impl Transport for DirectClient {
         let broke = !way.told && matches!(way.link.standing(), Standing::Ended | Standing::JustFailed);
         way.told |= broke;
         broke
+    }
+
+    /// With the wrong key the relay cannot read the first message of the handshake, and hangs up (Noise §7.4, NK).
+    fn met_another(&mut self, lane: Lane) -> bool {
+        self.ways.get(&lane).is_some_and(|way| way.link.another.load(Ordering::Acquire))
     }
 }
 
@@ -203,8 +216,9 @@ struct Worker {
 impl Worker {
     /// Connects, then writes what is queued, while a second thread reads.
     fn run(self, address: &Address) {
-        let Ok((stream, reader, writer)) = connect(address, self.link.link.times) else {
-            return;
+        let (stream, reader, writer) = match connect(address, self.link.link.times) {
+            Ok(connected) => connected,
+            Err(error) => return self.link.link.another.store(is_no_proof(&error), Ordering::Release),
         };
         if self.link.link.rise(stream).is_none() {
             return;
@@ -246,6 +260,12 @@ fn connect(address: &Address, times: Times) -> io::Result<(Arc<TcpStream>, Reade
         }
     }
     Err(failed)
+}
+
+/// Whether a handshake failed because the other end hung up, or said what its key does not give: not because it is slow, or away.
+fn is_no_proof(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | InvalidData | UnexpectedEof)
 }
 
 fn greet(stream: TcpStream, address: &Address, times: Times) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {

@@ -415,3 +415,26 @@ fn a_lane_whose_connection_broke_says_so_once_and_wakes() {
     client.renew(Lane::Named);
     assert!(!client.broke(Lane::Named));
 }
+
+#[test]
+fn whoever_answers_without_the_key_of_the_address_is_told_from_nobody() {
+    let relay = relay();
+    let mut client = DirectClient::new(None);
+    // Given the address of a relay with another key in it.
+    let wrong = format!("direct:{}@{}", "01".repeat(32), relay.local_addr());
+    client.send(&wrong, Lane::Named, b"hello").expect("room");
+    until_true(|| client.broke(Lane::Named));
+    assert!(client.met_another(Lane::Named));
+    assert!(!client.met_another(Lane::Anonymous), "nothing was sent on it");
+    // When the right one is asked, or nobody is there, nobody else answers.
+    client.send(&relay.address(), Lane::Named, b"hello").expect("room");
+    let mut relay = relay;
+    until(|| relay.poll());
+    assert!(!client.met_another(Lane::Named));
+    let to = relay.address();
+    client.renew(Lane::Named);
+    drop(relay);
+    until_true(|| client.send(&to, Lane::Named, b"hello").is_ok());
+    until_true(|| client.broke(Lane::Named));
+    assert!(!client.met_another(Lane::Named), "nobody is there");
+}

@@ -264,7 +264,9 @@ mod gnupg {
     #[test]
     fn gpg_reads_keys_and_signatures() {
         if Command::new("gpg").arg("--version").output().is_err() {
-            println!("skipped: gpg is not on PATH");
+            // Where everything is to be tried it is installed first; elsewhere what cannot be tried hinders nobody.
+            assert!(std::env::var_os("CI").is_none(), "gpg is not on PATH");
+            println!("not tried: gpg is not on PATH");
             return;
         }
         let alice = identity("alice", 1);

@@ -35,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 ///
 /// Example: thicket-relayd --home /var/lib/thicket --listen 127.0.0.1:7070
 #[derive(Parser)]
-#[command(name = "thicket-relayd", version, about, max_term_width = 100)]
+#[command(name = "thicket-relayd", version, about, term_width = 80)]
 struct Arguments {
     /// The relay's folder: its identity and its store.
     #[arg(long, value_name = "DIR", env = "THICKET_RELAY_HOME")]
@@ -91,7 +91,9 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
             return Err(Trouble::at(&config.home, Code::StoreMissing));
         }
         let store = SqliteStore::open(&store_file).map_err(|error| Trouble::store(&store_file, error))?;
-        return store.backup(to).map_err(|error| Trouble::backup(&store_file, to, error));
+        store.backup(to).map_err(|error| Trouble::backup(&store_file, to, error))?;
+        println!("The store is copied to {}.", to.display());
+        return Ok(());
     }
     // Before anything is made: a configuration that is refused leaves no trace.
     let settings = Settings::of(&config)?;

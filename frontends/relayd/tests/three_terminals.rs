@@ -20,6 +20,18 @@ impl Drop for Relay {
     }
 }
 
+/// The address, which stands alone on its line: the key in hex, and where it listens.
+fn alone(line: &str, listen: &str) -> String {
+    let address = line.strip_suffix('\n').expect("a whole line");
+    let (key, place) = address.strip_prefix("direct:").and_then(|rest| rest.split_once('@')).unwrap_or_else(|| panic!("{line:?}"));
+    assert!(key.len() == 64 && key.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')), "{line:?}");
+    let (host, port) = listen.rsplit_once(':').expect("an address and a port");
+    let (shown, listens) = place.rsplit_once(':').unwrap_or_else(|| panic!("{line:?}"));
+    assert!(shown == host && listens.parse::<u16>().is_ok_and(|number| number > 0), "{line:?}");
+    assert!(port == "0" || port == listens, "{line:?}");
+    address.to_owned()
+}
+
 impl Relay {
     fn start(home: &Path, listen: &str) -> Relay {
         let mut command = Command::new(env!("CARGO_BIN_EXE_thicket-relayd"));
@@ -28,7 +40,7 @@ impl Relay {
         let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
         out.read_line(&mut line).expect("the first line");
-        Relay { child, _out: out, address: line.trim_end().to_owned() }
+        Relay { child, _out: out, address: alone(&line, listen) }
     }
 
     /// Asks it to stop, as an operator does, and waits.
@@ -61,6 +73,66 @@ impl Terminal {
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).expect("UTF-8")
     }
+}
+
+/// The commands of README.md's section, as words, in its order.
+fn of_the_readme() -> Vec<Vec<String>> {
+    // At run time: two checkouts may share a target folder, and the binary with it.
+    let readme = Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where the crate is")).join("../../README.md");
+    let readme = std::fs::read_to_string(readme).expect("README.md is there");
+    let section = readme.split("\n## ").find(|section| section.starts_with("Three terminals\n")).expect("a section");
+    let (blocks, mut commands) = (section.split("```").skip(1).step_by(2), Vec::new());
+    for line in blocks.flat_map(str::lines).filter(|line| line.starts_with("thicket")) {
+        // What stands in quotes is one word.
+        let words = line.split('"').enumerate().flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        commands.push(words.collect());
+    }
+    commands
+}
+
+#[test]
+fn the_readmes_commands_carry_a_message_each_way() {
+    let folder = TempDir::new().expect("a folder");
+    let commands = of_the_readme();
+    let [relayd, rest @ ..] = commands.as_slice() else { panic!("no commands") };
+    assert_eq!(relayd.join(" "), "thicket-relayd --home /tmp/relay --listen 127.0.0.1:7070");
+    let relay = Relay::start(&folder.path().join("relay"), "127.0.0.1:0");
+    let run = |words: &[String]| {
+        let [program, home, place, arguments @ ..] = words else { panic!("{words:?}") };
+        assert_eq!((program.as_str(), home.as_str()), ("thicket", "--home"), "{words:?}");
+        let terminal = Terminal { home: folder.path().join(place.strip_prefix("/tmp/").expect("a folder of /tmp")) };
+        let given = |word: &String| if word == "ADDRESS" { relay.address.clone() } else { word.clone() };
+        let arguments: Vec<String> = arguments.iter().map(given).collect();
+        terminal.say(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let mut said = Vec::new();
+    for words in rest {
+        said.push((words[3..].join(" "), run(words)));
+        // "In the third the same for bob, in /tmp/b."
+        if words[3] == "register" {
+            for same in rest.iter().take(2) {
+                let of_bob = |word: &String| word.replace("/tmp/a", "/tmp/b").replace("alice", "bob");
+                run(&same.iter().map(of_bob).collect::<Vec<_>>());
+            }
+        }
+    }
+    let shown = |command: &str| {
+        let (_, shown) = said.iter().find(|(typed, _)| typed == command).unwrap_or_else(|| panic!("{command} is not in the README"));
+        shown.as_str()
+    };
+    assert_eq!(shown("register --relay ADDRESS"), "alice is registered.\n");
+    assert_eq!(shown("send bob See you at eight."), "stored\n");
+    assert!(shown("read alice").contains("alice: See you at eight."));
+    assert!(shown("contact accept alice").contains("accepted"));
+    assert_eq!(shown("send alice I will be there."), "stored\n");
+    assert_eq!(said.len(), 8, "{said:?}");
+    let alice = Terminal { home: folder.path().join("a") };
+    alice.say(&["sync"]);
+    assert!(alice.say(&["read", "bob"]).contains("bob: I will be there."));
+    relay.stop();
 }
 
 #[test]
@@ -115,8 +187,10 @@ fn two_people_write_to_each_other_through_a_relay_that_restarts() {
 
     // The operator's copy.
     let copy = folder.path().join("copy.db");
-    let backup = Command::new(env!("CARGO_BIN_EXE_thicket-relayd")).arg("--home").arg(&home).arg("backup").arg(&copy).status();
-    assert!(backup.expect("it starts").success());
+    let backup = Command::new(env!("CARGO_BIN_EXE_thicket-relayd")).arg("--home").arg(&home).arg("backup").arg(&copy).output();
+    let backup = backup.expect("it starts");
+    assert!(backup.status.success());
+    assert_eq!(String::from_utf8_lossy(&backup.stdout), format!("The store is copied to {}.\n", copy.display()));
     assert!(std::fs::metadata(&copy).expect("a copy").len() > 0);
     relay.stop();
 }

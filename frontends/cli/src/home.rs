@@ -138,7 +138,7 @@ pub struct At {
 pub fn at(global: &Global) -> Result<At, Trouble> {
     let folder = folder(global)?;
     if !folder.join("keys").is_file() {
-        return Err(Code::ProfileMissing.into());
+        return Err(Trouble::Numbered(Code::ProfileMissing, Some(folder.display().to_string())));
     }
     Ok(At { folder, passphrase: passphrase(global, false)? })
 }

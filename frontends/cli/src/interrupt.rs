@@ -22,7 +22,9 @@ const STATUS: i32 = 130;
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// Begins to heed Ctrl-C, and on Unix SIGTERM and SIGHUP. Signals that the parent has switched off, as nohup does, stay so.
-pub fn heed(json: bool) {
+///
+/// `code` says what the interruption means: whether what was asked for goes on later.
+pub fn heed(json: bool, code: Code) {
     // Without a handler the system ends the program by itself.
     let _ = ctrlc::try_set_handler(move || {
         if ASKED.swap(true, Ordering::AcqRel) {
@@ -31,7 +33,7 @@ pub fn heed(json: bool) {
         std::thread::spawn(move || {
             std::thread::sleep(GRACE);
             // On a thread of its own: whoever holds standard output may never let go of it.
-            std::thread::spawn(move || Trouble::from(Code::Interrupted).exit(json));
+            std::thread::spawn(move || Trouble::from(code).exit(json));
             std::thread::sleep(SAYING);
             std::process::exit(STATUS);
         });

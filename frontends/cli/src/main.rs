@@ -19,25 +19,23 @@ mod warn;
 mod watch;
 
 use clap::{Args, Parser, Subcommand};
-use output::{Trouble, print};
+use output::{Trouble, print, put_json};
 use paint::Colour;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use thicket_types::error::Code;
+use thicket_types::limits::COMMAND_TIMEOUT_S_MAX;
 
 /// Private messages over an encrypted journal. Everything that happens is a record; a crash at any point loses nothing.
 #[derive(Parser)]
-#[command(name = "thicket", version, max_term_width = 100, after_help = "Example: thicket demo")]
+#[command(name = "thicket", version, term_width = 80, after_help = "Example: thicket demo")]
 struct Arguments {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
     command: Command,
 }
-
-/// A year, in seconds: no clock is asked for a time that it does not have.
-const TIMEOUT_S_MAX: u64 = 31_536_000;
 
 /// What every command takes.
 #[derive(Args)]
@@ -53,7 +51,7 @@ pub struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// How long to wait for the relay, in seconds: at most a year.
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=TIMEOUT_S_MAX))]
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=COMMAND_TIMEOUT_S_MAX))]
     timeout: u64,
     /// Tell on standard error what happens.
     #[arg(short, long, global = true)]
@@ -69,6 +67,16 @@ pub struct Global {
 impl Global {
     fn patience(&self) -> Duration {
         Duration::from_secs(self.timeout)
+    }
+
+    /// How the program is called once more for the same profile: with `--home`, if that is how it was found.
+    fn again(&self) -> String {
+        match &self.home {
+            Some(home) if std::env::var_os("THICKET_HOME").is_none_or(|known| known != home.as_os_str()) => {
+                format!("thicket --home {}", text::quoted(&home.display().to_string()))
+            }
+            _ => "thicket".to_owned(),
+        }
     }
 
     /// A line of what `-v` tells: with the time since the program began.
@@ -115,7 +123,7 @@ enum Command {
     Send {
         /// The contact's name.
         to: String,
-        /// The text; `-` reads it from standard input.
+        /// The text; `-` reads it from standard input, without its last line break.
         text: String,
         /// Wait until the message is in this state, or the time is up.
         #[arg(long, value_enum, default_value_t = commands::send::Goal::Stored)]
@@ -211,14 +219,16 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage::exit(&error),
     };
-    interrupt::heed(global.json);
+    let interrupted = if matches!(command, Command::Demo(_)) { Code::DemoInterrupted } else { Code::Interrupted };
+    interrupt::heed(global.json, interrupted);
     let done = match command {
         Command::Demo(arguments) => demo::run(&arguments, &global),
         Command::Completions { shell } => {
             let mut shape = <Arguments as clap::CommandFactory>::command();
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut shape, "thicket", &mut script);
-            print(&String::from_utf8_lossy(&script))
+            let script = String::from_utf8_lossy(&script);
+            if global.json { put_json(&serde_json::json!({ "script": script })) } else { print(&script) }
         }
         Command::Account(command) => commands::account::run(&global, &command),
         Command::Register { relay, with } => commands::relay::register(&global, &relay, &with),
@@ -240,7 +250,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // Whatever it looked like where it was met.
-        Err(_) if interrupt::asked() => Trouble::from(Code::Interrupted).exit(global.json),
+        Err(_) if interrupt::asked() => Trouble::from(interrupted).exit(global.json),
         Err(trouble) => trouble.exit(global.json),
     }
 }
@@ -256,6 +266,35 @@ mod tests {
         let mut found: Vec<_> = below.flat_map(|below| all(below, &format!("{path} {}", below.get_name()))).collect();
         found.push((path.to_owned(), command.clone()));
         found
+    }
+
+    /// How a command stands in the document's tables: by all its words, or by its last in a row that names its group before.
+    fn is_in(document: &str, path: &str) -> bool {
+        let (group, name) = path.split_once(' ').map_or(("", path), |(group, name)| (group, name));
+        document.lines().filter(|line| line.starts_with("| `")).any(|line| {
+            let quoted: Vec<&str> = line.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2).collect();
+            let after = quoted.iter().position(|words| !group.is_empty() && words.split(' ').next() == Some(group));
+            quoted.contains(&path) || after.is_some_and(|at| quoted.iter().skip(at).any(|words| *words == name))
+        })
+    }
+
+    #[test]
+    fn every_command_has_a_row_that_says_what_it_prints_as_json() {
+        let path = std::path::Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where")).join("../../docs/CLI.md");
+        let document = std::fs::read_to_string(path).expect("docs/CLI.md is there");
+        let json = document.split_once("\n## JSON\n").expect("a section").1;
+        let mut shape = Arguments::command();
+        shape.build();
+        let leaves: Vec<String> = all(&shape, "thicket")
+            .into_iter()
+            .filter(|(_, command)| command.get_subcommands().all(clap::Command::is_hide_set))
+            .filter_map(|(path, _)| path.strip_prefix("thicket ").map(str::to_owned))
+            .collect();
+        assert!(leaves.len() > 35, "{leaves:?}");
+        for leaf in leaves {
+            assert!(is_in(json, &leaf), "{leaf} has no row");
+        }
+        assert!(!is_in(json, "contact forget") && !is_in(json, "sing"), "what is not there is not found");
     }
 
     #[test]

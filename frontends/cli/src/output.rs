@@ -155,11 +155,11 @@ pub fn status(code: Code) -> u8 {
         Code::Usage => 2,
         Code::WrongPassphrase => 4,
         Code::ProfileInUse => 5,
-        Code::RelayUnreachable => 6,
+        Code::RelayUnreachable | Code::NotThatRelay => 6,
         Code::JournalDamaged | Code::VaultDamaged | Code::KeysDamaged | Code::RolledBack => 7,
         Code::DiskFull => 8,
         Code::ProfileNewer => 9,
-        Code::Interrupted => 130,
+        Code::Interrupted | Code::DemoInterrupted => 130,
         other => match other.blame() {
             Blame::Caller | Blame::Peer => 3,
             Blame::Device | Blame::Us => 1,

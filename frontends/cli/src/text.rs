@@ -81,6 +81,40 @@ pub fn rows(text: &str, columns_max: usize) -> Vec<String> {
     rows
 }
 
+/// Columns that every terminal has.
+pub const COLUMNS: usize = 80;
+
+/// A text that begins in a column: broken at its words where a terminal of the usual width ends, and going on below its begin. A
+/// word that is longer, such as an address, stays whole.
+pub fn beside(text: &str, begin: usize) -> String {
+    let (mut lines, mut column) = (String::new(), begin);
+    for word in text.split(' ') {
+        let width = columns(word);
+        if column > begin && column + 1 + width > COLUMNS {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(begin));
+            column = begin;
+        } else if column > begin {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += width;
+    }
+    lines
+}
+
+/// So many of a thing: "1 message", "2 messages".
+pub fn counted(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A path as a shell takes it for one word.
+pub fn quoted(path: &str) -> String {
+    let plain = path.chars().all(|char| char.is_alphanumeric() || "/._-+:".contains(char));
+    if plain { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +135,25 @@ mod tests {
         assert_eq!(rows("", 4), [""]);
         assert_eq!(rows("世界世", 5), ["世界", "世"]);
         assert_eq!(rows("世", 1), ["世"], "what does not fit stands alone");
+    }
+
+    #[test]
+    fn a_long_line_goes_on_below_its_begin() {
+        assert_eq!(beside("short enough", 2), "short enough");
+        let long = beside(&"seven77 ".repeat(12), 4);
+        assert!(long.lines().all(|line| line.len() <= COLUMNS) && long.contains("seven77\n    seven77"), "{long}");
+        assert_eq!(beside(&format!("at {}", "x".repeat(90)), 4), format!("at\n    {}", "x".repeat(90)), "an address is not broken");
+    }
+
+    #[test]
+    fn one_thing_and_several() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "message")), ["0 messages", "1 message", "2 messages"]);
+    }
+
+    #[test]
+    fn a_path_is_one_word_to_a_shell() {
+        assert_eq!(quoted("/tmp/a-b_c.d"), "/tmp/a-b_c.d");
+        assert_eq!(quoted("/tmp/it's here"), r"'/tmp/it'\''s here'");
     }
 
     #[test]

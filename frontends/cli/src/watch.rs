@@ -72,6 +72,8 @@ impl<'a> Watch<'a> {
     fn hear(&mut self, view: &View, changes: &[Change]) {
         for change in changes {
             match change {
+                // What is known of who answered says more than that the relay did not.
+                Change::Disconnected(Code::RelayUnreachable) if self.trouble.is_some_and(is_of_another) => {}
                 Change::Disconnected(code) => self.trouble = Some(*code),
                 Change::Connected => self.trouble = None,
                 _ => {}
@@ -81,6 +83,11 @@ impl<'a> Watch<'a> {
             }
         }
     }
+}
+
+/// Whether somebody answered who is not the relay that was meant.
+fn is_of_another(code: Code) -> bool {
+    matches!(code, Code::NotThatRelay | Code::ForgedAnswer)
 }
 
 /// The name that a contact is shown by.

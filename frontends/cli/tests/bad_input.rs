@@ -101,12 +101,15 @@ fn what_a_person_gets_wrong_is_refused_by_its_number_and_costs_nothing() {
     refused(alice, &["send", "carol", "hello"], 3, Code::UnknownContact);
     refused(alice, &["read", "carol"], 3, Code::UnknownContact);
     refused(alice, &["contact", "add", "nobody"], 3, Code::UnknownName);
+    refused(alice, &["contact", "decline", "bob"], 3, Code::NotAsking);
+    refused(alice, &["contact", "trust", "bob"], 3, Code::NotHeld);
 
     let longest = "x".repeat(BODY_LEN_MAX);
     refused(alice, &["send", "bob", ""], 3, Code::EmptyMessage);
     is_error(&alice.pipe(&["--json", "send", "bob", "-"], ""), 3, Code::EmptyMessage);
     is_error(&alice.pipe(&["--json", "send", "bob", "-"], &format!("{longest}x")), 3, Code::MessageTooLong);
-    assert_eq!(status(&alice.pipe(&["send", "bob", "-"], &longest)), 0, "so much and no more");
+    is_error(&alice.pipe(&["--json", "send", "bob", "-"], "\n"), 3, Code::EmptyMessage);
+    assert_eq!(status(&alice.pipe(&["send", "bob", "-"], &format!("{longest}\n"))), 0, "so much and no more, but for the line's end");
     all_goes_on(&place, &[&longest]);
 }
 
@@ -124,6 +127,19 @@ fn a_relay_that_is_gone_or_silent_is_said_and_what_was_sent_is_kept() {
     }
     place.relay.restart();
     all_goes_on(&place, &["While it was gone.", "While it was silent."]);
+}
+
+#[test]
+fn a_relay_of_another_key_is_told_from_one_that_is_gone() {
+    let place = Place::new();
+    let carol = Person { name: "carol", home: place.folder.path().join("carol") };
+    carol.say(&["account", "create", "carol"]);
+    let wrong = format!("direct:{}@127.0.0.1:{}", "01".repeat(32), place.relay.port());
+    refused(&carol, &["register", "--relay", &wrong, "--timeout=2"], 6, Code::NotThatRelay);
+    let key = place.relay.key.hex();
+    let other = format!("{}{}", &key[2..], &key[..2]);
+    refused(&carol, &["register", "--relay", &place.relay.address, "--key", &other, "--timeout=2"], 3, Code::ForgedAnswer);
+    carol.say(&["register", "--relay", &place.relay.address, "--key", &key]);
 }
 
 #[test]
@@ -188,7 +204,7 @@ fn a_clock_that_is_hours_off_is_told_and_hinders_nothing() {
         let status = place.alice.json(&["status"]).remove(0);
         assert_eq!(status["warnings"][0]["code"].as_u64(), Some(u64::from(code.number())), "{status}");
         assert!(status["skew_ms"].as_i64().is_some_and(|skew| skew.abs_diff(ahead_ms) < 60_000), "{status}");
-        let told = place.alice.say(&["status"]);
+        let told = place.alice.say(&["status"]).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(told.contains(words) && told.contains("(error 307)") && told.to_lowercase().contains(code.hint()), "{told}");
     }
     let checks = place.alice.json(&["doctor"]).remove(0);

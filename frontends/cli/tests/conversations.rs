@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Child;
 use thicket_relay::{Policy, Registration};
-use world::{Person, Place, TestRelay, last, lines, program, status, text};
+use world::{Person, Place, TestRelay, documented, fields, last, lines, program, status, text};
 
 /// Reads lines of a running command until one is as wanted; its input is kept open.
 fn until(child: &mut Child, wanted: impl Fn(&Value) -> bool) -> Value {
@@ -78,7 +78,7 @@ fn a_message_that_has_not_left_is_taken_back_and_can_be_sent_again() {
     place.bob.say(&["sync"]);
     assert!(!texts(&place.bob, "alice").contains(&"On second thoughts".to_owned()), "it never went out");
     assert_eq!(alice.say(&["message", "retry", &id]), "stored\n");
-    assert_eq!(alice.refused(&["message", "cancel", &id]), (3, 121), "the relay has it");
+    assert_eq!(alice.refused(&["message", "cancel", &id]), (3, 135), "the relay has it");
     place.bob.say(&["sync"]);
     assert!(texts(&place.bob, "alice").contains(&"On second thoughts".to_owned()));
 }
@@ -194,7 +194,7 @@ fn a_chat_keeps_what_it_could_not_send() {
     place.relay.stop();
     let output = place.alice.pipe(&["--timeout=1", "chat", "bob"], "Into the silence.\n");
     assert_eq!(status(&output), 0, "{output:?}");
-    assert!(text(&output.stderr).contains("1 message(s) wait for the relay"), "{output:?}");
+    assert!(text(&output.stderr).contains("1 message waits for the relay"), "{output:?}");
     assert_eq!(place.alice.refused(&["chat", "nobody"]), (3, 108));
 }
 
@@ -344,13 +344,14 @@ fn a_change_of_the_relay_that_hangs_is_told_and_can_be_taken_back() {
 
     // Whoever listens there is not whom this address names.
     let wrong = format!("direct:{}@127.0.0.1:{}", "01".repeat(32), place.relay.port());
-    assert_eq!(alice.refused(&["--timeout=1", "relay", "change", &wrong]), (6, 300));
+    assert_eq!(alice.refused(&["--timeout=1", "relay", "change", &wrong]), (6, 312));
     let hanging = alice.json(&["--timeout=1", "status"]).remove(0);
     assert_eq!((&hanging["relay"], &hanging["moving_from"]), (&json!(wrong), &json!(old)));
     assert_eq!((&hanging["skew_ms"], &hanging["online"]), (&Value::Null, &json!(false)), "what was measured was another's clock");
     let told = alice.say(&["--timeout=1", "status"]);
     assert!(told.contains(&format!("relay       {wrong}\nmoves from  {old}\n")) && !told.contains("clock "), "{told}");
-    assert!(told.contains(&format!("To go back: thicket relay change {old}\n")), "{told}");
+    let back = format!("thicket --home {} relay change {old}\n", alice.home.display());
+    assert!(told.contains("To go back:") && told.contains(&back), "{told}");
 
     alice.say(&["relay", "change", old]);
     assert_eq!(alice.json(&["status"])[0]["moving_from"], Value::Null);
@@ -577,7 +578,7 @@ fn a_changed_identity_is_warned_of_wherever_the_contact_is_shown() {
     assert!(status == 3 && one(warnings), "sending is held");
     let coloured = text(&alice.run(&["--color=always", "contact", "list"]).stderr);
     assert!(coloured.starts_with("\u{1b}[1;31mWARNING: "), "{coloured:?}");
-    alice.say(&["contact", "trust", "bob"]);
+    assert_eq!(fields(&alice.json(&["contact", "trust", "bob"])[0]), documented()["contact trust"]);
     assert!(alice.run(&["contact", "list"]).stderr.is_empty(), "whoever is meant by the name is trusted");
 }
 
@@ -594,7 +595,7 @@ fn a_listener_does_all_that_a_bot_needs_and_nothing_twice() {
     for request in ["verify", "block", "unblock", "accept"] {
         accepted(asked(&mut bot, &json!({ request: "bob" })));
     }
-    assert_eq!(refusal(asked(&mut bot, &json!({ "trust": "bob" }))), 108, "nothing changed");
+    assert_eq!(refusal(asked(&mut bot, &json!({ "trust": "bob" }))), 134, "nothing changed");
     accepted(asked(&mut bot, &json!({ "settings": { "read_marks": true } })));
     assert_eq!(refusal(asked(&mut bot, &json!({ "register": { "relay": place.relay.address } }))), 106);
     assert_eq!(refusal(asked(&mut bot, &json!({ "change_relay": { "relay": place.relay.address } }))), 124);
@@ -656,4 +657,25 @@ fn an_interrupted_command_ends_in_order_with_130() {
     place.alice.say(&["sync"]);
     place.bob.say(&["sync"]);
     assert_eq!(texts(&place.bob, "alice").last().map(String::as_str), Some("Kept."));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_demo_says_that_it_begins_anew() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let nobody = Person { name: "nobody", home: folder.path().join("nobody") };
+    let mut demo = nobody.start(&["demo"]);
+    let mut told = BufReader::new(demo.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains("A relay starts") {
+        line.clear();
+        assert!(told.read_line(&mut line).expect("UTF-8") > 0, "it ended before it began");
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&demo), rustix::process::Signal::INT).expect("it runs");
+    told.read_to_string(&mut line).expect("UTF-8");
+    let output = demo.wait_with_output().expect("it ends");
+    let said = text(&output.stderr);
+    assert_eq!(status(&output), 130, "{said}");
+    assert!(said.contains("(error 136)") && said.contains("it begins anew") && !said.contains("next command"), "{said}");
 }

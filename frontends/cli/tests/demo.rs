@@ -14,7 +14,7 @@ use thicket_scanner::{Scanner, files, forms};
 use thicket_types::event::Event;
 use thicket_types::ids::IntentId;
 use thicket_types::secret::Secret;
-use world::{Person, TestRelay, last, program};
+use world::{Person, TestRelay, documented, fields, last, program};
 
 const PASSPHRASE: &str = "an open secret for the demo";
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
@@ -28,7 +28,9 @@ fn demo(keep: &Path) -> serde_json::Value {
         Command::new(env!("CARGO_BIN_EXE_thicket")).args(["--json", "demo", "--keep"]).arg(keep).output().expect("the demo starts");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(output.status.success(), "{text}");
-    serde_json::from_str(text.lines().last().expect("a line")).expect("JSON")
+    let told = serde_json::from_str(text.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(fields(&told), documented()["demo"]);
+    told
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -18,6 +18,7 @@ fn settings(place: Option<&Path>) -> Settings {
         settings.add_filter(&regex_of(&place.to_string_lossy()), "[folder]");
     }
     for (pattern, word) in [
+        (r"-----BEGIN PGP PRIVATE KEY BLOCK-----(?s:.*?)-----END PGP PRIVATE KEY BLOCK-----", "[armored key]"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "[time to the second]"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d", "[time]"),
         (r#""(stamp_ms|claimed_ms|skew_ms)":-?\d+"#, r#""$1":"[ms]""#),
@@ -293,6 +294,76 @@ fn waiting() {
         assert_snapshot!("waiting_conversations", both(&place.alice, &["conversations"]));
         assert_snapshot!("waiting_message_show", both(&place.alice, &["message", "show", &id]));
     });
+}
+
+#[test]
+fn accounts() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    let new = place.folder.path().join("new");
+    std::fs::write(&new, world::PASSPHRASE).expect("room");
+    let rekey = ["account", "passphrase", "--new-file", new.to_str().expect("UTF-8")];
+    settings(Some(place.folder.path())).bind(|| {
+        assert_snapshot!("account_show", both(alice, &["account", "show"]));
+        assert_snapshot!("account_passphrase", both(alice, &rekey));
+        assert_snapshot!("account_export", both(alice, &["account", "export"]));
+        let (exported, imported) = (place.folder.path().join("alice.asc"), place.folder.path().join("imported"));
+        std::fs::write(&exported, alice.say(&["account", "export"])).expect("room");
+        let copy = Person { name: "alice", home: imported };
+        assert_snapshot!("account_import", show(&copy, &["account", "import", exported.to_str().expect("UTF-8")]));
+        assert_snapshot!("account_delete", show(&copy, &["account", "delete", "--yes"]));
+        assert_snapshot!("account_delete_json", show(bob, &["--json", "account", "delete", "--yes"]));
+    });
+}
+
+#[test]
+fn contacts() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    let carol = Person { name: "carol", home: place.folder.path().join("carol") };
+    carol.say(&["account", "create", "carol"]);
+    carol.say(&["register", "--relay", &place.relay.address]);
+    carol.say(&["contact", "add", "alice"]);
+    let asks = |text: &str| {
+        carol.say(&["send", "alice", text]);
+        alice.say(&["sync"]);
+    };
+    settings(Some(place.folder.path())).bind(|| {
+        assert_snapshot!("send_stored", both(alice, &["send", "bob", "It is raining."]));
+        assert_snapshot!("send_from_a_pipe", screen("send bob -", &alice.pipe(&["send", "bob", "-"], "Take a coat.\n")));
+        assert_snapshot!("message_cancel_refused", both(alice, &["message", "cancel", &alice.newest("bob")]));
+        assert_snapshot!("contact_update", both(alice, &["contact", "update", "bob"]));
+        assert_snapshot!("contact_decline_refused", both(alice, &["contact", "decline", "bob"]));
+        assert_snapshot!("contact_trust_refused", both(alice, &["contact", "trust", "bob"]));
+        asks("May I?");
+        let first = show(alice, &["contact", "decline", "carol"]);
+        asks("Please?");
+        assert_snapshot!("contact_decline", format!("{first}\n{}", show(alice, &["--json", "contact", "decline", "carol"])));
+        bob.say(&["sync"]);
+        let first = show(bob, &["contact", "remove", "alice"]);
+        bob.say(&["contact", "add", "alice"]);
+        assert_snapshot!("contact_remove", format!("{first}\n{}", show(bob, &["--json", "contact", "remove", "alice"])));
+    });
+}
+
+/// What is shown fits a terminal of the usual width; an address is a word that nobody breaks.
+#[test]
+fn help_status_and_doctor_fit_80_columns() {
+    let place = Place::with_conversation();
+    let folder = place.folder.path().to_string_lossy().into_owned();
+    let fits = |shown: &str, what: &str| {
+        for line in shown.lines().filter(|line| !line.contains("direct:") && !line.contains(&folder)) {
+            assert!(line.chars().count() <= 80, "{what}: {line}");
+        }
+    };
+    for command in ["status", "doctor"] {
+        fits(&place.alice.say(&[command]), command);
+    }
+    for command in ["", "send", "listen", "account take-over", "message show", "relay change", "contact update", "journal ls", "demo"] {
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let output = program(&place.alice.home, &arguments).output().expect("the program starts");
+        fits(&text(&output.stdout), command);
+    }
 }
 
 #[test]

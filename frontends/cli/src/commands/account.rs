@@ -80,12 +80,17 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Export => {
             let at = home::at(global)?;
             let armored = at.unlock(global)?.export(&at.passphrase)?;
-            return put!("{}", armored.trim_end());
+            return if global.json { put_json(&serde_json::json!({ "armored": armored })) } else { put!("{}", armored.trim_end()) };
         }
         Command::Passphrase { new_file } => {
             let mut profile = home::unlock(global)?;
             profile.rekey(&home::new_passphrase(new_file.as_deref())?)?;
-            profile
+            let (name, _) = profile.own();
+            return if global.json {
+                put_json(&serde_json::json!({ "name": name, "done": "changed" }))
+            } else {
+                put!("The passphrase of {name} is changed.")
+            };
         }
         Command::Delete { yes: false } => return Err(Trouble::Usage("nothing is deleted without --yes: it cannot be undone".to_owned())),
         Command::Delete { yes: true } => {
@@ -96,6 +101,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
                 put_json(&serde_json::json!({ "deleted": name }))?;
             } else {
                 put!("{name} is deleted from this device.")?;
+                put!("A relay that the name was registered with keeps it: nobody else can take it there.")?;
             }
             if !folder_went {
                 note!("What else is in {} stays.", home::folder(global)?.display());
@@ -113,10 +119,11 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     put!("name         {name}")?;
     put!("fingerprint  {}", in_groups(&fingerprint.hex()))?;
     if matches!(command, Command::Create { .. } | Command::Import { .. }) {
-        put!("\nNext: thicket register --relay ADDRESS")?;
+        put!("\nNext: {} register --relay ADDRESS", global.again())?;
     }
     if matches!(command, Command::Import { .. }) {
-        put!("Then add your contacts: thicket contact add NAME. What they wrote to a lost device comes again.")?;
+        put!("Then add your contacts: {} contact add NAME", global.again())?;
+        put!("What they wrote to a lost device comes again.")?;
     }
     Ok(())
 }

@@ -2,12 +2,12 @@
 
 use super::listen::told;
 use super::read::newest;
-use super::rows::{object, text};
+use super::rows::{each_page, object, text};
 use super::screen::{Look, Screen};
 use super::send::standing;
 use crate::ahead::read_ahead;
 use crate::output::{Trouble, put_json, short, time};
-use crate::text::{fit, harmless};
+use crate::text::{counted, fit, harmless};
 use crate::watch::{Watch, name_of};
 use crate::{Global, home, interrupt};
 use std::collections::BTreeMap;
@@ -22,8 +22,6 @@ use thicket_types::intent::Intent;
 
 /// Messages that are shown first.
 const SHOWN: usize = 20;
-/// Messages read at once.
-const PAGE: u32 = 512;
 /// How soon what came is shown.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Changes shown between two lines of input.
@@ -265,7 +263,7 @@ impl Chat<'_> {
         })?;
         drop(watch);
         let view = self.client.view();
-        let mut waiting = 0;
+        let mut waiting = 0_u64;
         for message in self.sent.keys() {
             match standing(self.client, &view, self.with, *message)? {
                 (MessageState::Failed, cause) => return Err(cause.unwrap_or(Code::Inconsistent).into()),
@@ -274,7 +272,11 @@ impl Chat<'_> {
             }
         }
         if waiting > 0 && !self.global.json {
-            note!("thicket: {waiting} message(s) wait for the relay; they go out at the next command that reaches it.");
+            let wait = if waiting == 1 { "waits" } else { "wait" };
+            note!(
+                "thicket: {} {wait} for the relay; what waits goes out at the next command that reaches it.",
+                counted(waiting, "message")
+            );
         }
         Ok(())
     }
@@ -282,16 +284,17 @@ impl Chat<'_> {
 
 /// The last messages with a contact, oldest first.
 fn last(client: &Client, contact: Fingerprint) -> Result<Vec<MessageRow>, Trouble> {
-    let mut rows: Vec<MessageRow> = Vec::new();
-    loop {
-        let after = rows.last().map_or(0, |row| row.number);
-        let page = client.messages(Some(contact), after, PAGE)?;
-        if page.is_empty() {
-            return Ok(rows);
-        }
-        rows.extend(page);
-        rows.drain(..rows.len().saturating_sub(SHOWN));
-    }
+    let mut shown: Vec<MessageRow> = Vec::new();
+    each_page(
+        0,
+        |after, count| client.messages(Some(contact), after, count),
+        |rows| {
+            shown.extend_from_slice(rows);
+            shown.drain(..shown.len().saturating_sub(SHOWN));
+            Ok(())
+        },
+    )?;
+    Ok(shown)
 }
 
 fn now_ms() -> u64 {

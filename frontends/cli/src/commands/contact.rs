@@ -225,7 +225,7 @@ fn compare(global: &Global, text: &str) -> Result<(), Trouble> {
         let rows = code.render::<qrcode::render::unicode::Dense1x2>().build();
         rows.lines().try_for_each(|row| put!("{}", paint.paper(row)))?;
     }
-    put!("\nIf both show the same: thicket contact verify {} --done", contact.name.text())?;
+    put!("\nIf both show the same: {} contact verify {} --done", global.again(), contact.name.text())?;
     Ok(())
 }
 

@@ -2,10 +2,12 @@
 
 use super::journal::verified;
 use super::relay::way;
+use super::rows::PAGE;
 use super::status::{clock, is_far, skew};
 use crate::output::{Trouble, put_json, sentence, status};
 use crate::paint::Paint;
 use crate::progress::Progress;
+use crate::text::beside;
 use crate::watch::Watch;
 use crate::{Global, home};
 use serde_json::json;
@@ -20,8 +22,8 @@ use thicket_types::error::Code;
 const FREE_MIN: u64 = 16 * 1024 * 1024;
 /// Free bytes under which it is time to make room.
 const FREE_LOW: u64 = 256 * 1024 * 1024;
-/// Messages read at once.
-const PAGE: u32 = 512;
+/// The column that what was found begins in.
+const BESIDE: usize = 20;
 /// What to do about another process.
 const CLOSE: &str = "close it, and look again";
 
@@ -51,10 +53,10 @@ impl Todo {
         }
     }
 
-    /// A sentence; a command stays as it is typed.
+    /// A sentence, as it stands behind its arrow; a command stays as it is typed.
     fn shown(&self) -> String {
         match self {
-            Todo::Words(words) => format!("{}.", sentence(words)),
+            Todo::Words(words) => beside(&format!("{}.", sentence(words)), BESIDE + 2),
             Todo::Command(command) => command.clone(),
         }
     }
@@ -178,9 +180,9 @@ fn show(global: &Global, checks: &[Check]) -> Result<(), Trouble> {
     }
     let paint = global.color.paint(std::io::stdout().is_terminal());
     for check in checks {
-        put!("{}  {:<9}  {}", painted(paint, check), check.name, check.what)?;
+        put!("{}  {:<9}  {}", painted(paint, check), check.name, beside(&check.what, BESIDE))?;
         if let Some(advice) = check.advice() {
-            put!("{:7}  {:9}  → {advice}", "", "")?;
+            put!("{:BESIDE$}→ {advice}", "")?;
         }
     }
     Ok(())
@@ -267,7 +269,7 @@ fn journal(global: &Global, at: &home::At, in_use: bool, checks: &mut Vec<Check>
     let (check, good) = match verified(at, in_use) {
         Ok(verified) if verified.holds() => {
             let from = if verified.snapshot.is_some() { " and one from its snapshot" } else { "" };
-            (Check::ok("journal", format!("{} records; two folds{from} come to the same", verified.records)), true)
+            (Check::ok("journal", format!("{} records; two folds{from} are equal", verified.records)), true)
         }
         Ok(_) => {
             let what = "two folds come to different states".to_owned();
@@ -339,7 +341,11 @@ fn vault(global: &Global, page: impl Fn(u64) -> Result<Vec<MessageRow>, Code>) -
 
 fn relay(global: &Global, client: &Client, checks: &mut Vec<Check>) -> Result<(), Trouble> {
     if !client.view().registered {
-        checks.push(Check::mendable("relay", "this account is not registered with a relay", "thicket register --relay ADDRESS"));
+        checks.push(Check::mendable(
+            "relay",
+            "this account is not registered with a relay",
+            format!("{} register --relay ADDRESS", global.again()),
+        ));
         return Ok(());
     }
     let since = Instant::now();

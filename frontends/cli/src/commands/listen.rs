@@ -1,6 +1,7 @@
 //! A connected process for bots: changes out, intents in, a JSON line each.
 
 use super::requests::answered;
+use super::rows::PAGE;
 use crate::ahead::read_ahead;
 use crate::output::{Trouble, error, put_json};
 use crate::progress::Progress;
@@ -19,8 +20,6 @@ use thicket_types::limits::LISTEN_LINE_LEN_MAX;
 
 /// How soon a change is told while no line comes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Messages read at once.
-const PAGE: u32 = 512;
 /// Changes told between two lines.
 const CHANGES: usize = 256;
 

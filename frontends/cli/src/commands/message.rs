@@ -123,7 +123,7 @@ pub fn to_cancel(found: &Found) -> Result<Intent, Trouble> {
         return Err(match found.sent().map(|row| (row.state, row.cause)) {
             Some((MessageState::Failed, Some(Code::Cancelled))) => Code::Cancelled.into(),
             Some((MessageState::Failed, _)) => Trouble::Usage("this message has failed: nothing of it is on its way".to_owned()),
-            Some(_) => Code::MessageUnderWay.into(),
+            Some((state, _)) => Trouble::Numbered(Code::PastRecall, Some(format!("it is {}", state.word()))),
             None => Trouble::Usage("this message is not yours: only its sender can take it back".to_owned()),
         });
     }

@@ -1,6 +1,6 @@
 //! A conversation, read: shown, and marked as read where that is possible.
 
-use super::rows::{Lines, object, waiting};
+use super::rows::{Lines, each_page, object, waiting};
 use crate::output::{Trouble, put_json};
 use crate::progress::Progress;
 use crate::{Global, home, warn};
@@ -22,21 +22,26 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
     };
     let known = view.contact(&home::name(with)?).ok_or(Code::UnknownContact)?;
     let (contact, name) = (known.fingerprint, known.name.text());
-    let reading = Progress::start(global, "reading the vault");
-    let mut rows = reader.messages(Some(contact), 0, u32::MAX)?;
-    rows.extend(waiting(&view, &reader, Some(contact))?);
-    drop(reading);
     let lines = Lines::of([name].into_iter());
-    for row in &rows {
-        if global.json {
-            put_json(&object(row, name))?;
-        } else {
-            put!("{}", lines.line(row, if row.direction == Direction::Sent { "me" } else { name }))?;
-        }
-    }
+    let shown = |rows: &[MessageRow]| {
+        rows.iter().try_for_each(|row| match global.json {
+            true => put_json(&object(row, name)),
+            false => put!("{}", lines.line(row, if row.direction == Direction::Sent { "me" } else { name })),
+        })
+    };
+    let mut last = None;
+    let page = |after, count| {
+        let _reading = Progress::start(global, "reading the vault");
+        reader.messages(Some(contact), after, count)
+    };
+    each_page(0, page, |rows| {
+        last = newest(rows).or(last);
+        shown(rows)
+    })?;
+    shown(&waiting(&view, &reader, Some(contact))?)?;
     warn::of_identity(global, &view, Some(contact));
     let unread = reader.unread()?.get(&contact).is_some_and(|count| *count > 0);
-    match (profile, newest(&rows)) {
+    match (profile, last) {
         (Some(profile), Some(message)) if unread => mark(global, profile, contact, message),
         (None, Some(_)) if unread => {
             global.tell(|| "another process has this profile open: nothing is marked as read".to_owned());

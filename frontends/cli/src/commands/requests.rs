@@ -39,7 +39,12 @@ pub fn answered(client: &Client, line: &[u8]) -> Value {
 }
 
 fn refused(trouble: &Trouble) -> Value {
-    json!({ "answer": null, "error": trouble.object() })
+    let mut error = trouble.object();
+    if let (Trouble::Usage(_), Some(error)) = (trouble, error.as_object_mut()) {
+        // It is about a line and not about the command line.
+        error.insert("hint".to_owned(), json!("see thicket listen --help, and docs/CLI.md"));
+    }
+    json!({ "answer": null, "error": error })
 }
 
 fn usage<T>(words: impl Into<String>) -> Result<T, Trouble> {

@@ -1,5 +1,6 @@
 //! How messages are shown: a line for a person, an object for a program; and how one is named.
 
+use crate::interrupt;
 use crate::output::{Trouble, short, time};
 use crate::text::harmless;
 use crate::watch::name_of;
@@ -14,8 +15,8 @@ use thicket_types::time::{ClaimedTime, Stamp};
 const DIGITS_MIN: usize = 4;
 /// Messages that are listed if an id fits several.
 const LISTED_MAX: usize = 8;
-/// Messages read at once while looking for one.
-const PAGE: u32 = 512;
+/// Messages read at once: however long a conversation is, no more of it is in memory.
+pub const PAGE: u32 = 512;
 
 /// A message as a program reads it.
 pub fn object(row: &MessageRow, with: &str) -> Value {
@@ -29,6 +30,23 @@ pub fn object(row: &MessageRow, with: &str) -> Value {
         "claimed_ms": row.claimed.0,
         "cause": row.cause.map(Code::number),
     })
+}
+
+/// Goes through rows behind the one of a number, a page at a time.
+pub fn each_page(
+    mut after: u64,
+    page: impl Fn(u64, u32) -> Result<Vec<MessageRow>, Code>,
+    mut look: impl FnMut(&[MessageRow]) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    loop {
+        let rows = page(after, PAGE)?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
+        after = last.number;
+        look(&rows)?;
+        interrupt::check()?;
+    }
 }
 
 /// Messages of ours that wait for their encryption and have no row yet, as the rows that they will have; oldest first. With one
@@ -152,15 +170,10 @@ pub fn find(
     match whole(&digits) {
         Some(message) => fits.push(message),
         None => {
-            let mut after = 0;
-            loop {
-                let rows = page(after, PAGE)?;
-                let Some(last) = rows.last() else {
-                    break;
-                };
-                after = last.number;
+            each_page(0, page, |rows| {
                 fits.extend(rows.iter().map(|row| row.message).filter(|message| message.hex().starts_with(&digits)));
-            }
+                Ok(())
+            })?;
         }
     }
     fits.sort_unstable();
@@ -273,6 +286,27 @@ mod tests {
         assert!(matches!(found.contact(&View::default()), Err(Trouble::Usage(words)) if words.contains("--with")));
         let only = found.only(Fingerprint([2; 20])).expect("one row");
         assert_eq!((only.rows.len(), only.sent()), (1, None));
+    }
+
+    #[test]
+    fn rows_are_read_a_page_at_a_time_each_once_and_in_order() {
+        let page_len = usize::try_from(PAGE).expect("small");
+        let rows: Vec<MessageRow> = (1..=2 * u64::from(PAGE) + 3).map(|number| row(number, 1, 1, Direction::Sent)).collect();
+        for after in [0, 5] {
+            let (mut seen, mut pages) = (Vec::new(), Vec::new());
+            let page = |after: u64, max: u32| {
+                let rows = rows.iter().filter(|row| row.number > after).take(usize::try_from(max).expect("small"));
+                Ok(rows.cloned().collect())
+            };
+            let done = each_page(after, page, |rows| {
+                pages.push(rows.len());
+                seen.extend(rows.iter().map(|row| row.number));
+                Ok(())
+            });
+            assert!(done.is_ok());
+            assert_eq!(seen, (after + 1..=2 * u64::from(PAGE) + 3).collect::<Vec<_>>());
+            assert!(pages.len() >= 2 && pages.iter().all(|len| *len <= page_len), "{pages:?}");
+        }
     }
 
     #[test]

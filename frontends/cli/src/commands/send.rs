@@ -41,12 +41,24 @@ pub fn run(global: &Global, to: &str, text: &str, goal: Goal) -> Result<(), Trou
 
 fn from_stdin() -> Result<String, Trouble> {
     let mut bytes = Vec::new();
-    let limit = u64::try_from(BODY_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    // So much that one byte too many is seen, behind the longest line break.
+    let limit = u64::try_from(BODY_LEN_MAX).unwrap_or(u64::MAX).saturating_add(3);
     std::io::stdin().take(limit).read_to_end(&mut bytes).map_err(|error| Trouble::stream("standard input", &error))?;
+    strip_break(&mut bytes);
     if bytes.len() > BODY_LEN_MAX {
         return Err(Code::MessageTooLong.into());
     }
     String::from_utf8(bytes).map_err(|_| Trouble::Usage("standard input is not UTF-8".to_owned()))
+}
+
+/// Takes off one line break at the end, which `echo` and an editor write: it is no part of what was said.
+fn strip_break(bytes: &mut Vec<u8>) {
+    if bytes.ends_with(b"\n") {
+        bytes.pop();
+        if bytes.ends_with(b"\r") {
+            bytes.pop();
+        }
+    }
 }
 
 /// Waits until a message of ours came as far as wanted, or the time is up; says how far it came, and closes the profile.
@@ -58,6 +70,7 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
         let (state, _) = standing(&client, view, contact, message)?;
         Ok((state >= goal.state() || view.copied).then_some(()))
     })?;
+    let silence = watch.silence();
     drop(watch);
     let view = client.view();
     warn::of_clock(global, &view);
@@ -69,7 +82,7 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
         put!("{}", state.word())?;
     }
     if state < MessageState::Stored && !view.copied && !view.online {
-        let code = Code::RelayUnreachable;
+        let code = silence.code().unwrap_or(Code::RelayUnreachable);
         note!("{} (error {}): {}", code.what(), code.number(), code.hint());
     }
     client.close()?;
@@ -88,4 +101,18 @@ pub fn standing(client: &Client, view: &View, contact: Fingerprint, message: Mes
     let row = client.message(contact, Direction::Sent, message)?;
     // Between the two it is stored, and the row is about to say so.
     Ok(row.map_or((MessageState::Sent, None), |row| (row.state.max(MessageState::Sent), row.cause)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_break_at_the_end_is_no_part_of_the_text() {
+        for (read, said) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("\n", ""), ("a", "a"), ("a\r", "a\r"), ("\na", "\na")] {
+            let mut bytes = read.as_bytes().to_vec();
+            strip_break(&mut bytes);
+            assert_eq!(bytes, said.as_bytes(), "{read:?}");
+        }
+    }
 }

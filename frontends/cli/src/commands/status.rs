@@ -4,6 +4,7 @@ use super::relay::way;
 use super::settings::word;
 use crate::output::{Trouble, error, put_json, sentence};
 use crate::paint::Paint;
+use crate::text::{beside, counted};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
 use std::io::IsTerminal as _;
@@ -26,7 +27,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     if global.json {
         put_json(&object(&view, name, fingerprint))?;
     } else {
-        print(&view, name, global.color.paint(std::io::stdout().is_terminal()))?;
+        print(&view, name, global.color.paint(std::io::stdout().is_terminal()), &global.again())?;
     }
     warn::of_identity(global, &view, None);
     Ok(client.close()?)
@@ -56,7 +57,7 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Valu
     })
 }
 
-fn print(view: &View, name: &str, paint: Paint) -> Result<(), Trouble> {
+fn print(view: &View, name: &str, paint: Paint, again: &str) -> Result<(), Trouble> {
     put!("name        {name}")?;
     put!("registered  {}", if view.registered { "yes" } else { "no" })?;
     put!("relay       {}", view.relay.as_ref().map_or("none", RelayAddress::text))?;
@@ -68,30 +69,33 @@ fn print(view: &View, name: &str, paint: Paint) -> Result<(), Trouble> {
         put!("clock       {}", clock(skew))?;
     }
     if let Some(way) = view.relay.as_ref().map(way) {
-        put!("transport   {}", way.words)?;
+        put!("transport   {}", beside(way.words, 12))?;
     }
     put!("read marks  {}", word(view.read_marks))?;
     put!("contacts    {}", view.contacts.len())?;
-    put!("unsettled   {} message(s) not yet stored by the relay", view.unsettled.len())?;
+    let many = |label: &str, count: u64, thing: &str, what: &str| {
+        put!("{label:<10}  {}", beside(&format!("{} {what}", counted(count, thing)), 12))
+    };
+    many("unsettled", u64::try_from(view.unsettled.len()).unwrap_or(u64::MAX), "message", "not yet stored by the relay")?;
     if view.left > 0 {
-        put!("left        {} item(s) of people you have not accepted stay at the relay until tomorrow", view.left)?;
+        many("left", view.left, "item", "of people you have not accepted, at the relay until tomorrow")?;
     }
     if view.dropped > 0 {
-        put!("dropped     {} item(s) that could not be opened: perhaps sealed for another device of yours", view.dropped)?;
+        many("dropped", view.dropped, "item", "that could not be opened: perhaps sealed for another device of yours")?;
     }
     if view.set_aside > 0 {
-        put!("set aside   {} item(s) that this build could not take stay at the relay: please report it", view.set_aside)?;
+        many("set aside", view.set_aside, "item", "that this build could not take, at the relay still: please report it")?;
     }
     let said = |code: Code| format!("{} (error {}). {}.", code.what(), code.number(), sentence(code.hint()));
     if view.copied {
-        put!("\n{}", paint.bad(&format!("Sending is stopped: {}", said(Code::ProfileCopied))))?;
+        put!("\n{}", paint.bad(&beside(&format!("Sending is stopped: {}", said(Code::ProfileCopied)), 0)))?;
     }
     if let Some(before) = &view.moving_from {
         let words = "The change of the relay is not settled: until the new one answers, what you send waits. To go back:";
-        put!("\n{}", paint.warning(&format!("{words} thicket relay change {}", before.text())))?;
+        put!("\n{}", paint.warning(&format!("{}\n{again} relay change {}", beside(words, 0), before.text())))?;
     }
     for code in warnings(view) {
-        put!("\n{}", paint.warning(&sentence(&said(code))))?;
+        put!("\n{}", paint.warning(&beside(&sentence(&said(code)), 0)))?;
     }
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! One round with the relay.
 
+use super::rows::each_page;
 use crate::output::{Trouble, put_json};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
+use thicket_client::Direction;
 use thicket_types::error::Code;
 
 pub fn run(global: &Global) -> Result<(), Trouble> {
@@ -14,8 +16,15 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     let mut watch = Watch::new(global, &client, "waiting for the relay");
     let (rested, silence) = (watch.rest()?, watch.silence());
     drop(watch);
-    let new = client.messages(None, before, u32::MAX)?;
-    let came = new.iter().filter(|row| row.direction == thicket_client::Direction::Received).count();
+    let mut came = 0;
+    each_page(
+        before,
+        |after, count| client.messages(None, after, count),
+        |rows| {
+            came += rows.iter().filter(|row| row.direction == Direction::Received).count();
+            Ok(())
+        },
+    )?;
     let view = client.view();
     warn::of_clock(global, &view);
     warn::of_identity(global, &view, None);

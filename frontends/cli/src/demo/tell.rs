@@ -5,11 +5,9 @@ use super::ledger::Report;
 use crate::Global;
 use crate::output::put_json;
 use crate::progress::Progress;
+use crate::text::{beside, quoted};
 use std::path::Path;
 use std::time::Instant;
-
-/// Columns that every terminal has.
-const COLUMNS: usize = 80;
 
 /// Prints the story as it goes.
 pub struct Tell<'a> {
@@ -39,7 +37,7 @@ impl<'a> Tell<'a> {
 
     /// Says what happened, with the time since the start.
     pub fn line(&mut self, text: &str) -> Result<(), Trouble> {
-        let line = format!("   {:>5.1} s  {}", self.seconds(), beside(text, "            "));
+        let line = format!("   {:>5.1} s  {}", self.seconds(), beside(text, 12));
         self.say(&line)
     }
 
@@ -63,24 +61,6 @@ impl<'a> Tell<'a> {
         put!("{}", report.verdict(self.seconds()))?;
         put!("\n{}", next(keep, !are_found()).trim_end())
     }
-}
-
-/// A text beside the time: broken at its words where a terminal of the usual width ends, and going on below its begin.
-fn beside(text: &str, indent: &str) -> String {
-    let (mut lines, mut column) = (String::new(), indent.len());
-    for word in text.split(' ') {
-        if column > indent.len() && column + 1 + word.len() > COLUMNS {
-            lines.push('\n');
-            lines.push_str(indent);
-            column = indent.len();
-        } else if column > indent.len() {
-            lines.push(' ');
-            column += 1;
-        }
-        lines.push_str(word);
-        column += word.len();
-    }
-    lines
 }
 
 /// What to try next, as commands that can be typed, in this order: for what was kept, with the relay's address, or by hand.
@@ -149,15 +129,10 @@ Then from the second, and whenever bob is there from the third:
    thicket --home /tmp/b read alice
 "#;
 
-/// A path as a shell takes it for one word.
-fn quoted(path: &str) -> String {
-    let plain = path.chars().all(|char| char.is_alphanumeric() || "/._-+:".contains(char));
-    if plain { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::COLUMNS;
     use clap::Parser as _;
 
     const ADDRESS: &str = "direct:0101@127.0.0.1:4242";
@@ -180,13 +155,6 @@ mod tests {
         }
         let quoted = next(Some((Path::new("/tmp/it's kept"), ADDRESS)), false);
         assert!(quoted.contains(r"--home '/tmp/it'\''s kept/bob' "), "{quoted}");
-    }
-
-    #[test]
-    fn a_long_line_goes_on_below_its_begin() {
-        assert_eq!(beside("short enough", "  "), "short enough");
-        let long = beside(&"seven77 ".repeat(12), "    ");
-        assert!(long.lines().all(|line| line.len() <= COLUMNS) && long.contains("seven77\n    seven77"), "{long}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A relay in the test's own process, and people who run the real program against it.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -224,4 +225,38 @@ impl Place {
         alice.say(&["read", "bob"]);
         place
     }
+}
+
+/// The fields that docs/CLI.md lists, by command: `contact add`, `accept` stands for `contact add` and `contact accept`. Commands
+/// whose lines are of many kinds have none.
+pub fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    // At run time: two checkouts may share a target folder, and the binary with it.
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where the crate is")).join("../../docs/CLI.md");
+    let document = std::fs::read_to_string(path).expect("docs/CLI.md is there");
+    let table = document.split_once("| command | fields | of them |\n|---|---|---|\n").expect("a table of JSON").1;
+    let mut found = BTreeMap::new();
+    for line in table.lines().take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
+        let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<String>>();
+        let fields: BTreeSet<String> = quoted(cells[1]).into_iter().collect();
+        let mut group = String::new();
+        for command in quoted(cells[0]) {
+            let alone = ["send", "read", "search", "conversations", "sync", "chat", "listen", "status", "settings", "doctor", "demo"];
+            let whole = match command.split_once(' ') {
+                Some((first, _)) => {
+                    group = first.to_owned();
+                    command
+                }
+                None if group.is_empty() || alone.contains(&command.as_str()) => command,
+                None => format!("{group} {command}"),
+            };
+            assert!(found.insert(whole.clone(), fields.clone()).is_none(), "{whole}: two rows");
+        }
+    }
+    found
+}
+
+/// The names of an object's fields.
+pub fn fields(object: &serde_json::Value) -> BTreeSet<String> {
+    object.as_object().unwrap_or_else(|| panic!("no object: {object}")).keys().cloned().collect()
 }

@@ -80,6 +80,10 @@ pub(crate) fn accept(state: &mut State, step: &mut Step, contact: Fingerprint) -
     let Some(known) = state.contacts.get_mut(&contact) else {
         return Answer::Refused(Code::UnknownContact);
     };
+    // Who was blocked is unblocked by that word alone: a program that accepts whoever asks must not undo it.
+    if known.standing == Standing::Blocked {
+        return Answer::Refused(Code::ContactBlocked);
+    }
     known.standing = Standing::Accepted;
     known.asked = false;
     known.receipts_due = known.is_owed();

@@ -295,3 +295,11 @@ fn a_held_contact_is_held_no_longer_once_the_directory_shows_the_pinned_identity
     assert!(effects.contains(&answered(3, Answer::Queued(message(3)))), "{effects:?}");
     assert_eq!(book.ask(4, Intent::AcceptIdentity { contact: BOB }), [answered(4, Answer::Refused(Code::NotHeld))]);
 }
+
+#[test]
+fn who_is_blocked_is_not_accepted() {
+    let mut book = Book::talking();
+    book.ask(1, Intent::BlockContact { contact: BOB, blocked: true });
+    assert_eq!(book.ask(2, Intent::AcceptContact { contact: BOB }), [answered(2, Answer::Refused(Code::ContactBlocked))]);
+    assert_eq!(book.bob().standing, Standing::Blocked);
+}

@@ -116,7 +116,8 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
 fn add(global: &Global, text: &str) -> Result<(), Trouble> {
     let client = home::open(global)?;
     let name = home::name(text)?;
-    if client.contact(&name).is_none() {
+    // A stranger calls themselves what they like: whom the directory shows under the name, only it can tell.
+    if client.contact(&name).is_none_or(|known| !known.proved) {
         home::ask(&client, Intent::AddContact { name: name.clone() })?;
         let mut watch = Watch::new(global, &client, "looking them up");
         let found = watch.until(|view, changes| {
@@ -126,7 +127,7 @@ fn add(global: &Global, text: &str) -> Result<(), Trouble> {
             });
             match failed {
                 Some(code) => Err(code.into()),
-                None => Ok(view.contact(&name).map(|_| ())),
+                None => Ok(view.contact(&name).filter(|known| known.proved || known.held).map(|_| ())),
             }
         })?;
         if found.is_none() {
@@ -163,10 +164,19 @@ fn trust(global: &Global, text: &str) -> Result<(), Trouble> {
     let client = home::open(global)?;
     let old = home::contact(&client, text)?;
     home::ask(&client, Intent::AcceptIdentity { contact: old })?;
+    let name = home::name(text)?;
     let mut watch = Watch::new(global, &client, "looking them up");
-    let found = watch.until(|view, _| {
-        let pinned = view.contacts.iter().any(|known| known.fingerprint != old && known.proved && !known.held);
-        Ok(pinned.then_some(()))
+    let found = watch.until(|view, changes| {
+        let failed = changes.iter().find_map(|change| match change {
+            Change::LookupFailed { name: failed, cause } if failed.key() == name.key() => Some(*cause),
+            _ => None,
+        });
+        if let Some(code) = failed {
+            return Err(code.into());
+        }
+        // Another identity under the name, or the pinned one again.
+        let shown = view.contacts.iter().any(|known| known.name.key() == name.key() && known.proved && !known.held);
+        Ok(shown.then_some(()))
     })?;
     if found.is_none() {
         return Err(watch.silence());

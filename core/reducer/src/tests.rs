@@ -250,6 +250,12 @@ impl Book {
         open.chain(self.state.requests.values().map(|request| &request.why)).cloned().collect()
     }
 
+    /// Bob is looked up, and the directory shows him as pinned.
+    fn find_bob(&mut self) -> Vec<Effect> {
+        self.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+        self.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None))
+    }
+
     /// Registered and online, with nothing under way.
     fn registered() -> Book {
         let mut book = Book::new();

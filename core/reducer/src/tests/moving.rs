@@ -27,12 +27,6 @@ fn settle_at_other(book: &mut Book) -> Vec<Effect> {
     book.settle(&Why::Register, registered_answer())
 }
 
-/// Bob is found at the relay.
-fn find_bob(book: &mut Book) -> Vec<Effect> {
-    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
-    book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None))
-}
-
 #[test]
 fn the_same_relay_under_another_address_keeps_mailboxes_and_gets_what_is_open() {
     // Given a message in flight.
@@ -79,7 +73,7 @@ fn another_relay_is_registered_with_and_gets_what_was_open_sealed_anew() {
     let (_, effects) = book.frame(&Why::Abandoned);
     assert_eq!(sends(&effects), []);
     // Once found, receipts and messages are sealed for it, in the order of their asking.
-    let sealed = ops(&find_bob(&mut book));
+    let sealed = ops(&book.find_bob());
     let receipt = VaultOp::SealReceipt { contact: BOB, mailbox: MAILBOX, messages: vec![message(9)], at: book.stamp() };
     assert_eq!(sealed, [receipt, seal_again(1), seal_again(2)]);
     // And go to it.
@@ -102,7 +96,7 @@ fn messages_of_one_moment_keep_their_order_on_the_way_to_another_relay() {
     book.frames = 2_000;
     book.ask(5, change(OTHER));
     settle_at_other(&mut book);
-    assert_eq!(ops(&find_bob(&mut book)), [1, 2, 3, 4].map(seal_again));
+    assert_eq!(ops(&book.find_bob()), [1, 2, 3, 4].map(seal_again));
 }
 
 #[test]
@@ -136,7 +130,7 @@ fn a_welcome_that_an_empty_receipt_carried_goes_again_to_another_relay() {
     // When the relay changes.
     book.ask(2, change(OTHER));
     settle_at_other(&mut book);
-    let sealed = ops(&find_bob(&mut book));
+    let sealed = ops(&book.find_bob());
     assert_eq!(sealed, [VaultOp::SealReceipt { contact: BOB, mailbox: MAILBOX, messages: vec![], at: book.stamp() }]);
 }
 
@@ -470,7 +464,7 @@ fn a_stranger_with_whom_there_was_a_conversation_is_asked_when_accepted() {
     let effects = book.ask(3, Intent::AcceptContact { contact: BOB });
     assert_eq!(ops(&effects), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
     // Then they are asked to begin: the group that they know is dead.
-    let effects = find_bob(&mut book);
+    let effects = book.find_bob();
     assert_eq!(ops(&effects), [offer_anew(&book)]);
 }
 
@@ -494,7 +488,7 @@ fn an_offer_that_a_change_of_relay_cut_off_is_made_again() {
     book.transmit(&Why::Offer(BOB, true));
     book.ask(2, change(OTHER));
     settle_at_other(&mut book);
-    let effects = find_bob(&mut book);
+    let effects = book.find_bob();
     assert_eq!(ops(&effects), [offer_anew(&book)]);
     assert_eq!(book.bob().conversation, Conversation::Beginning);
 }

@@ -115,12 +115,6 @@ fn a_message_that_waits_carries_the_welcome_instead() {
     assert_eq!(effects, [vault(seal)]);
 }
 
-/// The directory is asked again for whoever has another device, and shows them.
-fn found_anew(book: &mut Book) -> Vec<Effect> {
-    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
-    book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None))
-}
-
 #[test]
 fn a_queue_of_what_has_arrived_meanwhile_carries_no_welcome() {
     // Given a message in flight in a group that the contact gives up.
@@ -135,7 +129,7 @@ fn a_queue_of_what_has_arrived_meanwhile_carries_no_welcome() {
     book.receive(3, Outcome::Opened(Opened::Receipt { contact: BOB, delivered: vec![message(1)], moved: false }));
     // When the conversation begins, an empty receipt carries the Welcome all the same.
     book.resolve(&Why::Begin(BOB), begun());
-    assert_eq!(ops(&found_anew(&mut book)), [empty_receipt(&book)]);
+    assert_eq!(ops(&book.find_bob()), [empty_receipt(&book)]);
 }
 
 #[test]
@@ -181,7 +175,7 @@ fn what_a_dead_group_carried_is_sealed_again_in_order() {
     let effects = book.resolve(&Why::Begin(BOB), Outcome::Begun { again: vec![message(203), message(1)] });
     // Then the one in flight is taken back, and when they are found anew both are sealed again, and the new one after them.
     assert_eq!(effects, [Effect::Disarm(TimerId::Retry(frame))]);
-    let effects = found_anew(&mut book);
+    let effects = book.find_bob();
     let seal = VaultOp::SealMessage { contact: BOB, mailbox: MAILBOX, message: message(2), body: BodyRef([2; 16]), at: asked_at };
     assert_eq!(ops(&effects), [seal_again(203), seal_again(1), seal]);
     assert!(!book.state.requests.contains_key(&frame));

@@ -206,12 +206,6 @@ fn past_the_bound_nothing_new_is_asked_for_and_what_is_queued_waits_its_turn() {
     assert_eq!(book.elapse(timer), [vault(seal)]);
 }
 
-/// Bob is looked up, and shown.
-fn look_up_bob(book: &mut Book) -> Vec<Effect> {
-    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
-    book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None))
-}
-
 #[test]
 fn what_the_vault_sealed_by_an_old_lookup_since_a_process_died_is_sealed_anew() {
     // Given a message that the vault was to seal when the process died; the next one begins weeks later.
@@ -224,7 +218,7 @@ fn what_the_vault_sealed_by_an_old_lookup_since_a_process_died_is_sealed_anew() 
     // Then it goes nowhere: Bob is looked up, and it is sealed to the key of now.
     assert_eq!(ops(&effects), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
     book.log_in();
-    let effects = look_up_bob(&mut book);
+    let effects = book.find_bob();
     assert!(ops(&effects).contains(&VaultOp::SealAgain { contact: BOB, mailbox: MAILBOX, message: message(1) }), "{effects:?}");
 }
 

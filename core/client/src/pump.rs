@@ -11,7 +11,7 @@ use thicket_types::event::{Lane, Outcome, TimerId};
 use thicket_types::ids::{BodyRef, EffectId, FrameId, IntentId};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{
-    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, LEFT_MAX, SNAPSHOT_AGAIN_AFTER, TAKES_PUMP_MAX, VAULT_BATCH_MAX,
+    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, LANE_FOR_MAX, LEFT_MAX, SNAPSHOT_AGAIN_AFTER, TAKES_PUMP_MAX, VAULT_BATCH_MAX,
     VAULT_LOG_AGAIN_AFTER, VAULT_LOG_FOR, VAULT_RETRY_AFTER,
 };
 use thicket_types::ports::{Admission, Reducer as _, Transport, Vault, VaultCall};
@@ -53,6 +53,11 @@ pub enum Point {
         /// The way it goes.
         lane: Lane,
     },
+    /// An effect was done that nothing outside this process remembers: a timer set or stopped, a frontend told.
+    Dispatched {
+        /// Its name.
+        effect: &'static str,
+    },
 }
 
 /// Called at each point, on the profile's thread: what it waits for, the profile waits for. `Break` takes the process for
@@ -79,8 +84,8 @@ pub struct Pump<V> {
     forged: bool,
     /// When a snapshot that failed is tried again.
     snapshot_again: Option<Stamp>,
-    /// When the anonymous lane gives way to another.
-    renew_at: Stamp,
+    /// Since when the anonymous lane is the one it is.
+    lane_since: Stamp,
     /// Held open for as long as the profile is: other processes stay out.
     _lock: Option<File>,
 }
@@ -106,6 +111,21 @@ fn asked_in(effects: &[(EffectId, Effect)]) -> Vec<IntentId> {
     effects.iter().filter_map(asked).collect()
 }
 
+/// The name of an effect that is done when it is taken.
+fn done_at_once(effect: &Effect) -> Option<&'static str> {
+    match effect {
+        Effect::Vault(_) | Effect::Send(_) => None,
+        Effect::Arm(..) => Some("Arm"),
+        Effect::Disarm(_) => Some("Disarm"),
+        Effect::Notify(_) => Some("Notify"),
+    }
+}
+
+/// Whether the vault works at an op for a second or more.
+fn is_work(op: &VaultOp) -> bool {
+    matches!(op, VaultOp::Stamp { .. })
+}
+
 impl<V: Vault> Pump<V> {
     /// Wires an opened engine. What was outstanding and what is armed comes first.
     pub fn new(
@@ -116,7 +136,7 @@ impl<V: Vault> Pump<V> {
         lock: Option<File>,
     ) -> Pump<V> {
         let mut engine = engine;
-        let renew_at = engine.now().after(LANE_EVERY);
+        let lane_since = engine.now();
         // The last process may have left a log.
         let log_until = Some(engine.now().after(VAULT_LOG_FOR));
         let mut pump = Pump {
@@ -132,7 +152,7 @@ impl<V: Vault> Pump<V> {
             left: BTreeSet::new(),
             forged: false,
             snapshot_again: None,
-            renew_at,
+            lane_since,
             _lock: lock,
         };
         let mut none = Pumped::default();
@@ -199,7 +219,10 @@ impl<V: Vault> Pump<V> {
             let ready = takes < TAKES_PUMP_MAX && self.vault_again.is_none() && !self.engine.has_inputs();
             let taken = ready && self.take_frames()?;
             takes += usize::from(taken);
-            self.take_deadlines();
+            // Only when all that has arrived is folded: an answer that is here has not stayed away.
+            if !self.engine.has_inputs() {
+                self.take_deadlines();
+            }
             let turn = self.engine.turn()?;
             let folded = turn.records > 0;
             pumped.records += turn.records;
@@ -209,7 +232,11 @@ impl<V: Vault> Pump<V> {
             pumped.changes.extend((0..turn.set_aside).map(|_| Change::Dropped(Code::FoldPanicked)));
             pumped.answers.extend(turn.failed.into_iter().map(|(id, code)| (id, Err(code))));
             for (id, effect) in turn.effects {
+                let done = done_at_once(&effect);
                 self.take(id, effect, &mut pumped);
+                if let Some(effect) = done {
+                    self.at(Point::Dispatched { effect })?;
+                }
             }
             let dispatched = self.dispatch(&mut pumped)?;
             if !folded && !dispatched && !taken && !self.engine.has_inputs() {
@@ -217,28 +244,29 @@ impl<V: Vault> Pump<V> {
             }
             self.snapshot_if_due(&mut pumped);
         }
+        let worked = self.work(&mut pumped)?;
         pumped.changes.extend(std::mem::take(&mut self.forged).then_some(Change::Disconnected(Code::ForgedAnswer)));
-        pumped.deadline = self.timers.values().copied().chain(self.vault_again).chain(self.log_until).chain([self.renew_at]).min();
+        pumped.deadline = self.timers.values().copied().chain(self.vault_again).chain(self.log_until).chain([self.lane_until()]).min();
         pumped.now = self.engine.now();
-        if takes == TAKES_PUMP_MAX {
+        if takes == TAKES_PUMP_MAX || worked {
             pumped.deadline = Some(pumped.now);
         }
         Ok(pumped)
     }
 
-    /// Gives the relay another anonymous lane at least daily, and never near a login: one would show whose the other is.
+    /// When the relay gets another anonymous lane: not near a login, for one would show whose the other is; but at least daily, or
+    /// whoever makes this client log in again and again keeps one for ever.
+    fn lane_until(&self) -> Stamp {
+        let away = self.engine.state().session.since.after(LANE_AWAY_FROM_LOGIN);
+        self.lane_since.after(LANE_EVERY).max(away.min(self.lane_since.after(LANE_FOR_MAX)))
+    }
+
     fn renew_lane(&mut self) {
         let now = self.engine.now();
-        if now < self.renew_at {
-            return;
+        if now >= self.lane_until() {
+            self.transport.renew(Lane::Anonymous);
+            self.lane_since = now;
         }
-        let away = self.engine.state().session.since.after(LANE_AWAY_FROM_LOGIN);
-        if now < away {
-            self.renew_at = away;
-            return;
-        }
-        self.transport.renew(Lane::Anonymous);
-        self.renew_at = now.after(LANE_EVERY);
     }
 
     /// Whether the named lane's way broke since this was asked last, so that pushes do not arrive.
@@ -345,30 +373,45 @@ impl<V: Vault> Pump<V> {
             };
             self.engine.push(Input::Resolved(id, outcome, 0));
         }
-        if self.vault_again.is_some_and(|again| again > self.engine.now()) {
-            return Ok(resolved);
+        loop {
+            let batch = self.ops.iter().take_while(|(_, op)| !is_work(op)).take(VAULT_BATCH_MAX).cloned().collect();
+            if !self.commit(batch, pumped)? {
+                return Ok(resolved);
+            }
+            resolved = true;
+        }
+    }
+
+    /// Does the next op that is work for seconds, when there is nothing else to do: whatever arrives or is asked has its turn before
+    /// the next one. Returns whether it was done.
+    fn work(&mut self, pumped: &mut Pumped) -> Result<bool, Fault> {
+        let next = self.ops.iter().take(1).filter(|(_, op)| is_work(op)).cloned().collect();
+        self.commit(next, pumped)
+    }
+
+    /// Has the vault do the first ops of those that wait. Returns whether they were done: not if there are none, nor while it fails.
+    fn commit(&mut self, batch: Vec<(EffectId, VaultOp)>, pumped: &mut Pumped) -> Result<bool, Fault> {
+        let fails = self.vault_again.is_some_and(|again| again > self.engine.now());
+        if fails || batch.is_empty() {
+            return Ok(false);
         }
         self.vault_again = None;
-        while !self.ops.is_empty() {
-            let batch: Vec<(EffectId, VaultOp)> = self.ops.iter().take(VAULT_BATCH_MAX).cloned().collect();
-            match self.run(&batch) {
-                Ok((outcomes, count)) => {
-                    self.at(Point::Committed { ops: batch.iter().map(|(_, op)| op.word()).collect() })?;
-                    self.ops.drain(..batch.len());
-                    for ((id, _), outcome) in batch.into_iter().zip(outcomes) {
-                        self.engine.push(Input::Resolved(id, outcome, count));
-                    }
-                    resolved = true;
+        match self.run(&batch) {
+            Ok((outcomes, count)) => {
+                self.at(Point::Committed { ops: batch.iter().map(|(_, op)| op.word()).collect() })?;
+                self.ops.drain(..batch.len());
+                for ((id, _), outcome) in batch.into_iter().zip(outcomes) {
+                    self.engine.push(Input::Resolved(id, outcome, count));
                 }
-                Err(fault) => {
-                    // Nothing was done: the same ops are asked for again. A full disk may have room by then.
-                    pumped.changes.push(Change::Disconnected(fault.code));
-                    self.vault_again = Some(self.engine.now().after(VAULT_RETRY_AFTER));
-                    break;
-                }
+                Ok(true)
+            }
+            Err(fault) => {
+                // Nothing was done: the same ops are asked for again. A full disk may have room by then.
+                pumped.changes.push(Change::Disconnected(fault.code));
+                self.vault_again = Some(self.engine.now().after(VAULT_RETRY_AFTER));
+                Ok(false)
             }
         }
-        Ok(resolved)
     }
 
     fn run(&mut self, batch: &[(EffectId, VaultOp)]) -> Result<(Vec<Outcome>, u64), Fault> {

@@ -577,7 +577,7 @@ fn a_text_that_was_taken_back_is_there_after_a_crash_before_its_row_was_written(
     world.run(1_000);
     world.pump("alice").observe(Box::new(|point| match point {
         crate::Point::Appended { .. } => ControlFlow::Break(()),
-        crate::Point::Committed { .. } | crate::Point::Sent { .. } => ControlFlow::Continue(()),
+        crate::Point::Committed { .. } | crate::Point::Sent { .. } | crate::Point::Dispatched { .. } => ControlFlow::Continue(()),
     }));
     world.ask("alice", Intent::CancelMessage { message });
     world.run(1_000);

@@ -260,8 +260,10 @@ pub const RELAY_ANSWERS_MAX: usize = 65_536;
 pub const RETENTION: Duration = Duration::days(45);
 /// Lanes logged in at one time, and lanes whose requests are counted.
 pub const LANES_MAX: usize = 65_536;
-/// How long a client keeps one anonymous lane.
-pub const LANE_EVERY: Duration = Duration::days(1);
+/// After how long a client takes another anonymous lane.
+pub const LANE_EVERY: Duration = Duration::seconds(22 * 3_600);
+/// How long it keeps one at the most, whatever it waits for.
+pub const LANE_FOR_MAX: Duration = Duration::days(1);
 /// How long after a login a client keeps its anonymous lane as it is: the new one must not begin at that moment.
 pub const LANE_AWAY_FROM_LOGIN: Duration = Duration::seconds(600);
 /// Single-use reply paths that travel with one request on loopback.

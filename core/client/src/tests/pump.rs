@@ -10,8 +10,8 @@ use thicket_types::bytes::Bytes;
 use thicket_types::event::{Arrival, Arrived, Outcome};
 use thicket_types::ids::{BodyRef, EffectId, Fingerprint, FrameId, RelayKey, Seq};
 use thicket_types::limits::{
-    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, LEFT_MAX, SNAPSHOT_AGAIN_AFTER, SNAPSHOT_EVERY, STRANGERS_LEN_MAX, TAKES_PUMP_MAX,
-    VAULT_BATCH_MAX, VAULT_LOG_AGAIN_AFTER, VAULT_LOG_FOR, VAULT_RETRY_AFTER,
+    FRAMES_TURN_MAX, LANE_AWAY_FROM_LOGIN, LANE_EVERY, LANE_FOR_MAX, LEFT_MAX, SNAPSHOT_AGAIN_AFTER, SNAPSHOT_EVERY, STRANGERS_LEN_MAX,
+    TAKES_PUMP_MAX, VAULT_BATCH_MAX, VAULT_LOG_AGAIN_AFTER, VAULT_LOG_FOR, VAULT_RETRY_AFTER,
 };
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
 use thicket_types::vault_op::VaultOp;
@@ -53,7 +53,7 @@ impl Vault for Shared {
                 return Err(Code::DiskFull);
             }
             let outcome = |call: &VaultCall| match &call.op {
-                VaultOp::Compose(_) | VaultOp::SignRegistration { .. } => {
+                VaultOp::Compose(_) | VaultOp::SignRegistration { .. } | VaultOp::SignLogin { .. } => {
                     let mut id = [0; 32];
                     id[..8].copy_from_slice(&call.effect.seq.0.to_be_bytes());
                     Outcome::Framed { frame: FrameId(id), bytes: Bytes(id.to_vec()) }
@@ -305,7 +305,7 @@ fn a_block_that_is_on_disk_is_told_with_the_intents_in_it() {
 }
 
 #[test]
-fn the_anonymous_lane_is_renewed_when_its_day_is_over_and_not_sooner() {
+fn the_anonymous_lane_is_renewed_when_its_time_is_over_and_not_sooner() {
     let mut machine = Machine::new();
     for (after, renewed) in [(0, 0), (LANE_EVERY.0 - 1, 0), (LANE_EVERY.0, 1), (2 * LANE_EVERY.0 - 1, 1), (2 * LANE_EVERY.0, 2)] {
         let pumped = machine.pump_at(after);
@@ -314,24 +314,54 @@ fn the_anonymous_lane_is_renewed_when_its_day_is_over_and_not_sooner() {
     }
 }
 
-#[test]
-fn a_lane_whose_day_is_over_at_a_login_is_renewed_when_that_moment_is_past() {
-    // Given a login a moment before the lane's day is over.
+/// A machine that logs in at each of these moments.
+fn logged_in_at(moments: &[u64]) -> Machine {
     let mut machine = Machine::new();
-    machine.ports.with(|ports| {
-        let challenge = wire::Challenge { nonce: vec![4; 32], relay_key: vec![3; 32], until_ms: 99, versions: vec![1] };
-        ports.said = [Said::Challenge(challenge), Said::Registered(wire::Registered { mailbox: vec![1; 16] })].into();
-    });
-    let relay = RelayAddress::parse("loopback:relay").expect("an address");
-    machine.pump_at(LANE_EVERY.0 - 1);
-    machine.pump.submit(IntentId([1; 16]), Intent::Register { relay, key: None, token: None });
-    machine.pump_at(LANE_EVERY.0 - 1);
+    for (number, at) in (1_u8..).zip(moments) {
+        machine.pump_at(*at);
+        machine.ports.with(|ports| {
+            let challenge = wire::Challenge { nonce: vec![number; 32], relay_key: vec![3; 32], until_ms: 99, versions: vec![1] };
+            let done = if number == 1 {
+                Said::Registered(wire::Registered { mailbox: vec![1; 16] })
+            } else {
+                Said::LoggedIn(wire::LoggedIn::default())
+            };
+            ports.said = [Said::Challenge(challenge), done].into();
+        });
+        let relay = RelayAddress::parse("loopback:relay").expect("an address");
+        let asked = if number == 1 { Intent::Register { relay, key: None, token: None } } else { Intent::Connect };
+        machine.pump.submit(IntentId([number; 16]), asked);
+        machine.pump_at(*at);
+        assert_eq!(machine.pump.state().session.since, Stamp(START_MS + at));
+    }
+    machine
+}
+
+#[test]
+fn a_lane_whose_time_is_over_at_a_login_is_renewed_when_that_moment_is_past() {
+    // Given a login a moment before the lane's time is over.
     let login = LANE_EVERY.0 - 1;
-    assert_eq!(machine.pump.state().session.since, Stamp(START_MS + login));
+    let mut machine = logged_in_at(&[login]);
     // Then it stays until that is long enough ago.
     for (after, renewed) in [(LANE_EVERY.0, 0), (login + LANE_AWAY_FROM_LOGIN.0 - 1, 0), (login + LANE_AWAY_FROM_LOGIN.0, 1)] {
         machine.pump_at(after);
         assert_eq!(machine.ports.with(|ports| ports.renewed.len()), renewed, "after {after}");
+    }
+}
+
+#[test]
+fn logins_hold_the_renewal_of_the_anonymous_lane_off_for_a_day_at_most() {
+    // Given logins that follow each other so fast that there is no calm moment.
+    let every = usize::try_from(LANE_AWAY_FROM_LOGIN.0 - 1).expect("small");
+    let logins: Vec<u64> = (LANE_EVERY.0 - 1..LANE_FOR_MAX.0 - 1).step_by(every).collect();
+    let mut machine = logged_in_at(&logins);
+    let last = logins.last().expect("some");
+    assert!(last + LANE_AWAY_FROM_LOGIN.0 > LANE_FOR_MAX.0, "the last is near");
+    // Then it is renewed at that age all the same.
+    for (after, renewed) in [(LANE_FOR_MAX.0 - 1, 0), (LANE_FOR_MAX.0, 1)] {
+        let pumped = machine.pump_at(after);
+        assert_eq!(machine.ports.with(|ports| ports.renewed.len()), renewed, "after {after}");
+        assert!(renewed == 1 || pumped.deadline.is_some_and(|deadline| deadline <= Stamp(START_MS + LANE_FOR_MAX.0)), "it wakes in time");
     }
 }
 

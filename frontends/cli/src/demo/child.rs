@@ -46,6 +46,7 @@ fn point(point: &Point) -> String {
         }
         Point::Committed { ops } => format!("committed {}", ops.join(" ")),
         Point::Sent { lane } => format!("sent {lane:?}"),
+        Point::Dispatched { effect } => format!("dispatched {effect}"),
     }
 }
 

@@ -85,7 +85,7 @@ errors! {
     120 UnknownMessage Caller "there is no such message", "name one that thicket read --json shows";
     121 MessageUnderWay Caller "the message is on its way already: it cannot be called back", "wait until it is stored, or has failed";
     122 Cancelled Caller "the message was cancelled before it was sent", "send it again, if you like";
-    123 NothingToRetry Caller "the message has not failed", "nothing needs doing";
+    123 NothingToRetry Caller "there is nothing to send again: the message is on its way, has arrived, or is not yours", "nothing needs doing";
     124 SameRelay Caller "that is the relay that this account uses", "nothing needs doing";
     125 NotCopied Caller "no other device has taken this account over", "nothing needs doing";
     126 Usage Caller "the command line asks for what cannot be", "see thicket --help, and the --help of the command";

@@ -53,12 +53,26 @@ fn a_message_is_shown_by_how_its_id_begins() {
 }
 
 #[test]
-fn what_has_not_failed_is_not_sent_again() {
+fn what_has_arrived_is_not_sent_again() {
     let place = Place::with_conversation();
     let rows = place.alice.json(&["read", "bob"]);
     for row in rows {
         assert_eq!(place.alice.refused(&["message", "retry", row["message"].as_str().expect("an id")]), (3, 123), "{row}");
     }
+}
+
+#[test]
+fn what_the_relay_stored_and_nobody_told_of_is_sent_again_and_kept_once() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    assert_eq!(alice.say(&["send", "bob", "Are you there?"]), "stored\n");
+    let id = alice.newest("bob");
+    assert_eq!(alice.say(&["message", "retry", &id]), "stored\n");
+    bob.say(&["sync"]);
+    assert_eq!(texts(bob, "alice").iter().filter(|text| *text == "Are you there?").count(), 1);
+    alice.say(&["sync"]);
+    assert_eq!(alice.json(&["message", "show", &id])[0]["state"], "delivered");
+    assert_eq!(alice.refused(&["message", "retry", &id]), (3, 123));
 }
 
 #[test]

@@ -22,7 +22,9 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Send a message again that failed.
+    /// Send a message again: one that failed, or that the relay stored and nobody told of.
+    ///
+    /// Whoever has it already keeps the one they have.
     ///
     /// Example: thicket message retry 1f0c9a3e
     Retry {
@@ -110,10 +112,10 @@ pub fn named(client: &Client, id: &str, with: Option<&str>) -> Result<(Found, Fi
     Which { id: id.to_owned(), with: with.map(str::to_owned) }.of(client)
 }
 
-/// Refuses what is not ours, or has not failed.
+/// Refuses what is not ours, is on its way to the relay, or has arrived.
 pub fn can_retry(found: &Found) -> Result<(), Trouble> {
-    let failed = found.waits.is_none() && found.sent().is_some_and(|row| row.state == MessageState::Failed);
-    if failed { Ok(()) } else { Err(Code::NothingToRetry.into()) }
+    let state = found.sent().filter(|_| found.waits.is_none()).map(|row| row.state);
+    if matches!(state, Some(MessageState::Failed | MessageState::Stored)) { Ok(()) } else { Err(Code::NothingToRetry.into()) }
 }
 
 /// What takes a message back.

@@ -10,8 +10,8 @@ use thicket_types::event::TimerId;
 use thicket_types::ids::{Fingerprint, RelayKey};
 use thicket_types::intent::Answer;
 use thicket_types::limits::{
-    FETCH_EVERY, FETCH_ITEMS_MAX, FETCH_SOON, FRAME_LEN_MAX, KEY_PACKAGES, KEY_PACKAGES_LOW, REFILL_AFTER, RETRY_FIRST, RETRY_MAX,
-    TURN_AFTER,
+    FETCH_EVERY, FETCH_ITEMS_MAX, FETCH_SOON, FRAME_LEN_MAX, GENERATION_EVERY, KEY_PACKAGES, KEY_PACKAGES_LOW, REFILL_AFTER, RETRY_FIRST,
+    RETRY_MAX, TURN_AFTER,
 };
 use thicket_types::name::{RegistrationToken, RelayAddress};
 use thicket_types::time::{Duration, Stamp};
@@ -146,6 +146,7 @@ fn online(state: &mut State, step: &mut Step) {
     state.session.failures = 0;
     state.session.quiet = 0;
     state.session.since = step.now();
+    state.session.generation_until = step.now().after(GENERATION_EVERY);
     step.notify(Change::Connected);
     fetch(state, step);
     upkeep::begin(state, step);
@@ -164,7 +165,12 @@ fn online(state: &mut State, step: &mut Step) {
 pub(crate) fn fetch(state: &mut State, step: &mut Step) {
     let asked = state.under_way(|why| *why == Why::Fetch);
     if state.session.link == Link::Online && !asked {
-        step.vault(state, Why::Fetch, VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX }));
+        // So a copy that is made while a session runs is seen too, once the profile went on for so long.
+        let swap = step.now() >= state.session.generation_until;
+        if swap {
+            state.session.generation_until = step.now().after(GENERATION_EVERY);
+        }
+        step.vault(state, Why::Fetch, VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX, swap }));
     }
 }
 

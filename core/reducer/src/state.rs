@@ -133,6 +133,8 @@ pub struct Session {
     pub refill_from: Stamp,
     /// Until when no last-resort key package is made: the relay took one.
     pub last_resort_from: Stamp,
+    /// Until when the relay is given no other device generation.
+    pub generation_until: Stamp,
 }
 
 impl Session {

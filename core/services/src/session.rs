@@ -74,7 +74,7 @@ fn verified(scope: &Scope<'_>, certificate: &[u8], context: &str, text: &[u8], s
     })
 }
 
-fn generation(bytes: &[u8]) -> Result<Generation, Code> {
+pub(crate) fn generation(bytes: &[u8]) -> Result<Generation, Code> {
     Generation::try_from(bytes).map_err(|_| Code::MalformedRequest)
 }
 

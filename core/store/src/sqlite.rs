@@ -45,6 +45,16 @@ pub struct SqliteStore {
     spoiled: bool,
 }
 
+/// Takes the device generations out of a backup, which nobody else has open.
+fn forget_generations(backup: &Path) -> Result<(), BackupError> {
+    let forget = || -> rusqlite::Result<()> {
+        let conn = Connection::open_with_flags(backup, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // Half a backup is none: it needs no file beside it to go back to what it was.
+        conn.execute_batch("PRAGMA journal_mode = MEMORY; UPDATE account SET generation = NULL;")
+    };
+    forget().map_err(|error| OpenError::from(error).into())
+}
+
 impl SqliteStore {
     /// Opens the store at a path, or makes it if there is none, readable by its owner alone. One process at a time: lanes are in memory.
     pub fn open(path: &Path) -> Result<SqliteStore, OpenError> {
@@ -80,7 +90,8 @@ impl SqliteStore {
         Ok(SqliteStore { conn, volatile: Volatile::default(), accounts: None, writing: false, spoiled: false })
     }
 
-    /// Writes what is durable into a new file, which opens as a store and is readable by its owner alone.
+    /// Writes what is durable into a new file, which opens as a store and is readable by its owner alone. Device generations are not
+    /// in it: a client has given many since, and whoever does not know the one that is kept is taken for a copy.
     pub fn backup(&self, to: &Path) -> Result<(), BackupError> {
         if self.writing {
             return Err(BackupError::Uncommitted);
@@ -90,7 +101,9 @@ impl SqliteStore {
         // Takes the name, so that nothing is written over; SQLite fills a file that is empty, and no other.
         let file = private_file().open(&to)?;
         let filled = self.conn.execute("VACUUM INTO ?1", [text]).map_err(|error| OpenError::from(error).into());
-        let done = filled.and_then(|_| file.sync_all().and_then(|()| sync_folder(&to)).map_err(BackupError::from));
+        let done = filled
+            .and_then(|_| forget_generations(&to))
+            .and_then(|()| file.sync_all().and_then(|()| sync_folder(&to)).map_err(BackupError::from));
         if done.is_err() {
             // Half a backup is none; if it can't be removed, the error says enough.
             let _ = fs::remove_file(&to);

@@ -205,6 +205,8 @@ pub const CAPABILITY_CONTACTS_MAX: usize = 64;
 pub const REFILL_AFTER: Duration = Duration::seconds(3_600);
 /// Device generations that a vault remembers having given.
 pub const GENERATIONS_MAX: usize = 64;
+/// After how long in a session the relay gets another generation with the next fetch.
+pub const GENERATION_EVERY: Duration = Duration::seconds(3_600);
 /// Bytes of envelopes of people who are not accepted that are journaled in one day; the rest stays at the relay.
 pub const STRANGERS_LEN_MAX: u64 = 4 * 1024 * 1024;
 /// Unreadable rows kept of one contact until one of their messages is read; of more the sender is dropped without a row.

@@ -247,6 +247,8 @@ pub enum Ask {
     Fetch {
         /// At most so many items.
         items_max: u32,
+        /// Whether the relay gets a new device generation with it.
+        swap: bool,
     },
     /// These items are on our disk.
     Acknowledge {

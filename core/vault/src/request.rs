@@ -71,7 +71,10 @@ pub(crate) fn compose(scope: &Scope<'_>, ask: &Ask) -> Result<Outcome, Stop> {
             let ask = wire::KeyPackageAsk { name: name.text().to_owned(), suites: vec![SUITE], stamp: None };
             framed(scope, request::Ask::KeyPackage(ask))
         }
-        Ask::Fetch { items_max } => framed_as_owner(scope, OwnerAsk::Fetch(wire::Fetch { items_max: *items_max })),
+        Ask::Fetch { items_max, swap } => {
+            let generation = if *swap { next_generation(scope)?.1 } else { Vec::new() };
+            framed_as_owner(scope, OwnerAsk::Fetch(wire::Fetch { items_max: *items_max, generation }))
+        }
         Ask::Acknowledge { cursors } => framed_as_owner(scope, OwnerAsk::Acknowledge(wire::Acknowledge { cursors: cursors.clone() })),
     }
 }

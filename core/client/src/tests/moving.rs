@@ -76,6 +76,28 @@ fn a_copy_of_a_profile_is_seen_at_its_login_stops_and_can_take_over() {
     }
 }
 
+#[test]
+fn a_copy_made_while_a_session_ran_is_seen_once_that_went_on_for_an_hour() {
+    for (went_on, seen) in [(10 * 60_000, false), (2 * HOUR, true)] {
+        let mut world = friends(401, Conditions::default());
+        world.run(60_000);
+        let saved = world.folder.path().join("saved");
+        copy(&world.people["alice"].folder, &saved);
+        world.run(went_on);
+        world.kill("alice");
+        put_back(&world, "alice", &saved);
+        world.open("alice");
+        world.run(60_000);
+        assert_eq!(world.pump("alice").view().copied, seen, "after {went_on} ms");
+        // Whoever is no copy still is none after as many generations.
+        world.run(100 * HOUR);
+        world.kill("bob");
+        world.open("bob");
+        world.run(60_000);
+        assert!(world.pump("bob").view().online && !world.pump("bob").view().copied);
+    }
+}
+
 /// Puts a copy of a profile back, has it see that it is one, and take over.
 fn take_over(world: &mut World, who: &'static str, saved: &Path) {
     world.kill(who);

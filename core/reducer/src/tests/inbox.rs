@@ -225,7 +225,7 @@ fn fetch_and_acknowledge(book: &mut Book, waiting: u32, sent: u8) -> Vec<Effect>
 
 #[test]
 fn what_a_fetch_did_not_bring_is_asked_for_once_the_rest_is_acknowledged() {
-    let fetch = || vec![VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX })];
+    let fetch = || vec![VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX, swap: false })];
     let mut book = Book::talking();
     assert_eq!(ops(&fetch_and_acknowledge(&mut book, 60, 22)), fetch());
     let mut book = Book::talking();

@@ -1,7 +1,7 @@
 //! Login, and what follows from being online.
 
 use super::*;
-use thicket_types::limits::SESSION_TRIES_MAX;
+use thicket_types::limits::{GENERATION_EVERY, SESSION_TRIES_MAX};
 
 #[test]
 fn only_who_is_registered_can_connect_add_or_send() {
@@ -38,7 +38,7 @@ fn connecting_logs_in_and_refills_what_the_relay_ran_low_of() {
             made.map(|(count, last_resort)| vault(VaultOp::MakeKeyPackages { count, last_resort, replaces: false, at: book.stamp() })),
         );
         expected.push(Effect::Notify(Change::Connected));
-        expected.push(vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX })));
+        expected.push(vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX, swap: false })));
         assert_eq!(effects, expected, "{left} left");
         assert_eq!(book.state.session.link, Link::Online);
     }
@@ -136,7 +136,7 @@ fn more_items_than_one_fetch_brings_are_fetched_at_once() {
     // When the relay forgot what came.
     let effects = book.settle(&Why::Acknowledge(vec![1]), Said::Acknowledged(wire::Acknowledged {}));
     // Then the rest is asked for.
-    assert!(effects.contains(&vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX }))), "{effects:?}");
+    assert!(effects.contains(&vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX, swap: false }))), "{effects:?}");
 }
 
 #[test]
@@ -167,4 +167,26 @@ fn fetches_that_find_nothing_are_further_and_further_apart_and_so_is_one_that_wa
     book.elapse(TimerId::Fetch);
     book.settle(&Why::Fetch, refusal(Code::MalformedRequest));
     assert!(within_a_quarter(book.deadline(TimerId::Fetch).0 - book.now, FETCH_EVERY));
+}
+
+#[test]
+fn the_relay_gets_another_generation_an_hour_into_a_session_with_the_next_fetch() {
+    let mut book = Book::registered();
+    let swaps = |book: &mut Book| {
+        let effects = book.elapse(TimerId::Fetch);
+        book.settle(&Why::Fetch, fetched(0));
+        ops(&effects).iter().map(|op| matches!(op, VaultOp::Compose(Ask::Fetch { swap: true, .. }))).collect::<Vec<_>>()
+    };
+    let login = book.state.session.since;
+    let mut swapped = Vec::new();
+    while book.now < login.0 + 3 * GENERATION_EVERY.0 {
+        let [swap] = swaps(&mut book)[..] else { panic!("one fetch") };
+        swapped.extend(swap.then_some(book.now - login.0));
+    }
+    // Each comes with the first fetch after its hour.
+    assert!((2..=3).contains(&swapped.len()), "{swapped:?}");
+    for (number, at) in (1..).zip(&swapped) {
+        let due = number * GENERATION_EVERY.0;
+        assert!((due..due + number * 2 * FETCH_EVERY.0).contains(at), "{swapped:?}");
+    }
 }

@@ -40,7 +40,7 @@ fn a_registration_leads_online_publishes_key_packages_and_fetches() {
         vault(VaultOp::MakeKeyPackages { count: KEY_PACKAGES, last_resort: true, replaces: true, at: book.stamp() }),
         Effect::Arm(TimerId::Tidy, book.deadline(TimerId::Tidy)),
         Effect::Notify(Change::Connected),
-        vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX })),
+        vault(VaultOp::Compose(Ask::Fetch { items_max: FETCH_ITEMS_MAX, swap: false })),
     ];
     assert_eq!(effects, expected);
     assert_eq!((book.state.session.phase, book.state.session.link), (Phase::Registered, Link::Online));

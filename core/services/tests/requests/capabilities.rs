@@ -57,7 +57,7 @@ fn a_full_request_box_does_not_hurt_who_has_a_capability() {
     }
     assert!(matches!(by(&mut desk, 1, mailbox, 3), Said::Stored(_)));
     // What a contact sent comes before what strangers sent.
-    let fetch = desk.owner_frame(LANE, Own::Fetch(Fetch { items_max: 64 }));
+    let fetch = desk.owner_frame(LANE, Own::Fetch(Fetch { items_max: 64, ..Fetch::default() }));
     let envelopes: Vec<u8> = desk.hand(LANE, &fetch).items.iter().map(|(_, envelope)| envelope[0]).collect();
     assert_eq!(envelopes, [3, 1, 2]);
 }

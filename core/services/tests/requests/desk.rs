@@ -202,7 +202,7 @@ impl Desk {
     }
 
     pub fn fetched(&mut self, tag: LaneTag) -> Fetched {
-        match self.said(tag, Own::Fetch(Fetch { items_max: 64 })) {
+        match self.said(tag, Own::Fetch(Fetch { items_max: 64, ..Fetch::default() })) {
             Said::Fetched(fetched) => fetched,
             other => panic!("{other:?}"),
         }

@@ -44,7 +44,7 @@ fn a_login_is_by_the_registered_key_and_ends_the_one_before() {
     assert_eq!(code(desk.log_in(OTHER_LANE, "nobody")), Code::UnknownName);
     assert_eq!(desk.fetched(LANE).waiting, 0, "neither took the lane");
     assert!(matches!(desk.log_in(OTHER_LANE, "alice"), Said::LoggedIn(_)));
-    assert_eq!(desk.code(LANE, Own::Fetch(Fetch { items_max: 1 })), Code::NotLoggedIn);
+    assert_eq!(desk.code(LANE, Own::Fetch(Fetch { items_max: 1, ..Fetch::default() })), Code::NotLoggedIn);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn what_needs_a_login_is_refused_without_one() {
     let mut desk = Desk::new();
     desk.account(LANE, "alice");
     for ask in [
-        Own::Fetch(Fetch { items_max: 1 }),
+        Own::Fetch(Fetch { items_max: 1, ..Fetch::default() }),
         Own::Acknowledge(Acknowledge { cursors: vec![1] }),
         Own::Publish(PublishKeyPackages { one_time: Vec::new(), last_resort: vec![1], suite: SUITE, replaces: false }),
         Own::MailboxKey(PublishMailboxKey { mailbox_key: Some(mailbox_key("alice", 4, 1)) }),
@@ -152,7 +152,7 @@ fn a_copied_profile_is_refused_and_takes_neither_lane_nor_generation() {
     assert_eq!(desk.code(OTHER_LANE, stale), Code::ProfileCopied);
     assert_eq!(kept(&mut desk), Some([9; 16]));
     assert_eq!(desk.fetched(THIRD_LANE).waiting, 0, "the first is still logged in");
-    assert_eq!(desk.code(OTHER_LANE, Own::Fetch(Fetch { items_max: 1 })), Code::NotLoggedIn);
+    assert_eq!(desk.code(OTHER_LANE, Own::Fetch(Fetch { items_max: 1, ..Fetch::default() })), Code::NotLoggedIn);
     // The person decides for the second.
     let proof = desk.proof(OTHER_LANE, "alice");
     let taking = LoginStatement { takes_over: true, ..login_with(&proof, &[], [5; 16]) };
@@ -160,6 +160,26 @@ fn a_copied_profile_is_refused_and_takes_neither_lane_nor_generation() {
     assert_eq!(kept(&mut desk), Some([5; 16]));
     // Now the first is the stale one.
     assert_eq!(code(log_in_with(&mut desk, |login| login.known = vec![GENERATION.to_vec(), vec![9; 16]])), Code::ProfileCopied);
+}
+
+#[test]
+fn a_fetch_swaps_the_generation_of_who_is_logged_in() {
+    let mut desk = Desk::new();
+    desk.account(LANE, "alice");
+    let fetch = |generation: &[u8]| Own::Fetch(Fetch { items_max: 1, generation: generation.to_vec() });
+    for short in [1, 15, 17] {
+        assert_eq!(desk.code(LANE, fetch(&vec![5; short])), Code::MalformedRequest);
+    }
+    assert_eq!(desk.code(OTHER_LANE, fetch(&[5; 16])), Code::NotLoggedIn);
+    assert_eq!(kept(&mut desk), Some(GENERATION));
+    assert!(matches!(desk.said(LANE, fetch(&[5; 16])), Said::Fetched(_)));
+    assert_eq!(kept(&mut desk), Some([5; 16]));
+    assert_eq!(desk.fetched(LANE).waiting, 0);
+    assert_eq!(kept(&mut desk), Some([5; 16]), "a fetch without one leaves it");
+    // A copy that was made in this session, before that fetch, does not know it.
+    let proof = desk.proof(THIRD_LANE, "alice");
+    let copy = Ask::Login(signed_login(&login_with(&proof, &[GENERATION], [9; 16]), "alice"));
+    assert_eq!(desk.code(THIRD_LANE, copy), Code::ProfileCopied);
 }
 
 #[test]
@@ -210,6 +230,6 @@ fn past_as_many_lanes_as_may_be_logged_in_the_idlest_is_put_out_and_told() {
     };
     assert_eq!(crowded(LANES_MAX - 1).fetched(LANE).waiting, 0);
     let mut desk = crowded(LANES_MAX);
-    assert_eq!(desk.code(LANE, Own::Fetch(Fetch { items_max: 1 })), Code::NotLoggedIn);
+    assert_eq!(desk.code(LANE, Own::Fetch(Fetch { items_max: 1, ..Fetch::default() })), Code::NotLoggedIn);
     assert!(matches!(desk.log_in(LANE, "alice"), Said::LoggedIn(_)));
 }

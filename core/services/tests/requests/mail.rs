@@ -16,7 +16,7 @@ fn mail_is_put_once_fetched_in_order_and_forgotten_when_acknowledged() {
     assert!(desk.hand(OTHER_LANE, &frame).stored.is_none(), "a repeat is not");
     assert!(matches!(desk.said(OTHER_LANE, put(1)), Said::Stored(_)), "nor the same envelope in another request, and it is stored");
     desk.said(OTHER_LANE, put(2));
-    let fetch = desk.owner_frame(LANE, Own::Fetch(Fetch { items_max: 64 }));
+    let fetch = desk.owner_frame(LANE, Own::Fetch(Fetch { items_max: 64, ..Fetch::default() }));
     let handled = desk.hand(LANE, &fetch);
     let items: Vec<u8> = handled.items.iter().map(|(_, envelope)| envelope[0]).collect();
     assert_eq!(items, [1, 2]);
@@ -67,7 +67,7 @@ fn a_fetch_brings_so_many_items_and_the_next_one_the_rest() {
         desk.said(OTHER_LANE, Ask::Put(put(mailbox, &[number])));
     }
     let fetch = |desk: &mut Desk| {
-        let frame = desk.owner_frame(LANE, Own::Fetch(Fetch { items_max: u32::MAX }));
+        let frame = desk.owner_frame(LANE, Own::Fetch(Fetch { items_max: u32::MAX, ..Fetch::default() }));
         desk.hand(LANE, &frame).items.into_iter().map(|(cursor, _)| cursor).collect::<Vec<u64>>()
     };
     let first = fetch(&mut desk);

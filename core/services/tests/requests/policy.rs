@@ -77,7 +77,7 @@ fn past_the_most_accounts_the_relay_is_busy_for_newcomers() {
 fn a_refused_registration_changes_nothing() {
     let mut desk = Desk::with(tokens(&["first"]));
     assert_eq!(code(register_with(&mut desk, "alice", "wrong")), Code::BadToken);
-    assert_eq!(desk.code(LANE, Own::Fetch(thicket_types::wire::relay::Fetch { items_max: 1 })), Code::NotLoggedIn);
+    assert_eq!(desk.code(LANE, Own::Fetch(thicket_types::wire::relay::Fetch { items_max: 1, ..Default::default() })), Code::NotLoggedIn);
     assert_eq!(code(desk.log_in(LANE, "alice")), Code::UnknownName);
 }
 

@@ -37,7 +37,7 @@ fn a_lane_that_asks_too_much_is_refused_whatever_it_asks_and_no_other_is() {
     assert_eq!(code(desk.answer_to(OTHER_LANE, b"no request")), Code::RelayBusy);
     assert_eq!(desk.fetched(LANE).waiting, 0, "neither is the put there");
     // What an owner asks counts by the lane that it comes on.
-    while !busy(&mut desk, LANE, Own::Fetch(Fetch { items_max: 1 })) {}
+    while !busy(&mut desk, LANE, Own::Fetch(Fetch { items_max: 1, ..Fetch::default() })) {}
     assert!(matches!(desk.log_in(THIRD_LANE, "alice"), Said::LoggedIn(_)), "her next lane has its own share");
     desk.now = desk.now.after(LANE_REQUEST_EVERY);
     assert!(matches!(desk.said(OTHER_LANE, Ask::Put(put(mailbox, b"new"))), Said::Stored(_)));

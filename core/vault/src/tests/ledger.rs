@@ -51,7 +51,7 @@ fn a_refused_op_stays_refused_though_it_could_be_done_now() {
 fn one_id_for_two_ops_is_a_fault_and_the_first_reply_stays() {
     let mut alice = Person::new("alice", 1);
     let first = alice.run(&[call(1, VaultOp::Compose(Ask::Challenge))]);
-    let other = alice.run(&[call(1, VaultOp::Compose(Ask::Fetch { items_max: 64 }))]);
+    let other = alice.run(&[call(1, VaultOp::Compose(Ask::Fetch { items_max: 64, swap: false }))]);
     assert_eq!(other, [Outcome::Fault(Code::EffectMismatch)]);
     assert_eq!(alice.run(&[call(1, VaultOp::Compose(Ask::Challenge))]), first);
     // The index and the segment are part of the id.

@@ -121,7 +121,7 @@ fn what_a_stock_was_replaced_by_stays_and_what_it_replaced_lets_people_in_for_52
 #[test]
 fn what_only_an_owner_may_ask_needs_a_login_and_is_signed_for_the_last_one() {
     let mut alice = Person::new("alice", 1);
-    let fetch = || VaultOp::Compose(Ask::Fetch { items_max: 1 });
+    let fetch = || VaultOp::Compose(Ask::Fetch { items_max: 1, swap: false });
     assert_eq!(alice.ask(fetch(), &[]), Outcome::Refused(Code::NotLoggedIn));
     for nonce in [[6; 32], [7; 32]] {
         let challenge = Challenge { nonce, ..challenge() };
@@ -213,6 +213,22 @@ fn each_login_shows_the_generations_given_before_and_a_new_one() {
     let (known, second) = login(&mut alice);
     assert_eq!(known.first(), Some(&first));
     assert_ne!(first, second);
+    // One that went with a fetch is named like the others.
+    let mut fetched = |swap: bool| {
+        let Asked::Owner(owner) = asked(&alice.ask(VaultOp::Compose(Ask::Fetch { items_max: 1, swap }), &[])) else {
+            panic!("nothing that an owner asks");
+        };
+        let statement = wire::OwnerStatement::decode(owner.statement.as_slice()).expect("a statement");
+        let Some(Owned::Fetch(fetch)) = statement.ask else {
+            panic!("no fetch");
+        };
+        fetch.generation
+    };
+    assert_eq!(fetched(false), [0_u8; 0]);
+    let swapped = fetched(true);
+    assert_eq!(swapped.len(), 16);
+    let (known, _) = login(&mut alice);
+    assert_eq!(known[..2], [swapped, second]);
     for _ in 0..GENERATIONS_MAX + 3 {
         login(&mut alice);
     }
@@ -240,7 +256,7 @@ fn a_stamp_goes_into_the_same_request() {
     assert!(matches!(stamped, Outcome::Framed { frame: other, .. } if other != frame));
     assert_eq!(alice.ask(stamp(STAMP_BITS_MAX + 1), &plain.0), Outcome::Refused(Code::RelayBusy));
     alice.ask(VaultOp::SignLogin { challenge: challenge(), takes_over: false }, &[]);
-    let fetch = alice.ask(VaultOp::Compose(Ask::Fetch { items_max: 1 }), &[]);
+    let fetch = alice.ask(VaultOp::Compose(Ask::Fetch { items_max: 1, swap: false }), &[]);
     let Outcome::Framed { bytes: fetch, .. } = fetch else {
         panic!("no frame");
     };

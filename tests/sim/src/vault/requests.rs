@@ -53,7 +53,10 @@ impl Data {
                 let ask = wire::KeyPackageAsk { name: name.text().to_owned(), suites: vec![SUITE], stamp: None };
                 request::Ask::KeyPackage(ask)
             }
-            Ask::Fetch { items_max } => return self.framed_as_owner(OwnerAsk::Fetch(wire::Fetch { items_max: *items_max })),
+            Ask::Fetch { items_max, swap } => {
+                let generation = if *swap { self.new_generation().to_vec() } else { Vec::new() };
+                return self.framed_as_owner(OwnerAsk::Fetch(wire::Fetch { items_max: *items_max, generation }));
+            }
             Ask::Acknowledge { cursors } => {
                 return self.framed_as_owner(OwnerAsk::Acknowledge(wire::Acknowledge { cursors: cursors.clone() }));
             }

@@ -134,6 +134,8 @@ errors! {
     310 RelayKeyDamaged Device "the relay's keys file is damaged", "put your copy of it back: with new keys it is another relay to its clients";
     311 CannotListen Device "the relay cannot listen there", "see that the address is this machine's, and that no other program listens there";
     312 NotThatRelay Peer "something answers at this address, and does not prove to be the relay that it names", "see that the address is right, its KEY too; a relay that has no room for another connection hangs up likewise";
+    313 StoreGone Device "the relay's keys are here, and its store is not, or is empty", "put the store back, or a backup of it: without it nobody has an account";
+    314 RelayKeyGone Device "the relay's store is here, and its keys file is not", "put your copy of it back: with new keys it is another relay to its clients";
 
     400 ForgedAnswer Peer "an answer does not bear the relay's signature", "do not trust this relay or the way to it";
     401 ForgedEntry Peer "the relay gave an entry that its owner did not sign", "do not trust this relay";

@@ -9,7 +9,8 @@ use thicket_types::secret::Secret;
 
 /// Where they are, in the home.
 pub const FILE: &str = "relay.key";
-const UNFINISHED: &str = "relay.key.new";
+/// Where they are until the home is a relay's.
+pub const UNFINISHED: &str = "relay.key.new";
 
 /// Two secrets: the relay's Ed25519 identity and its Noise key.
 pub struct Identity {
@@ -18,20 +19,35 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the keys, or makes them in a new home, whose lock the caller has.
-    ///
-    /// **Errors:** the file system's; `InvalidData` for a file of another size.
-    pub fn load_or_make(home: &Path) -> io::Result<Identity> {
-        let path = home.join(FILE);
-        if !path.exists() {
-            make(home, &path)?;
-        }
+    /// Reads the keys. **Errors:** the file system's; `InvalidData` for a file of another size.
+    pub fn load(home: &Path) -> io::Result<Identity> {
         let mut bytes = Vec::new();
-        OpenOptions::new().read(true).open(&path)?.take(65).read_to_end(&mut bytes)?;
+        OpenOptions::new().read(true).open(home.join(FILE))?.take(65).read_to_end(&mut bytes)?;
         let bytes = Secret::new(bytes);
         let (relay, noise) = bytes.expose().split_at_checked(32).ok_or(io::ErrorKind::InvalidData)?;
         let whole = |part: &[u8]| <[u8; 32]>::try_from(part).map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
         Ok(Identity { relay: Secret::new(whole(relay)?), noise: Secret::new(whole(noise)?) })
+    }
+
+    /// Writes new keys beside their place, over those of a start that died. Nobody has seen them, nor does anybody before
+    /// [`Identity::keep`].
+    pub fn begin(home: &Path) -> io::Result<()> {
+        let mut fresh = vec![0; 64];
+        SystemEntropy.fill(&mut fresh);
+        let bytes = Secret::new(fresh);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(home.join(UNFINISHED))?;
+        file.write_all(bytes.expose()).and_then(|()| file.sync_all())
+    }
+
+    /// Moves the new keys to their place, whole. From then on the home is a relay's.
+    pub fn keep(home: &Path) -> io::Result<Identity> {
+        std::fs::rename(home.join(UNFINISHED), home.join(FILE))?;
+        File::open(home)?.sync_all()?;
+        Identity::load(home)
     }
 
     pub fn relay(&self) -> &[u8; 32] {
@@ -41,25 +57,4 @@ impl Identity {
     pub fn noise(&self) -> &[u8; 32] {
         self.noise.expose()
     }
-}
-
-/// Makes the keys beside their place and moves them there whole: a process that dies on the way leaves no keys, never some of
-/// them, and the next one makes others. Nobody has seen those that are lost.
-fn make(home: &Path, path: &Path) -> io::Result<()> {
-    let mut fresh = vec![0; 64];
-    SystemEntropy.fill(&mut fresh);
-    let bytes = Secret::new(fresh);
-    let unfinished = home.join(UNFINISHED);
-    match std::fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&unfinished)?;
-    file.write_all(bytes.expose()).and_then(|()| file.sync_all())?;
-    std::fs::rename(&unfinished, path)?;
-    File::open(home)?.sync_all()
 }

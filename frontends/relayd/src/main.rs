@@ -13,7 +13,6 @@ use config::Config;
 use home::NoHome;
 use identity::Identity;
 use log::{Level, Line, Watch};
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,11 +84,11 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
         println!("connections_address_max = {connections_address_max}");
         return Ok(());
     }
-    let store_file = config.home.join("relay.db");
     if let Some(Command::Backup { to }) = &arguments.command {
-        if !store_file.is_file() {
+        if !home::has_store(&config.home) {
             return Err(Trouble::at(&config.home, Code::StoreMissing));
         }
+        let store_file = home::store_file(&config.home);
         let store = SqliteStore::open(&store_file).map_err(|error| Trouble::store(&store_file, error))?;
         store.backup(to).map_err(|error| Trouble::backup(&store_file, to, error))?;
         println!("The store is copied to {}.", to.display());
@@ -101,11 +100,7 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
         NoHome::InUse => Trouble::at(&config.home, Code::RelayInUse),
         NoHome::Failed(error) => Trouble::file(&config.home, &error),
     })?;
-    let identity = Identity::load_or_make(&config.home).map_err(|error| match error.kind() {
-        ErrorKind::InvalidData => Trouble::at(&config.home.join(identity::FILE), Code::RelayKeyDamaged),
-        _ => Trouble::file(&config.home.join(identity::FILE), &error),
-    })?;
-    let store = SqliteStore::open(&store_file).map_err(|error| Trouble::store(&store_file, error))?;
+    let (identity, store) = home::open(&config.home)?;
     serve(settings, &identity, store, arguments.log)
 }
 

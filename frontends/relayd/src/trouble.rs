@@ -74,7 +74,7 @@ impl Trouble {
             Trouble::Numbered(code, _) => match code {
                 Code::StoreMissing | Code::FileExists => 3,
                 Code::RelayInUse => 5,
-                Code::StoreDamaged | Code::RelayKeyDamaged => 7,
+                Code::StoreDamaged | Code::RelayKeyDamaged | Code::StoreGone | Code::RelayKeyGone => 7,
                 Code::DiskFull => 8,
                 Code::StoreNewer => 9,
                 _ => 1,

@@ -1,5 +1,6 @@
 //! What stops relayd: each time its number, the file, and what to do.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -55,6 +56,55 @@ fn damaged_and_newer_stores_and_keys_are_named_and_stay_as_they_are() {
     std::fs::write(&key, [7; 10]).expect("room");
     is(&start(&home), 7, Code::RelayKeyDamaged, &key);
     assert_eq!(std::fs::read(&key).expect("keys"), [7; 10]);
+}
+
+/// Every name in a home, with what it is: the bytes of a file, or where a link leads.
+fn all(home: &Path) -> BTreeMap<PathBuf, Result<Vec<u8>, PathBuf>> {
+    let of = |path: &Path| std::fs::read_link(path).map_or_else(|_| Ok(std::fs::read(path).expect("a file")), Err);
+    let paths = std::fs::read_dir(home).expect("a folder").map(|entry| entry.expect("an entry").path());
+    paths.map(|path| (path.clone(), of(&path))).collect()
+}
+
+#[test]
+fn a_home_with_keys_and_no_store_or_a_store_and_no_keys_is_refused_and_stays_as_it_is() {
+    type Change = fn(&Path);
+    let nowhere = |path: &Path| std::os::unix::fs::symlink("/nowhere/at/all", path).expect("room");
+    let cases: [(&str, Change, Code, i32); 5] = [
+        ("relay.key", |_| {}, Code::RelayKeyGone, 7),
+        ("relay.key", nowhere, Code::FileFailed, 1),
+        ("relay.db", |_| {}, Code::StoreGone, 7),
+        ("relay.db", |path| std::fs::write(path, "").expect("room"), Code::StoreGone, 7),
+        ("relay.db", nowhere, Code::StoreGone, 7),
+    ];
+    for (lost, change, code, status) in cases {
+        let (_folder, home) = lived();
+        let file = home.join(lost);
+        std::fs::remove_file(&file).expect("it is there");
+        change(&file);
+        let before = all(&home);
+        is(&start(&home), status, code, &file);
+        assert_eq!(all(&home), before, "{lost}");
+    }
+}
+
+#[test]
+fn of_an_empty_store_no_backup_is_made() {
+    let (_folder, home) = lived();
+    std::fs::write(home.join("relay.db"), "").expect("room");
+    is(&relayd(&home, &["backup", "copy"]).output().expect("it starts"), 3, Code::StoreMissing, &home);
+    assert_eq!(std::fs::read(home.join("relay.db")).expect("a file"), b"");
+}
+
+#[test]
+fn a_start_that_died_before_its_keys_had_their_place_is_begun_anew() {
+    let (_folder, home) = lived();
+    std::fs::rename(home.join("relay.key"), home.join("relay.key.new")).expect("room");
+    let mut child = relayd(&home, &["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut address).expect("the first line");
+    child.kill().and_then(|()| child.wait()).expect("it ends");
+    assert!(address.starts_with("direct:"), "{address}");
+    assert!(!home.join("relay.key.new").exists());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whom we know, and the queue of what is to go to each.
 
 use crate::session::backoff;
-use crate::state::{Contact, Conversation, Link, Phase, Standing, State, Why};
+use crate::state::{Contact, Conversation, Link, Standing, State, Why};
 use crate::step::Step;
 use crate::{delivery, early, grants, marks, offers, outbox, upkeep};
 use alloc::collections::BTreeMap;
@@ -50,7 +50,7 @@ impl Contact {
 }
 
 pub(crate) fn add(state: &mut State, step: &mut Step, name: &Name) -> Answer {
-    if state.session.phase != Phase::Registered {
+    if !state.session.phase.is_settled() {
         return Answer::Refused(Code::NotRegistered);
     }
     if state.contacts.len() >= CONTACTS_MAX {
@@ -366,7 +366,7 @@ pub(crate) fn wait_turn(state: &mut State, step: &mut Step, contact: Fingerprint
 
 /// Does the next step that this contact's queue needs: look up, begin, encrypt. Nothing if none is due.
 pub(crate) fn advance(state: &mut State, step: &mut Step, contact: Fingerprint) {
-    if state.session.phase != Phase::Registered || state.session.copied {
+    if !state.session.phase.is_settled() || state.session.copied {
         return;
     }
     let (busy, now) = (state.busy(), step.now());

@@ -20,7 +20,7 @@ pub(crate) fn change_relay(
     token: Option<&RegistrationToken>,
 ) -> Answer {
     // One that is not settled can be taken back, however far it came.
-    if state.session.phase != Phase::Registered && state.session.before.is_none() {
+    if !state.session.phase.is_settled() && state.session.before.is_none() {
         return Answer::Refused(Code::NotRegistered);
     }
     if state.session.copied {
@@ -60,7 +60,7 @@ pub(crate) fn met(state: &mut State, key: RelayKey) {
         state.session.phase = Phase::Registered;
         return retarget(state, &now.address);
     }
-    if state.session.phase == Phase::Registered {
+    if state.session.phase.is_settled() {
         state.session.phase = Phase::Registering;
     }
 }
@@ -83,6 +83,20 @@ pub(crate) fn settled(state: &mut State, step: &mut Step) {
         outstanding.why = Why::Abandoned;
     }
     carry_on(state, step, false);
+    grants::soon(state, step);
+}
+
+/// The account is registered anew at the relay that had lost it. What is under way to contacts stays as it is: whose mailbox went too,
+/// of them the relay says so, and no earlier lookup is believed over it. Our mailbox is another, and it knows no capability that was
+/// given for it: they are told of again, as they are.
+pub(crate) fn returned(state: &mut State, step: &mut Step) {
+    // Places in the mailbox that went: in the new one other items may stand there.
+    state.unacknowledged.clear();
+    state.session.waiting = 0;
+    for known in state.contacts.values_mut() {
+        known.granted = None;
+        known.looked = None;
+    }
     grants::soon(state, step);
 }
 

@@ -1,6 +1,6 @@
 //! Messages of ours, from the Intent until the relay has stored them. Then their row in the vault is their home.
 
-use crate::state::{Contact, Conversation, Outgoing, Phase, Standing, State, Why};
+use crate::state::{Contact, Conversation, Outgoing, Standing, State, Why};
 use crate::step::Step;
 use crate::{contact, delivery};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use thicket_types::time::Stamp;
 use thicket_types::vault_op::VaultOp;
 
 pub(crate) fn send(state: &mut State, step: &mut Step, id: IntentId, contact: Fingerprint, body: BodyRef, len: u32) -> Answer {
-    if state.session.phase != Phase::Registered {
+    if !state.session.phase.is_settled() {
         return Answer::Refused(Code::NotRegistered);
     }
     if len == 0 {

@@ -26,11 +26,29 @@ pub(crate) fn register(
     key: Option<RelayKey>,
     token: Option<&RegistrationToken>,
 ) -> Answer {
-    if state.session.phase == Phase::Registered {
-        return Answer::Refused(Code::AlreadyRegistered);
+    if state.session.phase.is_settled() {
+        return register_again(state, step, address, key, token);
     }
     state.session.relay = Some(Relay { address: address.clone(), key });
     state.session.phase = Phase::Registering;
+    state.session.token = token.cloned();
+    begin(state, step);
+    Answer::Accepted
+}
+
+/// Registers once more with the relay that does not know the account any more. Another relay is moved to instead.
+fn register_again(
+    state: &mut State,
+    step: &mut Step,
+    address: &RelayAddress,
+    key: Option<RelayKey>,
+    token: Option<&RegistrationToken>,
+) -> Answer {
+    let same = |relay: &Relay| relay.address == *address && key.is_none_or(|key| relay.key == Some(key));
+    if state.session.phase == Phase::Registered || !state.session.relay.as_ref().is_some_and(same) {
+        return Answer::Refused(Code::AlreadyRegistered);
+    }
+    state.session.phase = Phase::Returning;
     state.session.token = token.cloned();
     begin(state, step);
     Answer::Accepted
@@ -81,13 +99,14 @@ pub(crate) fn challenged(state: &mut State, step: &mut Step, challenge: &wire::C
     let (token, takes_over) = (state.session.token.clone(), state.session.takes_over);
     match state.session.phase {
         Phase::Unregistered => {}
-        Phase::Registering => step.vault(state, Why::Register, VaultOp::SignRegistration { challenge, token }),
-        Phase::Registered => step.vault(state, Why::Login, VaultOp::SignLogin { challenge, takes_over }),
+        Phase::Registering | Phase::Returning => step.vault(state, Why::Register, VaultOp::SignRegistration { challenge, token }),
+        Phase::Registered | Phase::Unknown => step.vault(state, Why::Login, VaultOp::SignLogin { challenge, takes_over }),
     }
 }
 
 pub(crate) fn registered(state: &mut State, step: &mut Step) {
-    if state.session.phase != Phase::Registering {
+    let returning = state.session.phase == Phase::Returning;
+    if !state.session.phase.registers() {
         return;
     }
     state.session.phase = Phase::Registered;
@@ -96,7 +115,11 @@ pub(crate) fn registered(state: &mut State, step: &mut Step) {
     state.session.mailbox_key_at = step.now();
     state.session.mailbox_key_made = None;
     step.notify(Change::Registered);
-    moving::settled(state, step);
+    if returning {
+        moving::returned(state, step)
+    } else {
+        moving::settled(state, step)
+    }
     // An account that was imported may have a stock there that another device made.
     state.session.restock = true;
     state.session.refill_from = Stamp(0);
@@ -110,6 +133,7 @@ pub(crate) fn logged_in(state: &mut State, step: &mut Step, key_packages: u32, l
         return;
     }
     state.session.takes_over = false;
+    state.session.phase = Phase::Registered;
     refill(state, step, key_packages, last_resort);
     online(state, step);
 }
@@ -264,13 +288,24 @@ pub(crate) fn fail(state: &mut State, step: &mut Step, code: Code) {
         step.notify(Change::RegistrationRefused(code));
         return moving::back(state, step);
     }
-    if code == Code::ProfileCopied && state.session.phase == Phase::Registered {
+    if code == Code::ProfileCopied && !state.session.phase.registers() {
         // Whoever goes on sending from an old copy uses keys twice: the person decides which one goes on.
         state.session.copied = true;
         step.notify(Change::Disconnected(code));
         return;
     }
-    step.notify(Change::Disconnected(code));
+    match (state.session.phase, code) {
+        (Phase::Returning, code) if final_refusal(code) => {
+            state.session.phase = Phase::Unknown;
+            state.session.token = None;
+            step.notify(Change::RegistrationRefused(code));
+        }
+        (Phase::Registered | Phase::Unknown, Code::UnknownName) => {
+            state.session.phase = Phase::Unknown;
+            step.notify(Change::Disconnected(Code::AccountUnknown));
+        }
+        (_, code) => step.notify(Change::Disconnected(code)),
+    }
     state.session.failures = state.session.failures.saturating_add(1);
     let span = step.jittered(backoff(state.session.failures));
     step.arm(state, TimerId::Login, span);

@@ -163,6 +163,26 @@ pub enum Phase {
     Registering,
     /// A relay holds the name and a mailbox.
     Registered,
+    /// A relay held them, and said at the last login that it knows no such name: one that was restored, or put in another's place.
+    /// Logins go on, for it may be mended; the person may register there again.
+    Unknown,
+    /// On the way to the same relay once more.
+    Returning,
+}
+
+impl Phase {
+    /// Whether a relay took the account and no other is being asked to.
+    pub fn is_settled(self) -> bool {
+        match self {
+            Phase::Unregistered | Phase::Registering => false,
+            Phase::Registered | Phase::Unknown | Phase::Returning => true,
+        }
+    }
+
+    /// Whether a challenge is answered with a registration.
+    pub(crate) fn registers(self) -> bool {
+        matches!(self, Phase::Registering | Phase::Returning)
+    }
 }
 
 /// How far the login came.

@@ -1,6 +1,6 @@
 //! The daily round: keys that are due for renewal, and what is past its window.
 
-use crate::state::{Contact, Conversation, Link, Phase, Standing, State, Why};
+use crate::state::{Contact, Conversation, Link, Standing, State, Why};
 use crate::step::Step;
 use crate::{contact, delivery, early, grants, offers};
 use alloc::vec::Vec;
@@ -79,7 +79,7 @@ pub(crate) fn mailbox_key_taken(state: &mut State, step: &mut Step) {
 
 /// Renews our keys in one conversation, because the person asks.
 pub(crate) fn update_keys(state: &mut State, step: &mut Step, contact: Fingerprint) -> Answer {
-    if state.session.phase != Phase::Registered {
+    if !state.session.phase.is_settled() {
         return Answer::Refused(Code::NotRegistered);
     }
     if state.session.copied {

@@ -1,6 +1,6 @@
 //! What a frontend sees of the state. Messages themselves are rows in the vault.
 
-use crate::state::{Contact, Link, Phase, Standing, State};
+use crate::state::{Contact, Link, Standing, State};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use thicket_types::effect::MessageState;
@@ -78,7 +78,7 @@ pub struct ContactView {
 /// Reads the state for a frontend.
 pub fn view(state: &State) -> View {
     View {
-        registered: state.session.phase == Phase::Registered,
+        registered: state.session.phase.is_settled(),
         online: state.session.link == Link::Online,
         contacts: state
             .contacts

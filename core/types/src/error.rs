@@ -68,7 +68,7 @@ errors! {
     103 ProfileInUse Caller "another process has this profile open", "close it; a program that asks for many things in one process uses thicket listen";
     104 ProfileNewer Caller "this profile was written by a newer version", "update Thicket; nothing was changed";
     105 MalformedName Caller "a name is 1 to 64 of A-Z a-z 0-9 _ -, with a letter or digit, and not 'server'", "spell it so; an account keeps its name, so that another one is another profile: thicket --home DIR account create NAME";
-    106 AlreadyRegistered Caller "this account is registered already", "nothing needs doing";
+    106 AlreadyRegistered Caller "this account is registered already", "nothing needs doing; to use another relay: thicket relay change ADDRESS";
     107 NotRegistered Caller "this account is not registered with a relay", "register first";
     108 UnknownContact Caller "there is no such contact", "add the contact by name first";
     109 EmptyMessage Caller "a message needs at least one byte", "write something";
@@ -136,6 +136,7 @@ errors! {
     312 NotThatRelay Peer "something answers at this address, and does not prove to be the relay that it names", "see that the address is right, its KEY too; a relay that has no room for another connection hangs up likewise";
     313 StoreGone Device "the relay's keys are here, and its store is not, or is empty", "put the store back, or a backup of it: without it nobody has an account";
     314 RelayKeyGone Device "the relay's store is here, and its keys file is not", "put your copy of it back: with new keys it is another relay to its clients";
+    315 AccountUnknown Peer "the relay does not know this account, which it had: it was restored from an older copy, or lost its store", "ask its operator, or register again at the same address: thicket register --relay ADDRESS";
 
     400 ForgedAnswer Peer "an answer does not bear the relay's signature", "do not trust this relay or the way to it";
     401 ForgedEntry Peer "the relay gave an entry that its owner did not sign", "do not trust this relay";

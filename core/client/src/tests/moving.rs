@@ -269,3 +269,46 @@ fn a_relay_that_does_not_take_the_account_leaves_it_where_it_was() {
     world.kill("bob");
     assert_eq!(received(&world.texts("bob")), ["still here"]);
 }
+
+#[test]
+fn whoever_is_unknown_to_a_restored_relay_registers_again_and_no_message_is_lost() {
+    let mut world = friends(431, Conditions::default());
+    // When the relay comes back under its keys with a store from before they came.
+    for who in ["alice", "bob"] {
+        world.kill(who);
+    }
+    let (meeting, end) = Loopback::new("test", Conditions::default());
+    let ports = thicket_relay::World {
+        entropy: Box::new(SeededEntropy::new(8)),
+        clock: Box::new(world.clock.clone()),
+        verify: Box::new(thicket_openpgp::Verifier),
+        policy: thicket_relay::Policy::default(),
+    };
+    world.relay = Relay::new(MemoryStore::new(), Watched { end, seen: world.seen.clone() }, &[9; 32], ports);
+    world.meeting = meeting;
+    for who in ["alice", "bob"] {
+        world.open(who);
+    }
+    world.run(60_000);
+    for who in ["alice", "bob"] {
+        assert!(world.people[who].changes.contains(&Change::Disconnected(Code::AccountUnknown)), "{who}");
+        assert!(!world.pump(who).view().online, "{who}");
+    }
+    // Then what is written meanwhile waits, and goes when both are there again.
+    world.say("alice", "bob", "before I was back");
+    world.register("alice");
+    world.run(HOUR);
+    world.say("alice", "bob", "before you were back");
+    world.run(HOUR);
+    world.register("bob");
+    world.run(3 * HOUR);
+    world.say("bob", "alice", "both are back");
+    world.run(HOUR);
+    for who in ["alice", "bob"] {
+        world.verify(who);
+    }
+    let (of_alice, of_bob) = (world.texts("alice"), world.texts("bob"));
+    assert_eq!(received(&of_bob), ["hello", "before I was back", "before you were back"]);
+    assert_eq!(received(&of_alice), ["hello back", "both are back"]);
+    assert!(all_delivered(&of_alice) && all_delivered(&of_bob), "{of_alice:?} {of_bob:?}");
+}

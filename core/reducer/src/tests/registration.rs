@@ -104,3 +104,67 @@ fn a_frame_that_was_made_for_one_relay_is_not_sent_to_another() {
     // Then the proof goes nowhere.
     assert_eq!(effects, []);
 }
+
+/// A login at a relay that does not know the account any more.
+fn forgotten(book: &mut Book) -> Vec<Effect> {
+    book.ask(240, Intent::Connect);
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    book.settle(&Why::Login, refusal(Code::UnknownName))
+}
+
+#[test]
+fn a_relay_that_lost_the_account_is_registered_with_again_and_told_all_that_it_lost() {
+    // Given a message in flight, and one that came and is not acknowledged.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    let frame = book.transmit(&Why::Message(message(1)));
+    book.receive(9, opened_message(BOB, 9, false));
+    assert_eq!(book.state.unacknowledged.len(), 1);
+    // When the relay says that it knows nobody of that name, the person is told, and logins go on.
+    let effects = forgotten(&mut book);
+    assert!(effects.contains(&Effect::Notify(Change::Disconnected(Code::AccountUnknown))), "{effects:?}");
+    assert!(book.state.timers.contains_key(&TimerId::Login) && crate::view(&book.state).registered);
+    // Then the same relay may be registered with again, and no other.
+    let elsewhere = Intent::Register { relay: address("loopback:other"), key: None, token: None };
+    assert_eq!(book.ask(2, elsewhere), [answered(2, Answer::Refused(Code::AlreadyRegistered))]);
+    let another = Intent::Register { relay: address(RELAY), key: Some(RelayKey([9; 32])), token: None };
+    assert_eq!(book.ask(3, another), [answered(3, Answer::Refused(Code::AlreadyRegistered))]);
+    let effects = book.ask(4, register());
+    assert_eq!(ops(&effects), [VaultOp::Compose(Ask::Challenge)]);
+    let effects = book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    assert_eq!(ops(&effects), [VaultOp::SignRegistration { challenge: signed(), token: None }]);
+    let effects = book.settle(&Why::Register, registered_answer());
+    let whole_stock = VaultOp::MakeKeyPackages { count: KEY_PACKAGES, last_resort: true, replaces: true, at: book.stamp() };
+    let capabilities = VaultOp::SetCapabilities { grant: vec![BOB], renew: vec![], revoke: vec![] };
+    for told in [whole_stock, capabilities] {
+        assert!(ops(&effects).contains(&told), "{effects:?}");
+    }
+    // What stood in the lost mailbox is acknowledged in no other, and what is under way stays so.
+    assert!(book.state.unacknowledged.is_empty() && book.state.session.phase == Phase::Registered);
+    assert_eq!((book.bob().mailbox, book.state.requests.contains_key(&frame)), (Some(MAILBOX), true));
+    assert_eq!(book.ask(5, register()), [answered(5, Answer::Refused(Code::AlreadyRegistered))]);
+}
+
+#[test]
+fn a_relay_that_lost_the_account_and_does_not_take_it_again_is_logged_in_to_when_it_has_it() {
+    let mut book = Book::talking();
+    forgotten(&mut book);
+    book.ask(1, register());
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    let effects = book.settle(&Why::Register, refusal(Code::RegistrationClosed));
+    assert!(effects.contains(&Effect::Notify(Change::RegistrationRefused(Code::RegistrationClosed))), "{effects:?}");
+    // Given its operator puts the right store back.
+    assert_eq!(ops(&book.elapse(TimerId::Login)), [VaultOp::Compose(Ask::Challenge)]);
+    book.log_in();
+    assert_eq!((book.state.session.phase, book.state.session.link), (Phase::Registered, Link::Online));
+}
+
+#[test]
+fn an_account_that_its_relay_lost_can_be_taken_to_another() {
+    let mut book = Book::talking();
+    forgotten(&mut book);
+    book.ask(1, Intent::ChangeRelay { relay: address("loopback:other"), key: None, token: None });
+    book.settle(&Why::Challenge, challenge(RelayKey([8; 32])));
+    book.settle(&Why::Register, registered_answer());
+    assert_eq!((book.state.session.phase, book.bob().mailbox), (Phase::Registered, None));
+}

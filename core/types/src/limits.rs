@@ -300,8 +300,10 @@ pub const DIRECT_PLACES_MAX: usize = 8;
 pub const DIRECT_HOST_LEN_MAX: usize = 253;
 /// How long dropping a relay's end waits for its threads.
 pub const DIRECT_STOP_FOR: Duration = Duration::seconds(5);
-/// How long connecting may take, the resolver's time not counted.
+/// How long connecting may take, the resolver's time not counted. The places of a name share it.
 pub const DIRECT_CONNECT_FOR: Duration = Duration::seconds(5);
+/// What a place has of it at least, for the connect and for the handshake each, however many were silent before it.
+pub const DIRECT_PLACE_MIN: Duration = Duration::seconds(1);
 /// How long after a failed connect a lane is unreachable before it tries again.
 pub const DIRECT_FAILED_FOR: Duration = Duration(500);
 /// How long a handshake may take.

@@ -7,11 +7,11 @@ use super::wire::{self, Reader, Writer};
 use crate::Waker;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use thicket_types::event::Lane;
 use thicket_types::limits::{DIRECT_CLIENT_INBOX_FRAMES_MAX, DIRECT_CLIENT_INBOX_LEN_MAX, FRAME_LEN_MAX};
 use thicket_types::ports::{Transport, Unreachable};
@@ -244,17 +244,22 @@ impl Worker {
     }
 }
 
-/// Knocks at each place that the address stands for until one proves its key. The places share the time for connecting.
+/// Knocks at each place that the address stands for, in the resolver's order, until one proves its key.
 fn connect(address: &Address, times: Times) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
-    let places = address.places()?;
+    reach(&address.places()?, address.key(), times)
+}
+
+/// Knocks at places in their order. They share the time for connecting; who takes the connection and then says nothing has no longer
+/// than its share either.
+pub(super) fn reach(places: &[SocketAddr], key: &[u8; 32], times: Times) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
     let deadline = Instant::now() + times.connect_for;
     let mut left = u32::try_from(places.len()).unwrap_or(u32::MAX);
     let mut failed = io::Error::from(io::ErrorKind::NotFound);
-    for place in &places {
-        // At least a little, for zero is refused: a place whose turn comes late fails like one that is away.
-        let share = (deadline.saturating_duration_since(Instant::now()) / left).max(Duration::from_millis(1));
+    for place in places {
+        let share = (deadline.saturating_duration_since(Instant::now()) / left).max(times.place_min);
         left = left.saturating_sub(1).max(1);
-        match TcpStream::connect_timeout(place, share).and_then(|stream| greet(stream, address, times)) {
+        let within = Times { handshake_for: times.handshake_for.min(share), ..times };
+        match TcpStream::connect_timeout(place, share).and_then(|stream| greet(stream, key, within)) {
             Ok(connected) => return Ok(connected),
             Err(error) => failed = error,
         }
@@ -268,8 +273,8 @@ fn is_no_proof(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | InvalidData | UnexpectedEof)
 }
 
-fn greet(stream: TcpStream, address: &Address, times: Times) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
+fn greet(stream: TcpStream, key: &[u8; 32], times: Times) -> io::Result<(Arc<TcpStream>, Reader, Writer)> {
     let stream = Arc::new(stream);
-    let (reader, writer) = wire::initiate(stream.clone(), address.key(), times)?;
+    let (reader, writer) = wire::initiate(stream.clone(), key, times)?;
     Ok((stream, reader, writer))
 }

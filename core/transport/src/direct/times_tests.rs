@@ -1,6 +1,7 @@
 //! The times of both ends, shortened, over real sockets on this machine: what is never given up would be waited for in vain.
 
 use super::address::first;
+use super::client::reach;
 use super::tests::{PATIENCE, until, until_true};
 use super::times::Times;
 use super::wire::{self, PING};
@@ -14,8 +15,8 @@ use std::thread;
 use std::time::Duration;
 use thicket_types::event::Lane;
 use thicket_types::limits::{
-    DIRECT_CONNECT_FOR, DIRECT_FAILED_FOR, DIRECT_FRAME_FOR, DIRECT_HANDSHAKE_FOR, DIRECT_PING_EVERY, DIRECT_PLACES_MAX, DIRECT_QUIET_MAX,
-    DIRECT_STOP_FOR, FRAME_LEN_MAX,
+    DIRECT_CONNECT_FOR, DIRECT_FAILED_FOR, DIRECT_FRAME_FOR, DIRECT_HANDSHAKE_FOR, DIRECT_PING_EVERY, DIRECT_PLACE_MIN, DIRECT_PLACES_MAX,
+    DIRECT_QUIET_MAX, DIRECT_STOP_FOR, FRAME_LEN_MAX,
 };
 use thicket_types::ports::{Entropy, RelayTransport as _, Transport as _};
 
@@ -59,9 +60,10 @@ fn shaken(relay: &DirectRelay) -> (Arc<TcpStream>, wire::Reader, wire::Writer) {
 
 #[test]
 fn without_a_tests_word_the_times_are_those_of_the_table() {
-    let Times { connect_for, failed_for, handshake_for, frame_for, ping_every, quiet_max, stop_for } = Times::default();
+    let Times { connect_for, place_min, failed_for, handshake_for, frame_for, ping_every, quiet_max, stop_for } = Times::default();
     let of_the_table = [
         (connect_for, DIRECT_CONNECT_FOR),
+        (place_min, DIRECT_PLACE_MIN),
         (failed_for, DIRECT_FAILED_FOR),
         (handshake_for, DIRECT_HANDSHAKE_FOR),
         (frame_for, DIRECT_FRAME_FOR),
@@ -179,6 +181,24 @@ fn a_relay_stops_though_a_bell_never_returns() {
     stops.recv_timeout(PATIENCE).expect("it stopped");
     drop(hold);
     stopping.join().expect("nothing panics");
+}
+
+#[test]
+fn a_place_that_takes_the_connection_and_says_nothing_leaves_time_for_the_next() {
+    let relay = relay(never(), silent());
+    let mute = TcpListener::bind(here()).expect("this machine has a free port");
+    let places = [mute.local_addr().expect("it is bound"), relay.local_addr()];
+    // The silent one has half of it; the other half is enough for an answer on a busy machine.
+    let times = Times { connect_for: Duration::from_secs(6), ..never() };
+    let (stream, _, _) = reach(&places, &static_key(&SECRET), times).expect("the second place is the relay's");
+    assert_eq!(stream.peer_addr().expect("it is connected"), relay.local_addr());
+}
+
+#[test]
+fn a_place_whose_turn_comes_when_the_time_is_up_is_tried_all_the_same() {
+    let relay = relay(never(), silent());
+    let times = Times { connect_for: Duration::ZERO, place_min: PATIENCE, ..never() };
+    assert!(reach(&[relay.local_addr()], &static_key(&SECRET), times).is_ok());
 }
 
 #[test]

@@ -312,5 +312,8 @@ pub const DIRECT_HANDSHAKE_FOR: Duration = Duration::seconds(5);
 pub const DIRECT_FRAME_FOR: Duration = Duration::seconds(30);
 /// How long a writer is idle before it pings.
 pub const DIRECT_PING_EVERY: Duration = Duration::seconds(20);
+/// How long nothing may have come over an anonymous lane's connection, by the world's clock, for it to be sent on: longer than a ping
+/// takes to come, and no longer than a sleep that is noticed.
+pub const DIRECT_HEARD_WITHIN: Duration = SLEPT_MIN;
 /// How long a connection may be silent before it counts as dead: three pings.
 pub const DIRECT_QUIET_MAX: Duration = Duration::seconds(60);

@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::queue::{Inbox, Outbox, lock};
 use super::times::Times;
-use super::wire::{self, Reader, Writer};
+use super::wire::{self, Heard, Reader, Writer};
 use crate::Waker;
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,8 @@ use thicket_types::ports::{Transport, Unreachable};
 
 /// A client's end of this transport.
 ///
-/// A lane has one connection at a time, to the address that it last sent to; another address ends it. Dropping the end cuts
+/// A lane has one connection at a time, to the address that it last sent to; another address ends it. What the anonymous lane sends
+/// after a long silence, as when the machine slept, goes by a fresh one: its connection may be up at this end alone. Dropping the end cuts
 /// its connections and drops what waits; it does not wait for a connect that is under way.
 pub struct DirectClient {
     waker: Option<Waker>,
@@ -46,7 +47,7 @@ struct Link {
 
 enum Progress {
     Connecting,
-    Up(Arc<TcpStream>),
+    Up(Arc<TcpStream>, Arc<Heard>),
     /// It was up.
     Lost,
     /// It never came up.
@@ -56,6 +57,8 @@ enum Progress {
 /// What a link says to who wants to send.
 enum Standing {
     Open,
+    /// It is up, and nothing came for so long that it may be up at this end alone.
+    Stale,
     Ended,
     /// It has just failed to come up; to try again now would be to hammer.
     JustFailed,
@@ -98,6 +101,16 @@ impl DirectClient {
         }
         Ok(link)
     }
+
+    /// Begins a connection for a lane in place of one that may be dead, and takes along what waits to leave by that.
+    fn replace(&mut self, to: &str, lane: Lane, before: &Link) -> Result<Arc<Link>, Unreachable> {
+        let waiting = before.outbox.take_all();
+        let link = self.open(to, lane)?;
+        for frame in waiting {
+            link.outbox.put(&frame)?;
+        }
+        Ok(link)
+    }
 }
 
 impl Transport for DirectClient {
@@ -111,7 +124,10 @@ impl Transport for DirectClient {
         }
         let standing = self.ways.get(&lane).filter(|way| way.to == to).map(|way| (way.link.clone(), way.link.standing()));
         let link = match standing {
-            Some((link, Standing::Open)) => link,
+            // The named lane's connection is a login: whoever is logged in makes it anew when the machine slept. Here that would be
+            // at one moment with the other lane.
+            Some((link, Standing::Stale)) if lane == Lane::Anonymous => self.replace(to, lane, &link)?,
+            Some((link, Standing::Open | Standing::Stale)) => link,
             Some((_, Standing::JustFailed)) => return Err(Unreachable),
             Some((_, Standing::Ended)) | None => self.open(to, lane)?,
         };
@@ -157,19 +173,20 @@ impl Drop for DirectClient {
 impl Link {
     fn standing(&self) -> Standing {
         match *lock(&self.progress) {
-            Progress::Connecting | Progress::Up(_) => Standing::Open,
+            Progress::Up(_, ref heard) if heard.ago() > self.times.heard_within => Standing::Stale,
+            Progress::Connecting | Progress::Up(..) => Standing::Open,
             Progress::Failed(at) if at.elapsed() < self.times.failed_for => Standing::JustFailed,
             Progress::Lost | Progress::Failed(_) => Standing::Ended,
         }
     }
 
     /// Notes that the connection is up. `None` if it is not wanted any more.
-    fn rise(&self, stream: Arc<TcpStream>) -> Option<()> {
+    fn rise(&self, stream: Arc<TcpStream>, heard: Arc<Heard>) -> Option<()> {
         let mut progress = lock(&self.progress);
         if !matches!(*progress, Progress::Connecting) {
             return None;
         }
-        *progress = Progress::Up(stream);
+        *progress = Progress::Up(stream, heard);
         Some(())
     }
 
@@ -179,7 +196,7 @@ impl Link {
         let mut progress = lock(&self.progress);
         let ended = match &*progress {
             Progress::Connecting => Progress::Failed(Instant::now()),
-            Progress::Up(stream) => {
+            Progress::Up(stream, _) => {
                 wire::cut(stream);
                 Progress::Lost
             }
@@ -220,7 +237,7 @@ impl Worker {
             Ok(connected) => connected,
             Err(error) => return self.link.link.another.store(is_no_proof(&error), Ordering::Release),
         };
-        if self.link.link.rise(stream).is_none() {
+        if self.link.link.rise(stream, reader.heard()).is_none() {
             return;
         }
         let link = Ending { link: self.link.link.clone(), waker: self.waker.clone() };

@@ -68,6 +68,13 @@ impl Outbox {
         }
     }
 
+    /// Takes all that waits, the oldest first.
+    pub(super) fn take_all(&self) -> VecDeque<Vec<u8>> {
+        let mut waiting = lock(&self.waiting);
+        waiting.len = 0;
+        std::mem::take(&mut waiting.frames)
+    }
+
     /// Drops what waits, and takes no more. A repeat changes nothing.
     pub(super) fn close(&self) {
         let mut waiting = lock(&self.waiting);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 use thicket_types::limits::{
-    DIRECT_CONNECT_FOR, DIRECT_FAILED_FOR, DIRECT_FRAME_FOR, DIRECT_HANDSHAKE_FOR, DIRECT_PING_EVERY, DIRECT_PLACE_MIN, DIRECT_QUIET_MAX,
-    DIRECT_STOP_FOR,
+    DIRECT_CONNECT_FOR, DIRECT_FAILED_FOR, DIRECT_FRAME_FOR, DIRECT_HANDSHAKE_FOR, DIRECT_HEARD_WITHIN, DIRECT_PING_EVERY,
+    DIRECT_PLACE_MIN, DIRECT_QUIET_MAX, DIRECT_STOP_FOR,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,7 @@ pub(super) struct Times {
     pub(super) handshake_for: Duration,
     pub(super) frame_for: Duration,
     pub(super) ping_every: Duration,
+    pub(super) heard_within: Duration,
     pub(super) quiet_max: Duration,
     pub(super) stop_for: Duration,
 }
@@ -27,6 +28,7 @@ impl Default for Times {
             handshake_for: DIRECT_HANDSHAKE_FOR.as_core(),
             frame_for: DIRECT_FRAME_FOR.as_core(),
             ping_every: DIRECT_PING_EVERY.as_core(),
+            heard_within: DIRECT_HEARD_WITHIN.as_core(),
             quiet_max: DIRECT_QUIET_MAX.as_core(),
             stop_for: DIRECT_STOP_FOR.as_core(),
         }

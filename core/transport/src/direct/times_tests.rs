@@ -2,6 +2,7 @@
 
 use super::address::first;
 use super::client::reach;
+use super::queue::{Next, Outbox};
 use super::tests::{PATIENCE, until, until_true};
 use super::times::Times;
 use super::wire::{self, PING};
@@ -10,13 +11,14 @@ use crate::Waker;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 use thicket_types::event::Lane;
 use thicket_types::limits::{
-    DIRECT_CONNECT_FOR, DIRECT_FAILED_FOR, DIRECT_FRAME_FOR, DIRECT_HANDSHAKE_FOR, DIRECT_PING_EVERY, DIRECT_PLACE_MIN, DIRECT_PLACES_MAX,
-    DIRECT_QUIET_MAX, DIRECT_STOP_FOR, FRAME_LEN_MAX,
+    DIRECT_CONNECT_FOR, DIRECT_FAILED_FOR, DIRECT_FRAME_FOR, DIRECT_HANDSHAKE_FOR, DIRECT_HEARD_WITHIN, DIRECT_OUTBOX_LEN_MAX,
+    DIRECT_PING_EVERY, DIRECT_PLACE_MIN, DIRECT_PLACES_MAX, DIRECT_QUIET_MAX, DIRECT_STOP_FOR, FRAME_LEN_MAX,
 };
 use thicket_types::ports::{Entropy, RelayTransport as _, Transport as _};
 
@@ -27,7 +29,15 @@ const NEVER: Duration = Duration::from_secs(86_400);
 
 /// All that could end a connection by itself is far away.
 fn never() -> Times {
-    Times { quiet_max: NEVER, frame_for: NEVER, ping_every: NEVER, handshake_for: NEVER, connect_for: NEVER, ..Times::default() }
+    Times {
+        quiet_max: NEVER,
+        heard_within: NEVER,
+        frame_for: NEVER,
+        ping_every: NEVER,
+        handshake_for: NEVER,
+        connect_for: NEVER,
+        ..Times::default()
+    }
 }
 
 struct Fixed;
@@ -60,7 +70,8 @@ fn shaken(relay: &DirectRelay) -> (Arc<TcpStream>, wire::Reader, wire::Writer) {
 
 #[test]
 fn without_a_tests_word_the_times_are_those_of_the_table() {
-    let Times { connect_for, place_min, failed_for, handshake_for, frame_for, ping_every, quiet_max, stop_for } = Times::default();
+    let Times { connect_for, place_min, failed_for, handshake_for, frame_for, ping_every, heard_within, quiet_max, stop_for } =
+        Times::default();
     let of_the_table = [
         (connect_for, DIRECT_CONNECT_FOR),
         (place_min, DIRECT_PLACE_MIN),
@@ -68,6 +79,7 @@ fn without_a_tests_word_the_times_are_those_of_the_table() {
         (handshake_for, DIRECT_HANDSHAKE_FOR),
         (frame_for, DIRECT_FRAME_FOR),
         (ping_every, DIRECT_PING_EVERY),
+        (heard_within, DIRECT_HEARD_WITHIN),
         (quiet_max, DIRECT_QUIET_MAX),
         (stop_for, DIRECT_STOP_FOR),
     ];
@@ -199,6 +211,82 @@ fn a_place_whose_turn_comes_when_the_time_is_up_is_tried_all_the_same() {
     let relay = relay(never(), silent());
     let times = Times { connect_for: Duration::ZERO, place_min: PATIENCE, ..never() };
     assert!(reach(&[relay.local_addr()], &static_key(&SECRET), times).is_ok());
+}
+
+/// Between a client and a relay: passes bytes on, until it forgets the connections that there are, without a word to either end.
+struct Way {
+    place: SocketAddr,
+    opened: Arc<AtomicUsize>,
+    /// Connections below this number are forgotten.
+    forgotten: Arc<AtomicUsize>,
+}
+
+impl Way {
+    fn to(relay: SocketAddr) -> Way {
+        let listener = TcpListener::bind(here()).expect("this machine has a free port");
+        let place = listener.local_addr().expect("it is bound");
+        let (opened, forgotten) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let way = Way { place, opened: opened.clone(), forgotten: forgotten.clone() };
+        // As long as the process of the test.
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let number = opened.fetch_add(1, Ordering::SeqCst);
+                let (client, relay) = (client.expect("a connection"), TcpStream::connect(relay).expect("the port is open"));
+                let halves = [(client.try_clone(), relay.try_clone()), (Ok(relay), Ok(client))];
+                for (from, to) in halves {
+                    let (mut from, mut to) = (from.expect("a socket"), to.expect("a socket"));
+                    let forgotten = forgotten.clone();
+                    thread::spawn(move || {
+                        let mut bytes = [0; 4_096];
+                        while let Ok(count @ 1..) = from.read(&mut bytes) {
+                            let passed = number < forgotten.load(Ordering::SeqCst) || to.write_all(&bytes[..count]).is_ok();
+                            if !passed {
+                                break;
+                            }
+                        }
+                    });
+                }
+            }
+        });
+        way
+    }
+
+    fn forget(&self) {
+        self.forgotten.store(self.opened.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn what_the_anonymous_lane_sends_after_a_silence_goes_by_a_fresh_connection_and_the_named_one_stays() {
+    let mut relay = relay(never(), silent());
+    let way = Way::to(relay.local_addr());
+    let to = Address::at(static_key(&SECRET), way.place).to_string();
+    // Given both lanes of a client, whose connections are forgotten on the way while it sleeps.
+    let mut sleeper = DirectClient::within(None, Times { heard_within: SOON, ..never() });
+    sleeper.send(&to, Lane::Named, b"name").expect("the relay is up");
+    assert_eq!(until(|| relay.poll()).frame, b"name");
+    sleeper.send(&to, Lane::Anonymous, b"nameless").expect("the relay is up");
+    assert_eq!(until(|| relay.poll()).frame, b"nameless");
+    let before = way.opened.load(Ordering::SeqCst);
+    way.forget();
+    thread::sleep(SOON * 2);
+    // Then nothing is made anew by the wake itself, nor by what the named lane sends: that is for who is logged in.
+    sleeper.send(&to, Lane::Named, b"into the void").expect("it is queued");
+    thread::sleep(SOON);
+    assert_eq!(way.opened.load(Ordering::SeqCst), before);
+    sleeper.send(&to, Lane::Anonymous, b"arrives").expect("it is queued");
+    assert_eq!(until(|| relay.poll()).frame, b"arrives");
+    assert_eq!(way.opened.load(Ordering::SeqCst), before + 1);
+}
+
+#[test]
+fn what_waited_for_a_connection_that_is_given_up_leaves_by_the_next_in_its_order() {
+    let outbox = Outbox::new();
+    outbox.put(b"first").expect("room");
+    outbox.put(b"second").expect("room");
+    assert_eq!(outbox.take_all(), [b"first".to_vec(), b"second".to_vec()]);
+    assert!(matches!(outbox.next(Duration::ZERO), Next::Nothing));
+    outbox.put(&[7; DIRECT_OUTBOX_LEN_MAX]).expect("all room again");
 }
 
 #[test]

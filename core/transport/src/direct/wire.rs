@@ -1,14 +1,14 @@
 //! What goes over a connection: the handshake, and frames in sealed pieces. The bytes are described in the module above.
 
-use super::queue::{Next, Outbox};
+use super::queue::{Next, Outbox, lock};
 use super::times::Times;
 use snow::params::DHChoice;
 use snow::resolvers::{CryptoResolver as _, DefaultResolver};
 use snow::{Builder, HandshakeState, StatelessTransportState};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 use thicket_types::limits::FRAME_LEN_MAX;
 
 const PATTERN: &str = "Noise_NK_25519_ChaChaPoly_BLAKE2s";
@@ -39,8 +39,28 @@ pub fn static_key(secret: &[u8; 32]) -> [u8; 32] {
     key
 }
 
+/// When something came last over a connection. By the world's clock, for the monotonic one stands while the machine sleeps, and what
+/// is on the way may have forgotten the connection meanwhile.
+pub(super) struct Heard(Mutex<SystemTime>);
+
+impl Heard {
+    fn now() -> Arc<Heard> {
+        Arc::new(Heard(Mutex::new(SystemTime::now())))
+    }
+
+    fn again(&self) {
+        *lock(&self.0) = SystemTime::now();
+    }
+
+    /// How long ago that was; not at all, if the clock was set back.
+    pub(super) fn ago(&self) -> Duration {
+        SystemTime::now().duration_since(*lock(&self.0)).unwrap_or_default()
+    }
+}
+
 /// The receiving half of a connection.
 pub(super) struct Reader {
+    heard: Arc<Heard>,
     stream: Arc<TcpStream>,
     noise: Arc<StatelessTransportState>,
     nonce: u64,
@@ -94,7 +114,7 @@ fn responder(secret: &[u8; 32]) -> Result<HandshakeState, snow::Error> {
 /// Stateless, so that one thread seals while another opens; each half counts its own nonces and ends with its first error.
 fn halves(stream: Arc<TcpStream>, noise: HandshakeState, times: Times) -> io::Result<(Reader, Writer)> {
     let noise = Arc::new(noise.into_stateless_transport_mode().map_err(malformed_by)?);
-    let reader = Reader { stream: stream.clone(), noise: noise.clone(), nonce: 0, times };
+    let reader = Reader { heard: Heard::now(), stream: stream.clone(), noise: noise.clone(), nonce: 0, times };
     Ok((reader, Writer { stream, noise, nonce: 0, times }))
 }
 
@@ -135,7 +155,13 @@ impl Reader {
         let mut message = vec![0; len - TAG_LEN];
         self.noise.read_message(self.nonce, &sealed, &mut message).map_err(malformed_by)?;
         self.nonce += 1;
+        self.heard.again();
         Ok(message)
+    }
+
+    /// When something came last.
+    pub(super) fn heard(&self) -> Arc<Heard> {
+        self.heard.clone()
     }
 
     /// Fills the buffer. A wait that ends early loses nothing: what came is in the buffer, and the wait goes on.

@@ -92,8 +92,9 @@ impl Store for Failing {
         key_packages(name: &NameKey, from: Stamp) -> Stock;
         set_capabilities(mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> ();
         capability(mailbox: MailboxId, capability: Digest) -> bool;
-        spend(stamp: Digest, until: Stamp) -> bool;
+        spend(stamp: Digest, on: MailboxId, until: Stamp) -> bool;
         stamps_spent() -> u64;
+        stamps_spent_on(on: MailboxId) -> u64;
         put_item(item: &NewItem<'_>) -> PutOutcome;
         items(mailbox: MailboxId, count_max: u32) -> Vec<(u64, Vec<u8>)>;
         count(mailbox: MailboxId) -> u64;

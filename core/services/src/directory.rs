@@ -72,13 +72,13 @@ pub(crate) fn key_package(scope: &mut Scope<'_>, nonce: &[u8], ask: &KeyPackageA
     if suites.len() > SUITES_MAX {
         return Err(Code::TooLarge.into());
     }
-    scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?;
-    let (left, spent) = (stock(scope, &key)?, scope.store.stamps_spent().map_err(failed)?);
-    let bits = stamp::ask_bits(scope.policy, left, spent);
+    let on = scope.store.account(&key).map_err(failed)?.ok_or(Code::UnknownName)?.mailbox;
+    let (spent, spent_on) = (scope.store.stamps_spent().map_err(failed)?, scope.store.stamps_spent_on(on).map_err(failed)?);
+    let bits = stamp::ask_bits(scope.policy, stock(scope, &key)?, spent, spent_on);
     let held = stamp::held(scope, given.as_ref(), || stamp::ask_purpose(scope.verify, nonce, text), bits)?;
     let paid = held.is_some();
     if let Some(held) = held
-        && !scope.store.spend(held.digest, held.until).map_err(failed)?
+        && !scope.store.spend(held.digest, on, held.until).map_err(failed)?
     {
         return Err(stamp::needed(bits));
     }

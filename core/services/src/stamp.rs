@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use prost::Message as _;
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, MailboxId, RelayKey};
-use thicket_types::limits::{KEY_PACKAGES, STAMP_BITS_MAX, STAMPS_SPENT_MAX};
+use thicket_types::limits::{KEY_PACKAGES, STAMP_BITS_MAX, STAMPS_SPENT_MAX, STAMPS_SPENT_NAME_MAX};
 use thicket_types::ports::{Stock, Verify};
 use thicket_types::time;
 use thicket_types::wire::context;
@@ -29,7 +29,7 @@ const BOX_RISE: u32 = 8;
 /// Bits that come on top as a stock of key packages shrinks.
 const STOCK_RISE: u32 = 6;
 /// Bits that come on top of an ask's as the relay remembers ever more stamps as spent: whoever would fill that place for all
-/// works ever more for it, and less and less is gained.
+/// works ever more for it, and less and less is gained. Likewise for what was spent on one name.
 const SPENT_RISE: u32 = 10;
 /// Milliseconds of an hour.
 const HOUR: u64 = 3_600_000;
@@ -77,11 +77,12 @@ pub(crate) fn put_bits(policy: &Policy, requests: u64) -> u32 {
 }
 
 /// Bits that a key package out of such a stock needs: the base while there are [`KEY_PACKAGES`], 6 more when there is none; and
-/// 10 more when the relay remembers as many stamps as spent as it can.
-pub(crate) fn ask_bits(policy: &Policy, stock: Stock, spent: u64) -> u32 {
+/// 10 more when the relay remembers as many stamps as spent as it can, of all or on this name.
+pub(crate) fn ask_bits(policy: &Policy, stock: Stock, spent: u64, spent_on: u64) -> u32 {
     let gone = u64::from(KEY_PACKAGES.saturating_sub(stock.one_time));
     let of_stock = rising(policy.stamp_bits, STOCK_RISE, gone, u64::from(KEY_PACKAGES));
-    rising(of_stock, SPENT_RISE, spent, u64::try_from(STAMPS_SPENT_MAX).unwrap_or(u64::MAX))
+    let of_all = rising(of_stock, SPENT_RISE, spent, u64::try_from(STAMPS_SPENT_MAX).unwrap_or(u64::MAX));
+    of_all.max(rising(of_stock, SPENT_RISE, spent_on, STAMPS_SPENT_NAME_MAX))
 }
 
 /// The base and, of the rise, as much as of the whole is reached; never more than a client works for.

@@ -67,6 +67,7 @@ conformance! {
         lane_activity_is_rolled_back,
         stamp_is_spent_once_until_its_time,
         spent_stamps_are_bounded,
+        spent_stamps_of_a_name_are_bounded_and_leave_the_others_room,
         answers_are_remembered_by_lane_and_frame,
         past_the_bound_the_first_answer_goes_and_each_ends,
     }

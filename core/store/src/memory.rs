@@ -332,12 +332,16 @@ impl Store for MemoryStore {
         Ok(self.capability_row(mailbox, capability).held)
     }
 
-    fn spend(&mut self, stamp: Digest, until: Stamp) -> Result<bool, StoreError> {
-        self.volatile.spend(stamp, until)
+    fn spend(&mut self, stamp: Digest, on: MailboxId, until: Stamp) -> Result<bool, StoreError> {
+        self.volatile.spend(stamp, on, until)
     }
 
     fn stamps_spent(&mut self) -> Result<u64, StoreError> {
         Ok(self.volatile.stamps_spent())
+    }
+
+    fn stamps_spent_on(&mut self, on: MailboxId) -> Result<u64, StoreError> {
+        Ok(self.volatile.stamps_spent_on(on))
     }
 
     fn put_item(&mut self, item: &NewItem<'_>) -> Result<PutOutcome, StoreError> {

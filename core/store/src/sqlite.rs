@@ -308,12 +308,16 @@ impl Store for SqliteStore {
         Ok(self.read(|conn| mailboxes::capability(conn, number, capability))?.is_some_and(|row| row.held))
     }
 
-    fn spend(&mut self, stamp: Digest, until: Stamp) -> Result<bool, StoreError> {
-        self.volatile.spend(stamp, until)
+    fn spend(&mut self, stamp: Digest, on: MailboxId, until: Stamp) -> Result<bool, StoreError> {
+        self.volatile.spend(stamp, on, until)
     }
 
     fn stamps_spent(&mut self) -> Result<u64, StoreError> {
         Ok(self.volatile.stamps_spent())
+    }
+
+    fn stamps_spent_on(&mut self, on: MailboxId) -> Result<u64, StoreError> {
+        Ok(self.volatile.stamps_spent_on(on))
     }
 
     fn put_item(&mut self, item: &NewItem<'_>) -> Result<PutOutcome, StoreError> {

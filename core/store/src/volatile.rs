@@ -3,8 +3,8 @@
 
 use crate::undo::Undo;
 use std::collections::BTreeMap;
-use thicket_types::ids::{Digest, FrameId, LaneTag};
-use thicket_types::limits::{CHALLENGES_MAX, LANES_MAX, RELAY_ANSWERS_FOR, RELAY_ANSWERS_MAX, STAMPS_SPENT_MAX};
+use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
+use thicket_types::limits::{CHALLENGES_MAX, LANES_MAX, RELAY_ANSWERS_FOR, RELAY_ANSWERS_MAX, STAMPS_SPENT_MAX, STAMPS_SPENT_NAME_MAX};
 use thicket_types::name::NameKey;
 use thicket_types::ports::{DoneNumbers, OpenChallenge, Session, StoreError};
 use thicket_types::time::Stamp;
@@ -26,8 +26,10 @@ struct Data {
     answers_by_age: BTreeMap<u64, (LaneTag, FrameId)>,
     /// Until when a spent stamp is remembered.
     spent: BTreeMap<Digest, Stamp>,
-    /// The same by time, so that cleaning looks at nothing that stays.
-    spent_until: BTreeMap<(Stamp, Digest), ()>,
+    /// The same by time, so that cleaning looks at nothing that stays, with whom it was spent on.
+    spent_until: BTreeMap<(Stamp, Digest), MailboxId>,
+    /// How many were spent on each, if any.
+    spent_on: BTreeMap<MailboxId, u64>,
 }
 
 #[derive(Clone)]
@@ -155,21 +157,27 @@ impl Volatile {
         }
     }
 
-    pub(crate) fn spend(&mut self, stamp: Digest, until: Stamp) -> Result<bool, StoreError> {
-        let spent = &self.kept.data.spent;
+    /// Each name has its own bound, so that whoever spends on one keeps nobody from the others.
+    pub(crate) fn spend(&mut self, stamp: Digest, on: MailboxId, until: Stamp) -> Result<bool, StoreError> {
+        let (spent, spent_on) = (&self.kept.data.spent, self.stamps_spent_on(on));
         if spent.contains_key(&stamp) {
             return Ok(false);
         }
-        if spent.len() >= STAMPS_SPENT_MAX {
+        if spent.len() >= STAMPS_SPENT_MAX || spent_on >= STAMPS_SPENT_NAME_MAX {
             return Err(StoreError::Full);
         }
         self.kept.insert(|data| &mut data.spent, stamp, until);
-        self.kept.insert(|data| &mut data.spent_until, (until, stamp), ());
+        self.kept.insert(|data| &mut data.spent_until, (until, stamp), on);
+        self.kept.insert(|data| &mut data.spent_on, on, spent_on + 1);
         Ok(true)
     }
 
     pub(crate) fn stamps_spent(&self) -> u64 {
         u64::try_from(self.kept.data.spent.len()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn stamps_spent_on(&self, on: MailboxId) -> u64 {
+        self.kept.data.spent_on.get(&on).copied().unwrap_or(0)
     }
 
     pub(crate) fn answer(&self, tag: LaneTag, frame: FrameId) -> Option<Vec<u8>> {
@@ -204,16 +212,24 @@ impl Volatile {
             challenges.iter().filter(|(_, challenge)| challenge.open.until < now).map(|(nonce, _)| *nonce).collect();
         let answers: Vec<(LaneTag, FrameId)> =
             answers.iter().filter(|(_, remembered)| now.since(remembered.at) > RELAY_ANSWERS_FOR).map(|(key, _)| *key).collect();
-        let spent: Vec<(Stamp, Digest)> = spent_until.range(..(now, Digest([0; 32]))).map(|(key, ())| *key).collect();
+        let spent: Vec<((Stamp, Digest), MailboxId)> = spent_until.range(..(now, Digest([0; 32]))).map(|(key, on)| (*key, *on)).collect();
         for nonce in challenges {
             self.take_challenge(nonce);
         }
         for key in answers {
             self.forget_answer(key);
         }
-        for (until, stamp) in spent {
+        for ((until, stamp), on) in spent {
             self.kept.remove(|data| &mut data.spent_until, (until, stamp));
             self.kept.remove(|data| &mut data.spent, stamp);
+            match self.stamps_spent_on(on) {
+                0 | 1 => {
+                    self.kept.remove(|data| &mut data.spent_on, on);
+                }
+                more => {
+                    self.kept.insert(|data| &mut data.spent_on, on, more - 1);
+                }
+            }
         }
     }
 

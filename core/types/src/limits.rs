@@ -228,6 +228,8 @@ pub const STAMP_BITS_MAX: u32 = 22;
 pub const STAMP_BITS_AHEAD: u32 = 2;
 /// Stamps that a relay remembers as spent, until their two hours are over.
 pub const STAMPS_SPENT_MAX: usize = 262_144;
+/// Of them, those that were spent on one name's key packages.
+pub const STAMPS_SPENT_NAME_MAX: u64 = 4_096;
 /// How long a relay gives a one-time key package out, and asks for no other last-resort one than it has.
 pub const KEY_PACKAGE_FOR: Duration = Duration::days(90);
 /// Suites of which an account has a last-resort key package.

@@ -430,11 +430,13 @@ pub trait Store {
     fn set_capabilities(&mut self, mailbox: MailboxId, add: &[Digest], remove: &[Digest]) -> Result<(), StoreError>;
     /// Whether a mailbox has a capability.
     fn capability(&mut self, mailbox: MailboxId, capability: Digest) -> Result<bool, StoreError>;
-    /// Notes that a stamp was spent, until a time; `false` if it was before. In memory. **Errors:** `Full` past
-    /// [`crate::limits::STAMPS_SPENT_MAX`].
-    fn spend(&mut self, stamp: Digest, until: Stamp) -> Result<bool, StoreError>;
+    /// Notes that a stamp was spent on whose mailbox this is, until a time; `false` if it was before. In memory. **Errors:** `Full`
+    /// past [`crate::limits::STAMPS_SPENT_MAX`], or past [`crate::limits::STAMPS_SPENT_NAME_MAX`] on them.
+    fn spend(&mut self, stamp: Digest, on: MailboxId, until: Stamp) -> Result<bool, StoreError>;
     /// Stamps that are remembered as spent.
     fn stamps_spent(&mut self) -> Result<u64, StoreError>;
+    /// Of them, those that were spent on whose mailbox this is.
+    fn stamps_spent_on(&mut self, on: MailboxId) -> Result<u64, StoreError>;
 
     /// Puts an item into a mailbox, once a FrameId. A known FrameId is `Repeated`, whatever its quota. Known are those of the
     /// items that are there, and of the newest [`crate::limits::MAILBOX_FRAMES_MAX`] places.

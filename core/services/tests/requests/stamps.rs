@@ -2,8 +2,8 @@ use crate::desk::*;
 use crate::sha256::hex;
 use thicket_services::{Policy, stamp};
 use thicket_types::error::Code;
-use thicket_types::ids::{MailboxId, RelayKey};
-use thicket_types::limits::{KEY_PACKAGES, REQUEST_BOX_ITEMS_MAX, RETENTION, STAMP_BITS, STAMP_BITS_MAX};
+use thicket_types::ids::{Digest, MailboxId, RelayKey};
+use thicket_types::limits::{KEY_PACKAGES, REQUEST_BOX_ITEMS_MAX, RETENTION, STAMP_BITS, STAMP_BITS_MAX, STAMPS_SPENT_NAME_MAX};
 use thicket_types::ports::Store as _;
 use thicket_types::time::Duration;
 use thicket_types::wire::relay::answer::Said;
@@ -267,6 +267,41 @@ fn an_ask_that_finds_no_package_is_answered_so_again() {
     assert_eq!(code(desk.answer_to(OTHER_LANE, &frame)), Code::NoKeyPackage);
 }
 
+/// Has the store note a stamp as spent on somebody whom no test asks for.
+fn spend(desk: &mut Desk, number: u64, on: u64) {
+    let (mut digest, mut mailbox) = ([0; 32], [0; 16]);
+    digest[..8].copy_from_slice(&number.to_be_bytes());
+    mailbox[..8].copy_from_slice(&on.to_be_bytes());
+    desk.store.spend(Digest(digest), MailboxId(mailbox), desk.now).expect("there is room");
+}
+
+#[test]
+fn whoever_spends_stamps_on_one_name_makes_its_packages_dear_and_keeps_nobody_from_the_others() {
+    let (mut desk, mailbox) = desk();
+    desk.publish(LANE, 50, None);
+    desk.account(OTHER_LANE, "carol");
+    desk.publish(OTHER_LANE, 50, None);
+    let needed = |desk: &mut Desk, name| bits(desk.said(OTHER_LANE, Ask::KeyPackage(key_package_ask(name))));
+    for number in 0..STAMPS_SPENT_NAME_MAX {
+        if number == STAMPS_SPENT_NAME_MAX / 2 {
+            assert_eq!([needed(&mut desk, "bob"), needed(&mut desk, "carol")], [BITS + 5, BITS]);
+        }
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&number.to_be_bytes());
+        desk.store.spend(Digest(digest), mailbox, desk.now).expect("there is room");
+    }
+    let nonce = desk.nonce();
+    let frame = ask(&desk, &nonce, BITS + 10);
+    assert_eq!(code(desk.answer_to(OTHER_LANE, &frame)), Code::RelayBusy);
+    assert_eq!(desk.fetched(LANE).key_packages, 50, "no package is lost by that");
+    let nonce = desk.nonce();
+    let stamp = Some(desk.ask_stamp(&nonce, "carol", BITS));
+    let other = frame_of(&nonce, Ask::KeyPackage(KeyPackageAsk { stamp, ..key_package_ask("carol") }));
+    assert!(matches!(desk.answer_to(OTHER_LANE, &other), Said::KeyPackage(_)), "another name's is given as ever");
+    desk.store.clean(desk.now.after(Duration(1)), RETENTION).expect("a store in memory");
+    assert!(matches!(desk.answer_to(OTHER_LANE, &frame), Said::KeyPackage(_)), "once there is room");
+}
+
 #[test]
 fn a_key_package_costs_more_as_the_relay_remembers_more_stamps_as_spent() {
     let (mut desk, mailbox) = desk();
@@ -275,9 +310,7 @@ fn a_key_package_costs_more_as_the_relay_remembers_more_stamps_as_spent() {
     let mut spent = 0;
     let mut needed_at = |desk: &mut Desk, count: u64| {
         for number in spent..count {
-            let mut digest = [0; 32];
-            digest[..8].copy_from_slice(&number.to_be_bytes());
-            desk.store.spend(thicket_types::ids::Digest(digest), desk.now).expect("there is room");
+            spend(desk, number, number / STAMPS_SPENT_NAME_MAX);
         }
         spent = count;
         bits(desk.said(OTHER_LANE, Ask::KeyPackage(key_package_ask("bob"))))
@@ -296,9 +329,7 @@ fn a_relay_that_can_remember_no_further_stamp_is_busy_for_asks_alone() {
     let (mut desk, mailbox) = desk();
     desk.publish(LANE, 50, None);
     for number in 0..u64::try_from(thicket_types::limits::STAMPS_SPENT_MAX).expect("small") {
-        let mut digest = [0; 32];
-        digest[..8].copy_from_slice(&number.to_be_bytes());
-        desk.store.spend(thicket_types::ids::Digest(digest), desk.now).expect("there is room");
+        spend(&mut desk, number, number / STAMPS_SPENT_NAME_MAX);
     }
     let nonce = desk.nonce();
     let frame = ask(&desk, &nonce, BITS + 10);

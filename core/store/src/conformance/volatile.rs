@@ -1,5 +1,7 @@
 use super::*;
-use thicket_types::limits::{CHALLENGES_MAX, LANES_MAX, RELAY_ANSWERS_FOR, RELAY_ANSWERS_MAX, RETENTION, STAMPS_SPENT_MAX};
+use thicket_types::limits::{
+    CHALLENGES_MAX, LANES_MAX, RELAY_ANSWERS_FOR, RELAY_ANSWERS_MAX, RETENTION, STAMPS_SPENT_MAX, STAMPS_SPENT_NAME_MAX,
+};
 use thicket_types::time::Duration;
 
 pub(super) fn challenge_is_taken_once(store: &mut impl Store) {
@@ -158,34 +160,61 @@ pub(super) fn lane_activity_is_rolled_back(store: &mut impl Store) {
 }
 
 pub(super) fn stamp_is_spent_once_until_its_time(store: &mut impl Store) {
-    assert_eq!(store.spend(digest(1), Stamp(10)), Ok(true));
-    assert_eq!(store.spend(digest(1), Stamp(20)), Ok(false));
-    assert_eq!(store.spend(digest(2), Stamp(20)), Ok(true));
+    assert_eq!(store.spend(digest(1), whose(1), Stamp(10)), Ok(true));
+    assert_eq!(store.spend(digest(1), whose(1), Stamp(20)), Ok(false));
+    assert_eq!(store.spend(digest(2), whose(1), Stamp(20)), Ok(true));
     store.commit().expect("durable");
     store.clean(Stamp(10), RETENTION).expect("cleaned");
-    assert_eq!(store.spend(digest(1), Stamp(20)), Ok(false), "its last moment is still within it");
+    assert_eq!(store.spend(digest(1), whose(1), Stamp(20)), Ok(false), "its last moment is still within it");
     store.clean(Stamp(11), RETENTION).expect("cleaned");
-    assert_eq!(store.spend(digest(2), Stamp(20)), Ok(false));
-    assert_eq!(store.spend(digest(1), Stamp(20)), Ok(true));
+    assert_eq!(store.spend(digest(2), whose(1), Stamp(20)), Ok(false));
+    assert_eq!(store.spend(digest(1), whose(1), Stamp(20)), Ok(true));
     store.roll_back().expect("rolled back");
-    assert_eq!(store.spend(digest(1), Stamp(20)), Ok(false), "what was cleaned is back");
-    assert_eq!(store.spend(digest(3), Stamp(20)), Ok(true));
+    assert_eq!(store.spend(digest(1), whose(1), Stamp(20)), Ok(false), "what was cleaned is back");
+    assert_eq!(store.spend(digest(3), whose(1), Stamp(20)), Ok(true));
     store.roll_back().expect("rolled back");
-    assert_eq!(store.spend(digest(3), Stamp(20)), Ok(true), "what was spent is not");
+    assert_eq!(store.spend(digest(3), whose(1), Stamp(20)), Ok(true), "what was spent is not");
 }
 
 pub(super) fn spent_stamps_are_bounded(store: &mut impl Store) {
     let stamps = u64::try_from(STAMPS_SPENT_MAX).expect("small");
+    // A name each for so many as one may have.
+    let on = |number: u64| whose(number / STAMPS_SPENT_NAME_MAX);
     for number in 0..stamps {
-        assert_eq!(store.spend(digest(number), Stamp(10 + u64::from(number > 0))), Ok(true));
+        assert_eq!(store.spend(digest(number), on(number), Stamp(10 + u64::from(number > 0))), Ok(true));
     }
-    assert_eq!(store.spend(digest(stamps), Stamp(11)), Err(StoreError::Full));
-    assert_eq!(store.spend(digest(5), Stamp(11)), Ok(false), "what was spent is known, however full it is");
+    assert_eq!(store.spend(digest(stamps), on(stamps), Stamp(11)), Err(StoreError::Full));
+    assert_eq!(store.spend(digest(5), on(5), Stamp(11)), Ok(false), "what was spent is known, however full it is");
     assert_eq!(store.stamps_spent(), Ok(stamps));
     store.clean(Stamp(11), RETENTION).expect("cleaned");
     assert_eq!(store.stamps_spent(), Ok(stamps - 1));
-    assert_eq!(store.spend(digest(stamps), Stamp(11)), Ok(true));
-    assert_eq!(store.spend(digest(stamps + 1), Stamp(11)), Err(StoreError::Full));
+    assert_eq!(store.spend(digest(stamps), on(stamps), Stamp(11)), Ok(true));
+    assert_eq!(store.spend(digest(stamps + 1), on(stamps), Stamp(11)), Err(StoreError::Full));
+}
+
+pub(super) fn spent_stamps_of_a_name_are_bounded_and_leave_the_others_room(store: &mut impl Store) {
+    let most = STAMPS_SPENT_NAME_MAX;
+    for number in 0..most {
+        assert_eq!(store.stamps_spent_on(whose(1)), Ok(number));
+        assert_eq!(store.spend(digest(number), whose(1), Stamp(10 + u64::from(number > 0))), Ok(true));
+    }
+    assert_eq!(store.spend(digest(most), whose(1), Stamp(11)), Err(StoreError::Full));
+    assert_eq!(store.spend(digest(5), whose(1), Stamp(11)), Ok(false), "what was spent is known, however full it is");
+    assert_eq!(store.spend(digest(most), whose(2), Stamp(11)), Ok(true));
+    assert_eq!((store.stamps_spent_on(whose(1)), store.stamps_spent_on(whose(2))), (Ok(most), Ok(1)));
+    store.commit().expect("committed");
+    store.clean(Stamp(11), RETENTION).expect("cleaned");
+    assert_eq!(store.spend(digest(most + 1), whose(1), Stamp(11)), Ok(true), "what is past its time makes room");
+    store.roll_back().expect("taken back");
+    assert_eq!(store.stamps_spent_on(whose(1)), Ok(most));
+    store.clean(Stamp(12), RETENTION).expect("cleaned");
+    assert_eq!((store.stamps_spent_on(whose(1)), store.stamps_spent()), (Ok(0), Ok(0)));
+}
+
+fn whose(number: u64) -> MailboxId {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&number.to_be_bytes());
+    MailboxId(id)
 }
 
 pub(super) fn answers_are_remembered_by_lane_and_frame(store: &mut impl Store) {

@@ -38,7 +38,7 @@ fn reopened_store_has_what_was_committed_and_no_lanes() {
     store.put_challenge([1; 32], &challenge("alice", Stamp(5))).expect("kept");
     store.remove_items(mailbox(1), &[4]).expect("removed");
     assert_eq!(store.take_key_package(&name("alice"), &[SUITE], Stamp(0)), Ok(Some(package(1))));
-    assert_eq!(store.spend(digest(1), Stamp(5)), Ok(true));
+    assert_eq!(store.spend(digest(1), MailboxId([1; 16]), Stamp(5)), Ok(true));
     store.commit().expect("durable");
     let Seen { accounts, directory, mailboxes, .. } = seen(&mut store);
     // What is not committed is not durable.
@@ -51,7 +51,7 @@ fn reopened_store_has_what_was_committed_and_no_lanes() {
     assert_eq!((after.accounts, after.directory, after.mailboxes), (accounts, directory, mailboxes));
     assert_eq!((store.lane(tag(1)), store.lane_of(mailbox(1))), (Ok(None), Ok(None)));
     assert_eq!((store.take_challenge([1; 32]), store.answer(tag(1), frame(1))), (Ok(None), Ok(None)));
-    assert_eq!(store.spend(digest(1), Stamp(5)), Ok(true), "a spent stamp is forgotten");
+    assert_eq!(store.spend(digest(1), MailboxId([1; 16]), Stamp(5)), Ok(true), "a spent stamp is forgotten");
     assert_eq!(store.take_key_package(&name("alice"), &[SUITE], Stamp(0)), Ok(Some(package(2))));
     assert_eq!(store.take_key_package(&name("alice"), &[SUITE], Stamp(0)), Ok(Some(last_resort(9))));
     assert_eq!(store.put_item(&item(1, 4, &[4], Stamp(0))), Ok(PutOutcome::Repeated));
@@ -218,7 +218,7 @@ fn nothing_is_begun_by_what_changes_nothing() {
     store.remove_items(mailbox(1), &[99]).expect("nothing removed");
     store.set_capabilities(mailbox(1), &[digest(1)], &[digest(9)]).expect("nothing changed");
     assert_eq!(store.put_item(&NewItem { quota_max: 0, ..item(1, 99, &[1], Stamp(0)) }), Ok(PutOutcome::QuotaFull));
-    assert_eq!(store.spend(digest(1), Stamp(5)), Ok(true));
+    assert_eq!(store.spend(digest(1), MailboxId([1; 16]), Stamp(5)), Ok(true));
     store.bind_lane(tag(3), &name("alice"), SESSION).expect("bound");
     assert!(store.conn.is_autocommit());
     put(&mut store, 1, 9, Stamp(0));

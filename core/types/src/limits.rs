@@ -281,6 +281,8 @@ pub const LOOPBACK_FRAMES_MAX: usize = 65_536;
 pub const DIRECT_OUTBOX_FRAMES_MAX: usize = 256;
 /// Bytes of frames that may wait to leave by one connection.
 pub const DIRECT_OUTBOX_LEN_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of frames that may wait to leave by all connections of a relay together.
+pub const DIRECT_OUTBOXES_LEN_MAX: usize = 256 * 1024 * 1024;
 /// Frames that wait to be polled by a client; readers wait when there are so many.
 pub const DIRECT_CLIENT_INBOX_FRAMES_MAX: usize = 1_024;
 /// Bytes of frames that wait to be polled by a client.

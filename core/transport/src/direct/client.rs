@@ -1,7 +1,7 @@
 //! The client's end: one connection a lane, made when there is something to send.
 
 use super::address::Address;
-use super::queue::{Inbox, Outbox, lock};
+use super::queue::{Inbox, Leaving, Outbox, lock};
 use super::times::Times;
 use super::wire::{self, Heard, Reader, Writer};
 use crate::Waker;
@@ -84,7 +84,7 @@ impl DirectClient {
     fn open(&mut self, to: &str, lane: Lane) -> Result<Arc<Link>, Unreachable> {
         let address = Address::parse(to).map_err(|_| Unreachable)?;
         let link = Arc::new(Link {
-            outbox: Outbox::new(),
+            outbox: Outbox::new(Leaving::default()),
             progress: Mutex::new(Progress::Connecting),
             another: AtomicBool::new(false),
             times: self.times,

@@ -1,8 +1,11 @@
 //! The bounds of both ends, reached over real sockets on this machine.
 
-use super::queue::{Next, Outbox};
+use super::queue::{Leaving, Next, Outbox};
+use super::relay::Bounds;
 use super::tests::{PATIENCE, until, until_true};
-use super::{Address, AddressError, DirectClient, DirectRelay};
+use super::times::Times;
+use super::wire::{self, Reader, Writer};
+use super::{Address, AddressError, DirectClient, DirectRelay, static_key};
 use crate::Waker;
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,7 +16,7 @@ use std::time::Duration;
 use thicket_types::event::Lane;
 use thicket_types::limits::{
     DIRECT_BATCHES_MAX, DIRECT_CLIENT_INBOX_FRAMES_MAX, DIRECT_CLIENT_INBOX_LEN_MAX, DIRECT_OUTBOX_FRAMES_MAX, DIRECT_OUTBOX_LEN_MAX,
-    DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX, FRAME_LEN_MAX,
+    DIRECT_OUTBOXES_LEN_MAX, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX, FRAME_LEN_MAX,
 };
 use thicket_types::ports::{Entropy, Received, RelayTransport as _, Transport as _, Unreachable};
 
@@ -63,6 +66,12 @@ fn relay(bell: Waker) -> DirectRelay {
     DirectRelay::bind(here(), &SECRET, Box::new(Fixed), bell).expect("this machine has a free port")
 }
 
+/// A connection whose hands are shaken, and which nobody reads unless a test does.
+fn shaken(relay: &DirectRelay) -> (Reader, Writer) {
+    let stream = Arc::new(TcpStream::connect(relay.local_addr()).expect("the port is open"));
+    wire::initiate(stream, &static_key(&SECRET), Times::default()).expect("the right key")
+}
+
 /// Has a relay's inbox fill with frames of a length, and finds that so many have room.
 fn relay_takes(len: usize, most: usize) {
     let count = Count::default();
@@ -94,7 +103,7 @@ fn client_takes(len: usize, most: usize) {
 
 #[test]
 fn as_many_frames_wait_to_leave_as_have_room_and_no_more() {
-    let (outbox, full) = (Outbox::new(), || Err(Unreachable));
+    let (outbox, full) = (Outbox::new(Leaving::default()), || Err(Unreachable));
     for _ in 0..DIRECT_OUTBOX_FRAMES_MAX {
         assert_eq!(outbox.put(b"x"), Ok(()));
     }
@@ -105,7 +114,7 @@ fn as_many_frames_wait_to_leave_as_have_room_and_no_more() {
 
 #[test]
 fn as_many_bytes_wait_to_leave_as_have_room_and_no_more() {
-    let (outbox, full) = (Outbox::new(), || Err(Unreachable));
+    let (outbox, full) = (Outbox::new(Leaving::default()), || Err(Unreachable));
     let frame = vec![7; DIRECT_OUTBOX_LEN_MAX / 64];
     for _ in 0..63 {
         assert_eq!(outbox.put(&frame), Ok(()));
@@ -114,6 +123,55 @@ fn as_many_bytes_wait_to_leave_as_have_room_and_no_more() {
     assert_eq!([outbox.put(&frame), outbox.put(b"x")], [Ok(()), full()]);
     assert!(matches!(outbox.next(PATIENCE), Next::Frame(_)));
     assert_eq!(outbox.put(b"x"), Ok(()));
+}
+
+#[test]
+fn what_waits_in_all_outboxes_is_counted_however_it_leaves() {
+    let all = Leaving::default();
+    let [taken, moved, closed] = [(); 3].map(|()| Outbox::new(all.clone()));
+    for outbox in [&taken, &moved, &closed, &closed] {
+        outbox.put(&[7; 10]).expect("room");
+    }
+    assert_eq!((all.len(), closed.len()), (40, 20));
+    assert!(matches!(taken.next(PATIENCE), Next::Frame(_)));
+    assert_eq!(all.len(), 30);
+    assert_eq!(moved.take_all().len(), 1);
+    assert_eq!(all.len(), 20);
+    closed.close();
+    closed.close();
+    assert_eq!(all.len(), 0);
+}
+
+#[test]
+fn past_what_may_wait_to_leave_by_all_the_connection_for_which_most_waits_is_ended_and_no_other() {
+    assert_eq!(Bounds::with(1).leaving_max, DIRECT_OUTBOXES_LEN_MAX);
+    let most = DIRECT_OUTBOX_LEN_MAX + DIRECT_OUTBOX_LEN_MAX / 2;
+    let bound = DirectRelay::bind_holding(here(), &SECRET, Box::new(Fixed), Arc::new(|| {}), most);
+    let mut relay = bound.expect("this machine has a free port");
+    // Given one who reads nothing of what they ask for, so that what waits for them does not become less.
+    let frame = vec![7; FRAME_LEN_MAX];
+    let ask = |relay: &mut DirectRelay, writer: &mut Writer| {
+        writer.frame(b"x").expect("the connection is open");
+        let paths = until(|| relay.poll()).paths;
+        paths.into_iter().filter(|path| relay.reply(*path, &frame).is_ok()).count()
+    };
+    let mut people = [(); 2].map(|()| shaken(&relay));
+    until_true(|| {
+        ask(&mut relay, &mut people[0].1);
+        thread::sleep(SILENCE);
+        relay.leaving() > DIRECT_OUTBOX_LEN_MAX - FRAME_LEN_MAX
+    });
+    assert_eq!(relay.connections(), 2);
+    // When what another one asks for brings both past it, the first is cut off, and the other gets all.
+    let mut sent = 0;
+    until_true(|| {
+        sent += ask(&mut relay, &mut people[1].1);
+        relay.connections() == 1
+    });
+    for _ in 0..sent {
+        assert_eq!(people[1].0.frame().expect("the connection is open"), frame);
+    }
+    assert_eq!(relay.connections(), 1);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The two queues of an end: what waits to leave by one connection, and what waits to be polled.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use thicket_types::limits::{DIRECT_OUTBOX_FRAMES_MAX, DIRECT_OUTBOX_LEN_MAX};
 use thicket_types::ports::Unreachable;
@@ -11,10 +12,30 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Bytes that wait in all outboxes of an end together.
+#[derive(Clone, Default)]
+pub(super) struct Leaving(Arc<AtomicUsize>);
+
+impl Leaving {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn more(&self, len: usize) {
+        self.0.fetch_add(len, Ordering::Relaxed);
+    }
+
+    fn less(&self, len: usize) {
+        self.0.fetch_sub(len, Ordering::Relaxed);
+    }
+}
+
 /// What waits to leave by one connection. Who puts never waits; who takes does.
 pub(super) struct Outbox {
     waiting: Mutex<Waiting>,
     moved: Condvar,
+    all: Leaving,
 }
 
 struct Waiting {
@@ -34,9 +55,14 @@ pub(super) enum Next {
 }
 
 impl Outbox {
-    /// An empty one.
-    pub(super) fn new() -> Outbox {
-        Outbox { waiting: Mutex::new(Waiting { frames: VecDeque::new(), len: 0, closed: false }), moved: Condvar::new() }
+    /// An empty one, counted with others.
+    pub(super) fn new(all: Leaving) -> Outbox {
+        Outbox { waiting: Mutex::new(Waiting { frames: VecDeque::new(), len: 0, closed: false }), moved: Condvar::new(), all }
+    }
+
+    /// Bytes of the frames that wait.
+    pub(super) fn len(&self) -> usize {
+        lock(&self.waiting).len
     }
 
     /// Puts a frame last. **Errors:** full, or closed.
@@ -46,6 +72,7 @@ impl Outbox {
             return Err(Unreachable);
         }
         waiting.len += frame.len();
+        self.all.more(frame.len());
         waiting.frames.push_back(frame.to_vec());
         self.moved.notify_one();
         Ok(())
@@ -62,6 +89,7 @@ impl Outbox {
         match waiting.frames.pop_front() {
             Some(frame) => {
                 waiting.len -= frame.len();
+                self.all.less(frame.len());
                 Next::Frame(frame)
             }
             None => Next::Nothing,
@@ -71,7 +99,7 @@ impl Outbox {
     /// Takes all that waits, the oldest first.
     pub(super) fn take_all(&self) -> VecDeque<Vec<u8>> {
         let mut waiting = lock(&self.waiting);
-        waiting.len = 0;
+        self.all.less(std::mem::take(&mut waiting.len));
         std::mem::take(&mut waiting.frames)
     }
 
@@ -79,7 +107,7 @@ impl Outbox {
     pub(super) fn close(&self) {
         let mut waiting = lock(&self.waiting);
         waiting.closed = true;
-        waiting.len = 0;
+        self.all.less(std::mem::take(&mut waiting.len));
         waiting.frames.clear();
         self.moved.notify_all();
     }

@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use super::household::{Household, has_room};
-use super::queue::{Inbox, Outbox, lock};
+use super::queue::{Inbox, Leaving, Outbox, lock};
 use super::times::Times;
 use super::wire::{self, static_key};
 use crate::Waker;
@@ -15,8 +15,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use thicket_types::ids::LaneTag;
 use thicket_types::limits::{
-    DIRECT_BATCHES_MAX, DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX, FRAME_LEN_MAX,
-    REPLY_PATHS,
+    DIRECT_BATCHES_MAX, DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_OUTBOXES_LEN_MAX, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX,
+    FRAME_LEN_MAX, REPLY_PATHS,
 };
 use thicket_types::ports::{Entropy, Received, RelayTransport, ReplyPath, Unreachable};
 use thicket_types::secret::Secret;
@@ -38,6 +38,20 @@ pub struct DirectRelay {
     accepting: Option<JoinHandle<()>>,
 }
 
+/// What a relay's end takes on at most.
+pub(super) struct Bounds {
+    /// Connections from one address.
+    address_max: usize,
+    /// Bytes that wait to leave by all connections together.
+    pub(super) leaving_max: usize,
+}
+
+impl Bounds {
+    pub(super) fn with(address_max: usize) -> Bounds {
+        Bounds { address_max, leaving_max: DIRECT_OUTBOXES_LEN_MAX }
+    }
+}
+
 /// What all threads of a relay's end share.
 struct Hub {
     secret: Secret<[u8; 32]>,
@@ -46,6 +60,8 @@ struct Hub {
     entropy: Mutex<Box<dyn Entropy + Send>>,
     bell: Waker,
     inbox: Inbox<Arrived>,
+    leaving: Leaving,
+    leaving_max: usize,
     desk: Mutex<Desk>,
     /// A connection is gone from the desk.
     gone: Condvar,
@@ -102,7 +118,21 @@ impl DirectRelay {
         bell: Waker,
         times: Times,
     ) -> io::Result<DirectRelay> {
-        DirectRelay::listen(listen, secret, entropy, bell, DIRECT_CONNECTIONS_ADDRESS_MAX, times)
+        let bounds = Bounds::with(DIRECT_CONNECTIONS_ADDRESS_MAX);
+        DirectRelay::listen(listen, secret, entropy, bell, bounds, times)
+    }
+
+    /// Listens as [`DirectRelay::bind`] does, with another bound of what may wait to leave.
+    #[cfg(test)]
+    pub(super) fn bind_holding(
+        listen: SocketAddr,
+        secret: &[u8; 32],
+        entropy: Box<dyn Entropy + Send>,
+        bell: Waker,
+        leaving_max: usize,
+    ) -> io::Result<DirectRelay> {
+        let bounds = Bounds { leaving_max, ..Bounds::with(DIRECT_CONNECTIONS_ADDRESS_MAX) };
+        DirectRelay::listen(listen, secret, entropy, bell, bounds, Times::default())
     }
 
     /// Listens as [`DirectRelay::bind`] does, with another bound of connections from one address.
@@ -113,7 +143,7 @@ impl DirectRelay {
         bell: Waker,
         address_max: usize,
     ) -> io::Result<DirectRelay> {
-        DirectRelay::listen(listen, secret, entropy, bell, address_max, Times::default())
+        DirectRelay::listen(listen, secret, entropy, bell, Bounds::with(address_max), Times::default())
     }
 
     fn listen(
@@ -121,9 +151,10 @@ impl DirectRelay {
         secret: &[u8; 32],
         entropy: Box<dyn Entropy + Send>,
         bell: Waker,
-        address_max: usize,
+        bounds: Bounds,
         times: Times,
     ) -> io::Result<DirectRelay> {
+        let Bounds { address_max, leaving_max } = bounds;
         let listener = TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?;
@@ -134,6 +165,8 @@ impl DirectRelay {
             entropy: Mutex::new(entropy),
             bell,
             inbox: Inbox::new(DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX),
+            leaving: Leaving::default(),
+            leaving_max,
             desk: Mutex::new(Desk::default()),
             gone: Condvar::new(),
             stop: AtomicBool::new(false),
@@ -153,6 +186,12 @@ impl DirectRelay {
         Address::at(self.key, self.local).to_string()
     }
 
+    /// Bytes that wait to leave by all connections.
+    #[cfg(test)]
+    pub(super) fn leaving(&self) -> usize {
+        self.hub.leaving.len()
+    }
+
     /// Connections at this moment, those in their handshake among them.
     pub fn connections(&self) -> usize {
         lock(&self.hub.desk).connections.len()
@@ -168,14 +207,19 @@ impl RelayTransport for DirectRelay {
 
     /// Queues a frame for the connection that the path leads to, and spends the path.
     ///
-    /// **Limits:** 256 frames and 4 MiB wait for one connection. **Errors:** the path is spent, was dropped as one of the
+    /// **Limits:** 256 frames and 4 MiB wait for one connection, 256 MiB for all; past that the connection for which most waits is
+    /// ended. **Errors:** the path is spent, was dropped as one of the
     /// oldest, or is gone with its connection; the queue is full; the frame is too long.
     fn reply(&mut self, path: ReplyPath, frame: &[u8]) -> Result<(), Unreachable> {
         if frame.len() > FRAME_LEN_MAX {
             return Err(Unreachable);
         }
         let outbox = lock(&self.hub.desk).spend(path).ok_or(Unreachable)?;
-        outbox.put(frame)
+        outbox.put(frame)?;
+        if self.hub.leaving.len() > self.hub.leaving_max {
+            lock(&self.hub.desk).end_fullest();
+        }
+        Ok(())
     }
 }
 
@@ -230,6 +274,14 @@ impl Desk {
         self.connections.get(&connection).map(|connection| connection.outbox.clone())
     }
 
+    /// Ends the connection for which most waits: whoever reads what they ask for has less.
+    fn end_fullest(&self) {
+        if let Some(fullest) = self.connections.values().max_by_key(|connection| connection.outbox.len()) {
+            fullest.outbox.close();
+            wire::cut(&fullest.stream);
+        }
+    }
+
     /// Forgets a connection and every way back to it.
     fn remove(&mut self, number: u64) {
         if let Some(connection) = self.connections.remove(&number) {
@@ -273,7 +325,7 @@ struct Seat {
 impl Seat {
     /// Takes a seat; `None` if all are taken, or all that one household may have.
     fn take(hub: &Arc<Hub>, stream: TcpStream, household: Household) -> Option<Seat> {
-        let (stream, outbox) = (Arc::new(stream), Arc::new(Outbox::new()));
+        let (stream, outbox) = (Arc::new(stream), Arc::new(Outbox::new(hub.leaving.clone())));
         let mut desk = lock(&hub.desk);
         if !has_room(household, desk.connections.values().map(|connection| connection.household), hub.address_max) {
             return None;

@@ -2,7 +2,7 @@
 
 use super::address::first;
 use super::client::reach;
-use super::queue::{Next, Outbox};
+use super::queue::{Leaving, Next, Outbox};
 use super::tests::{PATIENCE, until, until_true};
 use super::times::Times;
 use super::wire::{self, PING};
@@ -281,7 +281,7 @@ fn what_the_anonymous_lane_sends_after_a_silence_goes_by_a_fresh_connection_and_
 
 #[test]
 fn what_waited_for_a_connection_that_is_given_up_leaves_by_the_next_in_its_order() {
-    let outbox = Outbox::new();
+    let outbox = Outbox::new(Leaving::default());
     outbox.put(b"first").expect("room");
     outbox.put(b"second").expect("room");
     assert_eq!(outbox.take_all(), [b"first".to_vec(), b"second".to_vec()]);

@@ -13,8 +13,9 @@ use config::Config;
 use home::NoHome;
 use identity::Identity;
 use log::{Level, Line, Watch};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,7 +71,8 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            eprintln!("thicket-relayd: {trouble}");
+            // Who closed standard error learns it from the status.
+            let _ = writeln!(io::stderr(), "thicket-relayd: {trouble}");
             ExitCode::from(trouble.status())
         }
     }
@@ -80,9 +82,11 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
     let config = Config::gather(arguments.config.as_deref(), arguments.home.clone(), arguments.listen).map_err(Trouble::usage)?;
     if arguments.check_config {
         let Settings { listen, policy, connections_address_max } = Settings::of(&config)?;
-        print!("home = {}\nlisten = {listen}\n{}", config.home.display(), policy::shown(&policy));
-        println!("connections_address_max = {connections_address_max}");
-        return Ok(());
+        let shown = policy::shown(&policy);
+        return say(&format!(
+            "home = {}\nlisten = {listen}\n{shown}connections_address_max = {connections_address_max}",
+            config.home.display()
+        ));
     }
     if let Some(Command::Backup { to }) = &arguments.command {
         if !home::has_store(&config.home) {
@@ -91,8 +95,7 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
         let store_file = home::store_file(&config.home);
         let store = SqliteStore::open(&store_file).map_err(|error| Trouble::store(&store_file, error))?;
         store.backup(to).map_err(|error| Trouble::backup(&store_file, to, error))?;
-        println!("The store is copied to {}.", to.display());
-        return Ok(());
+        return say(&format!("The store is copied to {}.", to.display()));
     }
     // Before anything is made: a configuration that is refused leaves no trace.
     let settings = Settings::of(&config)?;
@@ -102,6 +105,12 @@ fn run(arguments: &Arguments) -> Result<(), Trouble> {
     })?;
     let (identity, store) = home::open(&config.home)?;
     serve(settings, &identity, store, arguments.log)
+}
+
+/// Writes to standard output, where there may be no room, or nobody who reads.
+fn say(words: &str) -> Result<(), Trouble> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{words}").and_then(|()| out.flush()).map_err(|error| Trouble::file(Path::new("standard output"), &error))
 }
 
 /// What a relay that runs needs of its configuration.
@@ -134,7 +143,7 @@ fn serve(settings: Settings, identity: &Identity, store: SqliteStore, log: Level
         wake.ring();
     })
     .map_err(Trouble::system)?;
-    println!("{}", direct.address());
+    say(&direct.address())?;
     let world = World { entropy: Box::new(SystemEntropy), clock: Box::new(SystemClock::new()), verify: Box::new(Verifier), policy };
     let relay = Relay::new(store, direct, identity.relay(), world);
     let counters = relay.counters();

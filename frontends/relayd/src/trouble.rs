@@ -35,7 +35,11 @@ impl Trouble {
     pub fn file(path: &Path, error: &io::Error) -> Trouble {
         let code = match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Code::DiskFull,
-            ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Code::FileFailed,
+            ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::AlreadyExists
+            | ErrorKind::NotADirectory
+            | ErrorKind::BrokenPipe => Code::FileFailed,
             _ => Code::DiskFailed,
         };
         Trouble::Numbered(code, format!("{}: {} ({error})", path.display(), code.what()))

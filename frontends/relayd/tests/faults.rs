@@ -107,6 +107,37 @@ fn a_start_that_died_before_its_keys_had_their_place_is_begun_anew() {
     assert!(!home.join("relay.key.new").exists());
 }
 
+/// A stream that takes no byte: the disk is full.
+#[cfg(target_os = "linux")]
+fn full() -> Stdio {
+    std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it").into()
+}
+
+/// A pipe that nobody reads.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_its_output_fails_the_status_says_so() {
+    let (folder, home) = lived();
+    let copy = |number: u8| folder.path().join(format!("copy{number}.db")).display().to_string();
+    let listen: &[&str] = &["--listen", "127.0.0.1:0"];
+    let check: &[&str] = &["--listen", "127.0.0.1:0", "--check-config"];
+    let copies = [copy(1), copy(2)];
+    for (arguments, closed) in [(listen, listen), (check, check), (&["backup", &copies[0]], &["backup", &copies[1]])] {
+        is(&relayd(&home, arguments).stdout(full()).output().expect("it starts"), 8, Code::DiskFull, Path::new("standard output"));
+        is(&relayd(&home, closed).stdout(unread()).output().expect("it starts"), 1, Code::FileFailed, Path::new("standard output"));
+    }
+    for stream in [full(), unread()] {
+        let refused = relayd(&folder.path().join("nothing"), &["backup", "copy"]).stderr(stream).status().expect("it starts");
+        assert_eq!(refused.code(), Some(3));
+    }
+}
+
 #[test]
 fn a_backup_that_cannot_be_says_which_file_and_why() {
     let (folder, home) = lived();

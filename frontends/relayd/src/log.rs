@@ -1,4 +1,4 @@
-//! What relayd tells its operator, on standard error: that it runs, how much it does, and that its store failed. Nothing of it is
+//! What relayd tells its operator, on standard error: that it runs, how much it does, and what fails. Nothing of it is
 //! of one client: no name, no address, no mailbox, no key.
 
 use clap::ValueEnum;
@@ -26,7 +26,7 @@ impl Line {
     }
 
     /// What does not, and that it does again.
-    fn fault(words: impl Into<String>) -> Line {
+    pub fn fault(words: impl Into<String>) -> Line {
         Line(Level::Quiet, words.into())
     }
 }

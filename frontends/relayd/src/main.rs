@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod files;
 mod home;
 mod identity;
 mod log;
@@ -130,6 +131,7 @@ impl Settings {
 
 fn serve(settings: Settings, identity: &Identity, store: SqliteStore, log: Level) -> Result<(), Trouble> {
     let Settings { listen, policy, connections_address_max } = settings;
+    let too_few_files = files::allow_enough();
     let bell = Arc::new(Bell::default());
     let ringing = bell.clone();
     let bell_of_frames = Arc::new(move || ringing.ring());
@@ -149,6 +151,9 @@ fn serve(settings: Settings, identity: &Identity, store: SqliteStore, log: Level
     let counters = relay.counters();
     let running = Running::start(relay, bell).map_err(Trouble::system)?;
     log.tell(&Line::note("started"));
+    if let Some(line) = too_few_files {
+        log.tell(&line);
+    }
     let (began, mut watch) = (Instant::now(), Watch::default());
     while !stop.load(Ordering::Acquire) && running.is_running() {
         waking.wait(LOOK_EVERY);

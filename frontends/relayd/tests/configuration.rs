@@ -216,6 +216,36 @@ fn start_and_stop_are_told_and_nothing_that_names_anybody() {
     assert!(last.starts_with("thicket-relayd: stopped after") && last.ends_with(counts), "{log}");
 }
 
+/// Runs a relay under a limit of open files until it has told its address; gives that limit then, and the log.
+#[cfg(target_os = "linux")]
+fn under_limit(ulimit: &str) -> (String, String) {
+    let folder = TempDir::new().expect("a folder");
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit {ulimit} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_thicket-relayd"), "--home"]);
+    command.arg(folder.path().join("relay")).args(["--listen", "127.0.0.1:0", "--log", "quiet"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut address).expect("the first line");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).expect("it runs");
+    assert!(Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().expect("kill is there").success());
+    assert!(child.wait().expect("it ends").success(), "a graceful end");
+    let mut log = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut log).expect("UTF-8");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a line");
+    (files.split_whitespace().next().expect("a number").to_owned(), log)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_relay_has_as_many_files_as_its_connections_need_or_says_that_it_has_not() {
+    let (raised, silent) = under_limit("-Sn 100");
+    assert_eq!((raised.as_str(), silent.as_str()), ("1056", ""));
+    let (bound, said) = under_limit("-n 100");
+    assert_eq!(bound, "100");
+    let words = "thicket-relayd: the system lets this process open 100 files, and 1024 connections need 1056: ";
+    assert!(said.starts_with(words) && said.lines().count() == 1, "{said}");
+}
+
 #[test]
 fn a_quiet_relay_tells_nothing_of_a_life_without_faults() {
     assert_eq!(log_of_a_short_life(&["--log", "quiet"]), "");

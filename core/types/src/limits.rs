@@ -238,6 +238,10 @@ pub const LAST_RESORTS_MAX: usize = 16;
 pub const SUITES_MAX: usize = 16;
 /// Registration tokens in one file.
 pub const REGISTRATION_TOKENS_MAX: usize = 4_096;
+/// Bytes of a file of registration tokens: twice what so many of the longest take, a line each.
+pub const REGISTRATION_TOKENS_LEN_MAX: u64 = 1024 * 1024;
+/// Bytes of a relay's configuration.
+pub const RELAY_CONFIG_LEN_MAX: u64 = 64 * 1024;
 /// Requests that one turn of a relay takes: one commit of the store serves them all.
 pub const RELAY_TURN_MAX: u64 = 256;
 /// Bytes of frames to leave after which one turn of a relay takes no further request: they wait in memory for its commit.

@@ -1,10 +1,11 @@
 //! Where relayd lives and listens, and what its operator decided: from a file and the command line.
 
-use crate::policy;
+use crate::{policy, text};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use thicket_relay::Policy;
+use thicket_types::limits::RELAY_CONFIG_LEN_MAX;
 
 /// What relayd runs with.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Config {
         let mut file = match file {
             None => File::default(),
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                let text = text::read(path, RELAY_CONFIG_LEN_MAX).map_err(|error| format!("{}: {error}", path.display()))?;
                 toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?
             }
         };

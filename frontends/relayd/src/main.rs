@@ -7,6 +7,7 @@ mod home;
 mod identity;
 mod log;
 mod policy;
+mod text;
 mod trouble;
 
 use clap::{Parser, Subcommand};

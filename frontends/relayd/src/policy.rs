@@ -1,13 +1,15 @@
 //! What the operator decided, from the configuration's keys. A value that cannot be is refused in words, never bent.
 
 use crate::config::File;
+use crate::text;
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use thicket_relay::{Policy, Registration};
 use thicket_types::limits::{
-    DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_CONNECTIONS_MAX, REGISTRATION_TOKEN_LEN_MAX, REGISTRATION_TOKENS_MAX, RETENTION, STAMP_BITS_MAX,
+    DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_CONNECTIONS_MAX, REGISTRATION_TOKEN_LEN_MAX, REGISTRATION_TOKENS_LEN_MAX,
+    REGISTRATION_TOKENS_MAX, RETENTION, STAMP_BITS_MAX,
 };
 use thicket_types::name::RegistrationToken;
 use thicket_types::time::Duration;
@@ -101,7 +103,7 @@ fn registration(file: &File) -> Result<Registration, String> {
 /// Reads tokens, one a line; spaces around one and empty lines count for nothing. **Errors:** words, which show no token.
 fn tokens(path: &Path) -> Result<Vec<String>, String> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| format!("tokens_file {shown}: {error}"))?;
+    let text = text::read(path, REGISTRATION_TOKENS_LEN_MAX).map_err(|error| format!("tokens_file {shown}: {error}"))?;
     let mut tokens = Vec::new();
     for (line, number) in text.lines().zip(1_u32..) {
         let line = line.trim();

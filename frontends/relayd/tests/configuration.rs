@@ -41,6 +41,19 @@ fn a_configuration_is_checked_and_its_faults_are_named() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_configuration_or_tokens_without_an_end_are_refused() {
+    let folder = TempDir::new().expect("a folder");
+    let endless = relayd().args(["--config", "/dev/zero", "--check-config"]).output().expect("it starts");
+    let tokens = check(folder.path(), &format!("{PLACE}registration = \"token\"\ntokens_file = \"/dev/zero\"\n"));
+    for (refused, most) in [(endless, 64 * 1024), (tokens, 1024 * 1024)] {
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        let words = String::from_utf8(refused.stderr).expect("UTF-8");
+        assert!(words.contains("/dev/zero: ") && words.contains(&format!("it is longer than {most} bytes")), "{words}");
+    }
+}
+
 #[test]
 fn what_a_relay_would_run_with_is_shown_without_its_tokens() {
     let folder = TempDir::new().expect("a folder");

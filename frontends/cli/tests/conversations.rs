@@ -399,6 +399,22 @@ fn a_relay_that_asks_for_a_token_gets_it_from_a_file_or_the_environment() {
 }
 
 #[test]
+fn whoever_their_relay_does_not_know_any_more_is_told_so_and_registers_again() {
+    let mut place = Place::with_conversation();
+    place.relay.lose_store();
+    let Place { alice, bob, relay, .. } = &place;
+    assert_eq!(alice.refused(&["sync"]), (3, 315));
+    let register = ["register", "--relay", &relay.address];
+    alice.say(&register);
+    assert_eq!(alice.refused(&register), (3, 106));
+    // Bob was told nothing yet: registering finds out by itself.
+    bob.say(&register);
+    alice.say(&["send", "bob", "We are back."]);
+    bob.say(&["sync"]);
+    assert_eq!(texts(bob, "alice").last().map(String::as_str), Some("We are back."));
+}
+
+#[test]
 fn a_copy_of_a_profile_stops_until_one_takes_over() {
     let place = Place::with_conversation();
     let Place { alice, bob, .. } = &place;

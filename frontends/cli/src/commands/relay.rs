@@ -92,6 +92,13 @@ pub fn address(typed: &str) -> Result<RelayAddress, Trouble> {
 pub fn register(global: &Global, relay: &str, with: &With) -> Result<(), Trouble> {
     let (relay, key, token) = (address(relay)?, with.key()?, home::token(with.token_file.as_deref())?);
     let client = home::open(global)?;
+    if client.view().registered {
+        // Whether its relay still knows the account, the login tells.
+        Watch::new(global, &client, "asking the relay for the account").until(|view, changes| {
+            let told = changes.iter().any(|change| matches!(change, Change::Disconnected(_)));
+            Ok((view.online || told).then_some(()))
+        })?;
+    }
     home::ask(&client, Intent::Register { relay, key, token })?;
     settle(global, &client, |view| view.registered && view.online)?;
     warn::of_clock(global, &client.view());

@@ -110,6 +110,15 @@ impl TestRelay {
         self.run(self.port());
     }
 
+    /// Its store is lost, and it begins with an empty one, under its keys.
+    pub fn lose_store(&mut self) {
+        self.stop();
+        for file in ["relay.db", "relay.db-wal", "relay.db-shm"] {
+            let _ = std::fs::remove_file(self.folder.join(file));
+        }
+        self.restart();
+    }
+
     /// Where it listens on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")

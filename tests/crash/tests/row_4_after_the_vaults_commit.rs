@@ -6,8 +6,8 @@ use thicket_crash::{ALICE, BOB, acquainted, restart, whole};
 fn the_ledger_gives_the_first_reply_again() {
     let mut world = acquainted(1);
     let ledger = world.people[ALICE].vault.ledger_len();
-    // The points of a send: its block, then the commit of its SealMessage.
-    world.kill_at(ALICE, 1);
+    // The points of a send: its block, its answer, then the commit of its SealMessage.
+    world.kill_at(ALICE, 2);
     world.say(ALICE, BOB);
     world.run(10_000);
     assert_eq!(world.people[ALICE].deaths, 1, "the fault point fired");

@@ -3,7 +3,7 @@
 use thicket_crash::{ALICE, BOB, acquainted, received, restart, whole};
 
 /// Points that a message passes at most, with the work that the relay asks a stranger for.
-const POINTS: u64 = 12;
+const POINTS: u64 = 24;
 
 #[test]
 fn the_same_bytes_go_again_and_are_dropped() {

@@ -128,7 +128,7 @@ fn act(world: &mut World, dice: &mut Dice, life: &mut Life) {
         }
         11 | 12 => {
             fault("killed at a point");
-            world.kill_at(who, dice.below(12));
+            world.kill_at(who, dice.below(24));
         }
         13 => {
             fault("power lost in a write");
@@ -233,7 +233,7 @@ fn weeks(world: &mut World, dice: &mut Dice, life: &mut Life) {
                 world.read(who);
             }
             if dice.percent(10) {
-                world.kill_at(who, dice.below(30));
+                world.kill_at(who, dice.below(60));
             }
         }
         world.run((1 + dice.below(4)) * MINUTE_MS);

@@ -13,6 +13,7 @@
 mod changes;
 mod client;
 mod folder;
+mod look;
 mod profile;
 mod pump;
 mod system;
@@ -22,6 +23,7 @@ mod watch;
 mod tests;
 
 pub use client::{Client, TransportFactory};
+pub use look::Look;
 pub use profile::{Options, Profile};
 pub use pump::{Observer, Point, Pump, Pumped, named_bodies};
 pub use system::{SeededEntropy, SharedEntropyHandle, SystemClock, SystemEntropy, share};

@@ -2,7 +2,7 @@
 
 use crate::folder::{self, Making, NEW_VAULT_FILE, VAULT_FILE};
 use crate::pump::{Pump, named_bodies};
-use crate::system::{SharedEntropyHandle, SystemEntropy, share};
+use crate::system::SharedEntropyHandle;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use thicket_engine::{Engine, Fault, Input, Opened, OsDisk, ProfileKeys};
@@ -11,7 +11,6 @@ use thicket_reducer::{ClientRules, View, view};
 use thicket_types::error::Code;
 use thicket_types::ids::IntentId;
 use thicket_types::intent::Intent;
-use thicket_types::limits::PROFILE_LOOKS_MAX;
 use thicket_types::ports::{Clock, Entropy as _, Transport, Vault as _};
 use thicket_types::secret::Secret;
 use thicket_vault::{NewAccount, Origin, Reader, SharedEntropy, SqlVault};
@@ -123,17 +122,6 @@ impl Profile {
         Ok((view(&state), self.reader()?))
     }
 
-    /// Looks at the profile of a folder as [`Profile::look`], also while another process has it open.
-    ///
-    /// **Errors:** as [`Profile::unlock`], but not `ProfileInUse`.
-    pub fn look_at(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Reader), Fault> {
-        match Profile::unlock(folder, passphrase, share(Box::new(SystemEntropy))) {
-            Ok(profile) => profile.look(),
-            Err(fault) if fault.code == Code::ProfileInUse => look_beside(folder, passphrase),
-            Err(fault) => Err(fault),
-        }
-    }
-
     /// Folds the journal and wires everything together. What was outstanding is dispatched at the first pump.
     ///
     /// **Errors:** `JournalDamaged` with its place, `RolledBack`, `ProfileNewer`, the disk's.
@@ -198,51 +186,4 @@ fn make(
     keys.write_new(&mut OsDisk::new(folder))?;
     folder::finish(folder)?;
     Ok((keys, SqlVault::open(&folder.join(VAULT_FILE), &key, entropy)?))
-}
-
-/// Looks at a profile while another process writes it. What that process does between two reads of ours (a new segment with
-/// a new key, an old snapshot removed, the vault of a new profile named) looks like damage once, and is gone at the next look.
-fn look_beside(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Reader), Fault> {
-    let look = || {
-        let mut disk = OsDisk::new(folder);
-        let keys = ProfileKeys::unlock(&mut disk, passphrase)?;
-        let state = thicket_engine::look::<ClientRules>(&mut disk, &keys)?;
-        Ok((view(&state), Reader::open(&folder.join(VAULT_FILE), &keys.vault_key()?)?))
-    };
-    steady(look)
-}
-
-/// Looks again where what was found may be what another process was at.
-fn steady<T>(mut look: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
-    let mut looked = look();
-    for _ in 1..PROFILE_LOOKS_MAX {
-        match &looked {
-            Err(Fault { code: Code::JournalDamaged | Code::VaultDamaged | Code::RolledBack | Code::DiskFailed, .. }) => looked = look(),
-            Ok(_) | Err(_) => break,
-        }
-    }
-    looked
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// How often is looked, if so many looks find a fault.
-    fn looks(faulty: usize, code: Code) -> (usize, Result<(), Code>) {
-        let mut looks = 0;
-        let looked = steady(|| {
-            looks += 1;
-            if looks <= faulty { Err(Fault::from(code)) } else { Ok(()) }
-        });
-        (looks, looked.map_err(|fault| fault.code))
-    }
-
-    #[test]
-    fn what_another_process_may_be_at_is_looked_at_so_often_and_then_counts() {
-        assert_eq!(looks(0, Code::JournalDamaged), (1, Ok(())));
-        assert_eq!(looks(PROFILE_LOOKS_MAX - 1, Code::JournalDamaged), (PROFILE_LOOKS_MAX, Ok(())));
-        assert_eq!(looks(PROFILE_LOOKS_MAX, Code::VaultDamaged), (PROFILE_LOOKS_MAX, Err(Code::VaultDamaged)));
-        assert_eq!(looks(1, Code::WrongPassphrase), (1, Err(Code::WrongPassphrase)), "no other process does that");
-    }
 }

@@ -7,6 +7,7 @@ mod folder;
 mod imported;
 mod keys;
 mod lanes;
+mod look;
 mod monitor;
 mod moving;
 mod promises;

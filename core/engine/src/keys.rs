@@ -44,18 +44,7 @@ impl ProfileKeys {
 
     /// Unlocks the keys. **Errors:** `ProfileMissing`, `WrongPassphrase`, `KeysDamaged`, `ProfileNewer`.
     pub fn unlock(disk: &mut dyn Disk, passphrase: &Secret<Vec<u8>>) -> Result<ProfileKeys, Fault> {
-        let bytes = disk.read(KEYS_FILE).map_err(|error| match error {
-            DiskError::Missing => Fault::from(Code::ProfileMissing),
-            other => Fault::from(other),
-        })?;
-        let damaged = |error| match error {
-            FormatError::Seal => Fault::from(Code::WrongPassphrase),
-            FormatError::Newer => Fault::from(Code::ProfileNewer),
-            _ => Fault::from(Code::KeysDamaged),
-        };
-        let front = Front::parse(&bytes).map_err(damaged)?;
-        let keys = Keys::unlock(&bytes, &derive(passphrase, &front)?).map_err(damaged)?;
-        Ok(ProfileKeys { keys })
+        Unlocking::new(passphrase).unlock(disk)
     }
 
     /// Changes the passphrase: one atomic write, and nothing is encrypted anew. After an error the old one still opens.
@@ -111,6 +100,41 @@ impl ProfileKeys {
 
     fn write(&self, disk: &mut dyn Disk) -> Result<(), Fault> {
         Ok(disk.replace(KEYS_FILE, &self.keys.encode()?)?)
+    }
+}
+
+/// Reads a keys file that another process may be writing, again and again: the passphrase's key is derived once, and anew only
+/// after the passphrase was changed.
+pub struct Unlocking<'a> {
+    passphrase: &'a Secret<Vec<u8>>,
+    derived: Option<(Front, Key)>,
+}
+
+impl<'a> Unlocking<'a> {
+    /// Begins with a passphrase; nothing is derived yet.
+    pub fn new(passphrase: &'a Secret<Vec<u8>>) -> Unlocking<'a> {
+        Unlocking { passphrase, derived: None }
+    }
+
+    /// Unlocks the keys as they stand in the file now. **Errors:** as [`ProfileKeys::unlock`].
+    pub fn unlock(&mut self, disk: &mut dyn Disk) -> Result<ProfileKeys, Fault> {
+        let bytes = disk.read(KEYS_FILE).map_err(|error| match error {
+            DiskError::Missing => Fault::from(Code::ProfileMissing),
+            other => Fault::from(other),
+        })?;
+        let damaged = |error| match error {
+            FormatError::Seal => Fault::from(Code::WrongPassphrase),
+            FormatError::Newer => Fault::from(Code::ProfileNewer),
+            _ => Fault::from(Code::KeysDamaged),
+        };
+        let front = Front::parse(&bytes).map_err(damaged)?;
+        let key = match self.derived.take() {
+            Some((of, key)) if of == front => key,
+            Some(_) | None => derive(self.passphrase, &front)?,
+        };
+        let keys = Keys::unlock(&bytes, &key).map_err(damaged)?;
+        self.derived = Some((front, key));
+        Ok(ProfileKeys { keys })
     }
 }
 

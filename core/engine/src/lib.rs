@@ -23,7 +23,7 @@ mod tests;
 pub use disk::{OsDisk, disk_error, private_folders};
 pub use engine::{Engine, Input, Opened, Turn, look};
 pub use journal::{Damage, Walked, is_segment, walk};
-pub use keys::{KEYS_FILE, ProfileKeys};
+pub use keys::{KEYS_FILE, ProfileKeys, Unlocking};
 pub use snapshots::{Newest, is_snapshot, newest, oldest};
 
 use std::fmt;

@@ -52,8 +52,8 @@ pub const SEGMENTS_KEPT_MAX: usize = 4_096;
 pub const CARRIED_LEN_MAX: usize = 64 * 1024 * 1024;
 /// Segments and snapshots that one profile keeps keys for.
 pub const PROFILE_KEYS_MAX: usize = 16_384;
-/// Looks at a profile that another process writes, before what is found counts as damage.
-pub const PROFILE_LOOKS_MAX: usize = 5;
+/// How long a profile that another process writes is looked at, until one look finds it whole.
+pub const PROFILE_LOOK_FOR: Duration = Duration::seconds(2);
 /// Records between two snapshots.
 pub const SNAPSHOT_EVERY: u64 = 4096;
 /// The wait before a snapshot that failed is tried again. Nothing is lost meanwhile: the journal holds all.

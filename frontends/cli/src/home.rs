@@ -7,7 +7,8 @@ use etcetera::BaseStrategy as _;
 use std::env::VarError;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use thicket_client::{Client, Profile, Reader, SystemEntropy, View, share};
+use thicket_client::{Client, Look, Profile, Reader, SystemEntropy, View, share};
+use thicket_engine::Fault;
 use thicket_transport::DirectClient;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
@@ -158,7 +159,16 @@ impl At {
     /// Looks at the profile without starting it: also while another process has it open.
     pub fn look(&self, global: &Global) -> Result<(View, Reader), Trouble> {
         let _opening = Progress::start(global, "opening the profile");
-        Ok(Profile::look_at(&self.folder, &self.passphrase)?)
+        self.look_into(|look| Ok((look.view()?, look.reader()?)))
+    }
+
+    /// Looks at what is wanted of the profile, until one look finds it whole.
+    pub fn look_into<T>(&self, look: impl FnMut(&mut Look<'_>) -> Result<T, Fault>) -> Result<T, Trouble> {
+        Profile::look_into(&self.folder, &self.passphrase, look).map_err(|fault| match fault.code {
+            // It may well be looked at while it is open.
+            Code::ProfileInUse => Trouble::Numbered(fault.code, Some("and writes it without a pause: try again".to_owned())),
+            _ => fault.into(),
+        })
     }
 
     /// Unlocks the profile, or gives `None` while another process has it open.

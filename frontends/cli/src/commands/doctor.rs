@@ -141,12 +141,8 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let mut checks = files(&at.folder);
     checks.extend(disk(&at.folder));
-    if keys(&at, &mut checks)? {
-        // Held from here on, if it is free: nobody else writes what is checked.
-        let profile = at.unlock(global);
-        if journal(global, &at, matches!(profile, Err(Trouble::Numbered(Code::ProfileInUse, _))), &mut checks) {
-            inside(global, &at, profile, &mut checks)?;
-        }
+    if keys(&at, &mut checks)? && journal(global, &at, &mut checks)? {
+        inside(global, &at, at.unlock(global), &mut checks)?;
     }
     show(global, &checks)?;
     match worst(&checks) {
@@ -264,9 +260,9 @@ fn keys(at: &home::At, checks: &mut Vec<Check>) -> Result<bool, Trouble> {
 }
 
 /// Folds the journal again. Returns whether there is sense in going on.
-fn journal(global: &Global, at: &home::At, in_use: bool, checks: &mut Vec<Check>) -> bool {
+fn journal(global: &Global, at: &home::At, checks: &mut Vec<Check>) -> Result<bool, Trouble> {
     let _checking = Progress::start(global, "checking the journal");
-    let (check, good) = match verified(at, in_use) {
+    let (check, good) = match verified(at) {
         Ok(verified) if verified.holds() => {
             let from = if verified.snapshot.is_some() { " and one from its snapshot" } else { "" };
             (Check::ok("journal", format!("{} records; two folds{from} are equal", verified.records)), true)
@@ -275,13 +271,11 @@ fn journal(global: &Global, at: &home::At, in_use: bool, checks: &mut Vec<Check>
             let what = "two folds come to different states".to_owned();
             (Check { name: "journal", what, found: Found::Problem(Code::Inconsistent) }, false)
         }
-        Err(fault) if fault.code == Code::ProfileInUse => {
-            (Check::warning("journal", "not checked: another process writes it", CLOSE), true)
-        }
-        Err(fault) => (Check::of("journal", fault.code, fault.damage.map(|damage| damage.to_string())), false),
+        Err(Trouble::Numbered(Code::ProfileInUse, _)) => (Check::warning("journal", "not checked: another process writes it", CLOSE), true),
+        Err(trouble) => (Check::fault("journal", trouble)?, false),
     };
     checks.push(check);
-    good
+    Ok(good)
 }
 
 /// Vault and relay, through the profile itself.

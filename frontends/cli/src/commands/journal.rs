@@ -5,13 +5,12 @@ use crate::output::{Trouble, put_json, time};
 use crate::progress::Progress;
 use crate::{Global, home};
 use serde_json::{Map, Value, json};
-use thicket_engine::{Fault, OsDisk, ProfileKeys, Walked, walk};
+use thicket_engine::{Fault, Walked, walk};
 use thicket_replay::{Verified, verify};
 use thicket_types::error::Code;
 use thicket_types::event::{Arrived, Event, Opened, Outcome};
 use thicket_types::ids::Seq;
 use thicket_types::intent::Intent;
-use thicket_types::limits::PROFILE_LOOKS_MAX;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -69,7 +68,8 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     }
 }
 
-/// Shows each record of the journal that is wanted, until that fails.
+/// Shows each record of the journal that is wanted, until that fails. None is shown twice, however often the journal is looked
+/// at.
 fn each(
     global: &Global,
     at: &home::At,
@@ -78,46 +78,51 @@ fn each(
 ) -> Result<(), Trouble> {
     // Gone as soon as something else is shown.
     let mut reading = Some(Progress::start(global, "reading the journal"));
-    let mut disk = OsDisk::new(&at.folder);
-    let keys = ProfileKeys::unlock(&mut disk, &at.passphrase)?;
+    let mut seen = Seq::ZERO;
     let mut shown = Ok(());
-    walk(&mut disk, &keys, &mut |walked| {
-        if shown.is_ok() && wanted(walked.place.seq) {
-            reading = None;
-            shown = show(&walked);
-        }
+    at.look_into(|look| {
+        let (disk, keys) = look.files();
+        walk(disk, keys, &mut |walked| {
+            if walked.place.seq <= seen {
+                return;
+            }
+            seen = walked.place.seq;
+            if shown.is_ok() && wanted(seen) {
+                reading = None;
+                shown = show(&walked);
+            }
+        })
     })?;
     shown
 }
 
 fn check(global: &Global, at: &home::At) -> Result<(), Trouble> {
-    // Held while it is checked, if it is free. What else may be wrong with the profile does not matter to its journal.
-    let held = at.unlock(global);
     let checking = Progress::start(global, "checking the journal");
-    let verified = verified(at, matches!(held, Err(Trouble::Numbered(Code::ProfileInUse, _))))?;
+    let verified = verified(at)?;
     drop(checking);
     show(global, &verified)?;
     if verified.holds() { Ok(()) } else { Err(Code::Inconsistent.into()) }
 }
 
-/// Verifies a profile's journal. What another process writes between two looks is no damage: then it is looked at again.
+/// Verifies a profile's journal. What else may be wrong with the profile does not matter to it.
 ///
-/// **Errors:** `ProfileInUse`, if it is written without a pause.
-pub fn verified(at: &home::At, in_use: bool) -> Result<Verified, Fault> {
-    let look = || {
-        let mut disk = OsDisk::new(&at.folder);
-        let keys = ProfileKeys::unlock(&mut disk, &at.passphrase)?;
-        verify(&mut disk, &keys)
-    };
-    if !in_use {
-        return look();
-    }
-    for _ in 0..PROFILE_LOOKS_MAX {
-        if let Some(verified) = look().ok().filter(Verified::holds) {
+/// **Errors:** `ProfileInUse`, if another process writes it without a pause.
+pub fn verified(at: &home::At) -> Result<Verified, Trouble> {
+    // Folds that differ may be what another process wrote in between: looked at again, and if they still do, they are shown.
+    let mut differs = None;
+    let looked = at.look_into(|look| {
+        let (disk, keys) = look.files();
+        let verified = verify(disk, keys)?;
+        if verified.holds() {
             return Ok(verified);
         }
+        differs = Some(verified);
+        Err(Fault::from(Code::Inconsistent))
+    });
+    match (looked, differs) {
+        (Err(Trouble::Numbered(Code::Inconsistent, None)), Some(differs)) => Ok(differs),
+        (looked, _) => looked,
     }
-    Err(Fault::from(Code::ProfileInUse))
 }
 
 fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {

@@ -1,0 +1,101 @@
+//! Looks at a profile from outside: nothing is started and no relay asked. Another process may have it open meanwhile.
+//!
+//! ```text
+//!   look ─▶ whole? ─yes─▶ done
+//!     ▲        └─no─▶ is the lock free? ─yes─▶ hold it and look: what is found now counts
+//!     └── a pause ──────────┘no, for 2 s ─▶ ProfileInUse
+//! ```
+//!
+//! What another process does between two reads of ours (a new segment with a new key, an old snapshot removed, the vault of a
+//! new profile named) looks like damage once, and is gone at the next look. So nothing counts as damage that was not found under
+//! the lock.
+
+use crate::Profile;
+use crate::folder::{self, VAULT_FILE};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use thicket_engine::{Fault, OsDisk, ProfileKeys, Unlocking};
+use thicket_reducer::{ClientRules, View, view};
+use thicket_types::error::Code;
+use thicket_types::limits::PROFILE_LOOK_FOR;
+use thicket_types::secret::Secret;
+use thicket_vault::Reader;
+
+/// The pause between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// What one look has: the keys as they stand now, and the files that they open.
+pub struct Look<'a> {
+    folder: &'a Path,
+    disk: OsDisk,
+    keys: ProfileKeys,
+}
+
+impl Look<'_> {
+    /// The profile's files with their keys, for who reads the journal itself.
+    pub fn files(&mut self) -> (&mut OsDisk, &ProfileKeys) {
+        (&mut self.disk, &self.keys)
+    }
+
+    /// The durable state.
+    pub fn view(&mut self) -> Result<View, Fault> {
+        Ok(view(&thicket_engine::look::<ClientRules>(&mut self.disk, &self.keys)?))
+    }
+
+    /// The messages and the identity.
+    pub fn reader(&self) -> Result<Reader, Fault> {
+        Ok(Reader::open(&self.folder.join(VAULT_FILE), &self.keys.vault_key()?)?)
+    }
+}
+
+impl Profile {
+    /// Looks at the profile of a folder as [`Profile::look`], also while another process has it open.
+    ///
+    /// **Errors:** as [`Profile::look_into`].
+    pub fn look_at(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Reader), Fault> {
+        Profile::look_into(folder, passphrase, |look| Ok((look.view()?, look.reader()?)))
+    }
+
+    /// Looks into the profile of a folder, also while another process has it open: again and again, until one look is good.
+    ///
+    /// **Errors:** the look's own; `ProfileMissing`, `WrongPassphrase`, `KeysDamaged`, `ProfileNewer`; `ProfileInUse` if another
+    /// process writes without a pause.
+    pub fn look_into<T>(
+        folder: &Path,
+        passphrase: &Secret<Vec<u8>>,
+        mut look: impl FnMut(&mut Look<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let mut unlocking = Unlocking::new(passphrase);
+        let mut once = || {
+            let mut disk = OsDisk::new(folder);
+            let keys = unlocking.unlock(&mut disk)?;
+            look(&mut Look { folder, disk, keys })
+        };
+        let begun = Instant::now();
+        loop {
+            match once() {
+                Err(fault) if may_be_anothers(fault.code) => {}
+                looked => return looked,
+            }
+            // Only now: whoever wants to open the profile is not kept out by a look.
+            match folder::lock(folder) {
+                Ok(_lock) => {
+                    folder::finish(folder)?;
+                    return once();
+                }
+                Err(fault) if fault.code == Code::ProfileInUse && begun.elapsed() < PROFILE_LOOK_FOR.as_core() => {
+                    std::thread::sleep(LOOK_EVERY);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+}
+
+/// Whether a fault may be what another process is at.
+fn may_be_anothers(code: Code) -> bool {
+    matches!(
+        code,
+        Code::JournalDamaged | Code::VaultDamaged | Code::RolledBack | Code::DiskFailed | Code::Inconsistent
+    )
+}

@@ -1,0 +1,106 @@
+//! Looks at a profile while another process opens, writes and closes it.
+
+use super::*;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+use thicket_types::limits::PROFILE_LOOK_FOR;
+
+/// A transport that leads nowhere.
+struct Nowhere;
+
+impl Transport for Nowhere {
+    fn send(&mut self, _: &str, _: Lane, _: &[u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn poll(&mut self) -> Option<(Lane, Vec<u8>)> {
+        None
+    }
+
+    fn renew(&mut self, _: Lane) {}
+
+    fn broke(&mut self, _: Lane) -> bool {
+        false
+    }
+}
+
+fn made(folder: &Path) {
+    let clock = ManualClock(Arc::new(AtomicU64::new(START_MS)));
+    let entropy = share(Box::new(SeededEntropy::new(1)));
+    drop(Profile::create(folder, Origin::New(name("alice")), &passphrase(), CHEAP, entropy, &clock).expect("a new profile"));
+}
+
+/// Opens a profile, writes a block into its journal, and closes it; not while somebody else has it.
+fn write_once(folder: &Path, round: u64) {
+    let entropy = share(Box::new(SeededEntropy::new(round)));
+    let profile = match Profile::unlock(folder, &passphrase(), entropy) {
+        Ok(profile) => profile,
+        Err(fault) => return assert_eq!(fault.code, Code::ProfileInUse),
+    };
+    let clock = ManualClock(Arc::new(AtomicU64::new(START_MS + round)));
+    let mut pump = profile.open(Box::new(Nowhere), Box::new(clock)).expect("an intact profile");
+    pump.submit(IntentId(u128::from(round).to_be_bytes()), Intent::SetReadMarks { on: round.is_multiple_of(2) });
+    pump.pump().expect("room");
+    pump.close().and_then(|mut vault| Ok(vault.checkpoint()?)).expect("room");
+}
+
+#[test]
+fn a_profile_that_another_process_opens_and_closes_all_the_time_is_never_damaged() {
+    let place = TempDir::new().expect("a folder");
+    let folder = place.path().join("alice");
+    made(&folder);
+    let (over, opened) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                write_once(&folder, opened.fetch_add(1, Ordering::Relaxed));
+            }
+        });
+        let mut looked = Vec::new();
+        while opened.load(Ordering::Relaxed) < 40 {
+            looked.push(Profile::look_at(&folder, &passphrase()).map(|_| ()));
+            looked.push(Profile::look_into(&folder, &passphrase(), |look| {
+                let (disk, keys) = look.files();
+                thicket_engine::walk(disk, keys, &mut |_| {}).map(|_| ())
+            }));
+        }
+        over.store(true, Ordering::Relaxed);
+        let looked_at = looked.len();
+        // A writer that never rests may keep a look from its end; but nothing is damaged.
+        let codes: Vec<Code> = looked.into_iter().filter_map(|looked| looked.err().map(|fault| fault.code)).collect();
+        assert!(codes.iter().all(|code| *code == Code::ProfileInUse), "{codes:?}");
+        assert!(looked_at > codes.len(), "and many looks found it whole");
+    });
+}
+
+#[test]
+fn what_another_process_may_be_at_is_looked_at_for_so_long_and_is_no_damage() {
+    let place = TempDir::new().expect("a folder");
+    let folder = place.path().join("alice");
+    made(&folder);
+    write_once(&folder, 1);
+    for (fault, looks_min) in [(Code::JournalDamaged, 2), (Code::VaultDamaged, 2), (Code::RolledBack, 2), (Code::WrongPassphrase, 1)] {
+        let look = |looks: &mut u32| {
+            let mut looked = 0;
+            let found = Profile::look_into(&folder, &passphrase(), |_| {
+                looked += 1;
+                Err::<(), _>(thicket_engine::Fault::from(fault))
+            });
+            *looks = looked;
+            found.err().map(|fault| fault.code)
+        };
+        let (mut looks, begun) = (0, Instant::now());
+        let held = crate::folder::lock(&folder).expect("nobody has it");
+        let beside = look(&mut looks);
+        drop(held);
+        assert!(looks >= looks_min, "{looks} looks at {fault:?}");
+        if looks_min == 1 {
+            assert_eq!((beside, looks), (Some(fault), 1), "no other process does that");
+        } else {
+            assert_eq!(beside, Some(Code::ProfileInUse));
+            assert!(begun.elapsed() >= PROFILE_LOOK_FOR.as_core());
+            // Alone, what is found under the lock counts.
+            assert_eq!((look(&mut looks), looks), (Some(fault), 2));
+        }
+    }
+}

@@ -422,7 +422,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
             }
         }
     }
-    let closed = pump.close().and_then(|mut vault| Ok(vault.checkpoint()?));
+    let closed = pump.close().and_then(|mut closed| Ok(closed.vault.checkpoint()?));
     let mut guard = lock(&shared.0);
     guard.closed = true;
     shared.1.notify_all();

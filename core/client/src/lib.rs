@@ -25,7 +25,7 @@ mod tests;
 pub use client::{Client, TransportFactory};
 pub use look::Look;
 pub use profile::{Options, Profile};
-pub use pump::{Observer, Point, Pump, Pumped, named_bodies};
+pub use pump::{Closed, Observer, Point, Pump, Pumped, named_bodies};
 pub use system::{SeededEntropy, SharedEntropyHandle, SystemClock, SystemEntropy, share};
 pub use thicket_reducer::{ContactView, View};
 pub use thicket_vault::{Direction, MessageRow, Origin, Reader};

@@ -87,6 +87,13 @@ pub struct Pump<V> {
     /// Since when the anonymous lane is the one it is.
     lane_since: Stamp,
     /// Held open for as long as the profile is: other processes stay out.
+    lock: Option<File>,
+}
+
+/// What a profile leaves that was closed. Other processes stay out until it is dropped: the vault's last writes are still to come.
+pub struct Closed<V> {
+    /// The vault, which goes before the lock does.
+    pub vault: V,
     _lock: Option<File>,
 }
 
@@ -153,7 +160,7 @@ impl<V: Vault> Pump<V> {
             forged: false,
             snapshot_again: None,
             lane_since,
-            _lock: lock,
+            lock,
         };
         let mut none = Pumped::default();
         for (id, effect) in opened.outstanding {
@@ -449,9 +456,9 @@ impl<V: Vault> Pump<V> {
     }
 
     /// Writes a last snapshot, so that the next open is quick. The profile is as safe without it.
-    pub fn close(mut self) -> Result<V, Fault> {
+    pub fn close(mut self) -> Result<Closed<V>, Fault> {
         self.snapshot()?;
-        Ok(self.vault)
+        Ok(Closed { vault: self.vault, _lock: self.lock })
     }
 
     /// Writes a snapshot now, and lets the vault forget what the one before it covers.

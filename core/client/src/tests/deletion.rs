@@ -98,7 +98,7 @@ fn deleted_means_in_no_file_even_with_all_the_keys() {
                     world.open(who);
                     world.run(1_000);
                     let pump = world.people.get_mut(who).and_then(|person| person.pump.take()).expect("an open profile");
-                    pump.close().expect("room").checkpoint().expect("room");
+                    pump.close().expect("room").vault.checkpoint().expect("room");
                 }
             }
         }

@@ -41,7 +41,7 @@ fn write_once(folder: &Path, round: u64) {
     let mut pump = profile.open(Box::new(Nowhere), Box::new(clock)).expect("an intact profile");
     pump.submit(IntentId(u128::from(round).to_be_bytes()), Intent::SetReadMarks { on: round.is_multiple_of(2) });
     pump.pump().expect("room");
-    pump.close().and_then(|mut vault| Ok(vault.checkpoint()?)).expect("room");
+    pump.close().and_then(|mut closed| Ok(closed.vault.checkpoint()?)).expect("room");
 }
 
 #[test]
@@ -103,4 +103,19 @@ fn what_another_process_may_be_at_is_looked_at_for_so_long_and_is_no_damage() {
             assert_eq!((look(&mut looks), looks), (Some(fault), 2));
         }
     }
+}
+
+#[test]
+fn a_profile_is_locked_until_its_vault_is_written_for_the_last_time() {
+    let place = TempDir::new().expect("a folder");
+    let folder = place.path().join("alice");
+    made(&folder);
+    let unlocked = || Profile::unlock(&folder, &passphrase(), share(Box::new(SeededEntropy::new(2))));
+    let clock = ManualClock(Arc::new(AtomicU64::new(START_MS)));
+    let pump = unlocked().and_then(|profile| profile.open(Box::new(Nowhere), Box::new(clock))).expect("an intact profile");
+    let mut closed = pump.close().expect("room");
+    assert_eq!(unlocked().err().map(|fault| fault.code), Some(Code::ProfileInUse));
+    closed.vault.checkpoint().expect("room");
+    drop(closed);
+    assert!(unlocked().is_ok());
 }

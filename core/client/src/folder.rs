@@ -34,10 +34,7 @@ type IsOurs = fn(&str) -> bool;
 
 /// What a failure of the file system means to a person.
 fn failed(error: io::Error) -> Fault {
-    match error.kind() {
-        ErrorKind::PermissionDenied => Fault::from(Code::FileFailed),
-        _ => Fault::from(disk_error(&error)),
-    }
+    Fault::from(disk_error(&error))
 }
 
 /// Refuses a folder in which no profile can be made. One that is not there, is empty, or holds what a create left that was cut
@@ -150,6 +147,27 @@ pub(crate) fn lock(folder: &Path) -> Result<File, Fault> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Fault::from(Code::ProfileInUse)),
         Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// How a profile's folder is held for a look.
+pub(crate) enum Held {
+    /// Locked: nobody else writes it.
+    Locked(File),
+    /// Nothing can be written there, not even a lock; nor does anybody hold the one that is there.
+    ReadOnly,
+}
+
+/// Holds a profile's folder for a look. **Errors:** as [`lock`]; not `FileFailed`, which makes no look impossible.
+pub(crate) fn hold(folder: &Path) -> Result<Held, Fault> {
+    match lock(folder) {
+        Ok(lock) => Ok(Held::Locked(lock)),
+        Err(fault) if fault.code == Code::FileFailed => {
+            // Whoever can write there, from elsewhere, holds this one.
+            let in_use = File::open(folder.join(LOCK_FILE)).is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
+            if in_use { Err(Fault::from(Code::ProfileInUse)) } else { Ok(Held::ReadOnly) }
+        }
+        Err(fault) => Err(fault),
     }
 }
 

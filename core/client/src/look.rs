@@ -3,7 +3,7 @@
 //! ```text
 //!   look ─▶ whole? ─yes─▶ done
 //!     ▲        └─no─▶ is the lock free? ─yes─▶ hold it and look: what is found now counts
-//!     └── a pause ──────────┘no, for 2 s ─▶ ProfileInUse
+//!     └── a pause ───────────┘no, for 2 s ─▶ ProfileInUse
 //! ```
 //!
 //! What another process does between two reads of ours (a new segment with a new key, an old snapshot removed, the vault of a
@@ -11,7 +11,7 @@
 //! the lock.
 
 use crate::Profile;
-use crate::folder::{self, VAULT_FILE};
+use crate::folder::{self, Held, VAULT_FILE};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use thicket_engine::{Fault, OsDisk, ProfileKeys, Unlocking};
@@ -29,6 +29,8 @@ pub struct Look<'a> {
     folder: &'a Path,
     disk: OsDisk,
     keys: ProfileKeys,
+    /// Set where nothing can be written: SQLite then makes no log to read by.
+    read_only: bool,
 }
 
 impl Look<'_> {
@@ -44,7 +46,8 @@ impl Look<'_> {
 
     /// The messages and the identity.
     pub fn reader(&self) -> Result<Reader, Fault> {
-        Ok(Reader::open(&self.folder.join(VAULT_FILE), &self.keys.vault_key()?)?)
+        let (vault, key) = (self.folder.join(VAULT_FILE), self.keys.vault_key()?);
+        Ok(if self.read_only { Reader::open_read_only(&vault, &key)? } else { Reader::open(&vault, &key)? })
     }
 }
 
@@ -56,7 +59,8 @@ impl Profile {
         Profile::look_into(folder, passphrase, |look| Ok((look.view()?, look.reader()?)))
     }
 
-    /// Looks into the profile of a folder, also while another process has it open: again and again, until one look is good.
+    /// Looks into the profile of a folder, also while another process has it open: again and again, until one look is good. A
+    /// folder that nothing can be written into will do.
     ///
     /// **Errors:** the look's own; `ProfileMissing`, `WrongPassphrase`, `KeysDamaged`, `ProfileNewer`; `ProfileInUse` if another
     /// process writes without a pause.
@@ -66,23 +70,24 @@ impl Profile {
         mut look: impl FnMut(&mut Look<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let mut unlocking = Unlocking::new(passphrase);
-        let mut once = || {
+        let mut once = |read_only| {
             let mut disk = OsDisk::new(folder);
             let keys = unlocking.unlock(&mut disk)?;
-            look(&mut Look { folder, disk, keys })
+            look(&mut Look { folder, disk, keys, read_only })
         };
         let begun = Instant::now();
         loop {
-            match once() {
+            match once(false) {
                 Err(fault) if may_be_anothers(fault.code) => {}
                 looked => return looked,
             }
             // Only now: whoever wants to open the profile is not kept out by a look.
-            match folder::lock(folder) {
-                Ok(_lock) => {
+            match folder::hold(folder) {
+                Ok(Held::Locked(_lock)) => {
                     folder::finish(folder)?;
-                    return once();
+                    return once(false);
                 }
+                Ok(Held::ReadOnly) => return once(true),
                 Err(fault) if fault.code == Code::ProfileInUse && begun.elapsed() < PROFILE_LOOK_FOR.as_core() => {
                     std::thread::sleep(LOOK_EVERY);
                 }
@@ -92,10 +97,7 @@ impl Profile {
     }
 }
 
-/// Whether a fault may be what another process is at.
+/// Whether a fault may be what another process is at, or what a folder that nobody can write gives.
 fn may_be_anothers(code: Code) -> bool {
-    matches!(
-        code,
-        Code::JournalDamaged | Code::VaultDamaged | Code::RolledBack | Code::DiskFailed | Code::Inconsistent
-    )
+    matches!(code, Code::JournalDamaged | Code::VaultDamaged | Code::RolledBack | Code::DiskFailed | Code::FileFailed | Code::Inconsistent)
 }

@@ -106,11 +106,6 @@ impl Profile {
         folder::empty(&folder, lock)
     }
 
-    /// The identity as an armored OpenPGP secret key, locked by a passphrase.
-    pub fn export(&self, passphrase: &Secret<Vec<u8>>) -> Result<String, Fault> {
-        Ok(self.vault.export(passphrase)?)
-    }
-
     /// A second connection to the vault, for views.
     pub fn reader(&self) -> Result<Reader, Fault> {
         Ok(Reader::open(&self.folder.join(VAULT_FILE), &self.keys.vault_key()?)?)

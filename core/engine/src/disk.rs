@@ -63,6 +63,7 @@ pub fn disk_error(error: &std::io::Error) -> DiskError {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => DiskError::Full,
         ErrorKind::NotFound => DiskError::Missing,
         ErrorKind::AlreadyExists => DiskError::Exists,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => DiskError::Denied,
         _ => DiskError::Failed,
     }
 }

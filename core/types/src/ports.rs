@@ -30,8 +30,10 @@ pub trait Clock {
 pub enum DiskError {
     /// There is no room.
     Full,
-    /// It failed: an I/O error, or no permission.
+    /// It failed: an I/O error.
     Failed,
+    /// It may not be done here: no permission, a file system that is read-only, or no folder where one is named.
+    Denied,
     /// There is no such file.
     Missing,
     /// There is such a file already.
@@ -42,6 +44,7 @@ impl From<DiskError> for Code {
     fn from(error: DiskError) -> Code {
         match error {
             DiskError::Full => Code::DiskFull,
+            DiskError::Denied => Code::FileFailed,
             DiskError::Failed | DiskError::Missing | DiskError::Exists => Code::DiskFailed,
         }
     }

@@ -49,7 +49,6 @@ use thicket_types::event::{Arrival, Lane, Outcome};
 use thicket_types::ids::{BodyRef, Digest, EffectId, RelayKey, Seq};
 use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
-use thicket_types::secret::Secret;
 use thicket_types::vault_op::VaultOp;
 
 /// The vault over SQLCipher.
@@ -132,12 +131,6 @@ impl SqlVault {
     /// The account's name and certificate.
     pub fn own(&self) -> (&str, &thicket_openpgp::Certificate) {
         (self.account.certificate.name(), &self.account.certificate)
-    }
-
-    /// The identity as an armored OpenPGP secret key, locked by a passphrase; GnuPG reads it.
-    pub fn export(&self, passphrase: &Secret<Vec<u8>>) -> Result<String, Code> {
-        let mut entropy = self.entropy.lock().map_err(|_| Code::Inconsistent)?;
-        self.account.identity.export_armored(passphrase.expose(), entropy.as_mut()).map_err(|_| Code::Inconsistent)
     }
 
     /// Moves what the write-ahead log holds into the database and empties it: called on close and after sweeps.

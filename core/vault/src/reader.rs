@@ -1,5 +1,6 @@
 //! Views: a second, read-only connection, so that a reader never waits for the writer.
 
+use crate::account;
 use crate::rows::{state_number, state_of};
 use crate::schema::{self, Mode, fault};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
@@ -10,6 +11,8 @@ use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
 use thicket_types::ids::{BodyRef, Fingerprint, MessageId};
 use thicket_types::limits::SEARCH_FOUND_MAX;
+use thicket_types::ports::Entropy;
+use thicket_types::secret::Secret;
 use thicket_types::time::{ClaimedTime, Stamp};
 
 /// Which way a message went.
@@ -56,6 +59,22 @@ impl Reader {
     /// Opens the database for reading.
     pub fn open(path: &Path, key: &Key) -> Result<Reader, Code> {
         Ok(Reader { conn: schema::open(path, key, Mode::Read)? })
+    }
+
+    /// The same where nothing can be written, such as a copy on a read-only file system.
+    pub fn open_read_only(path: &Path, key: &Key) -> Result<Reader, Code> {
+        Ok(Reader { conn: schema::open(path, key, Mode::ReadOnly)? })
+    }
+
+    /// The account's name and fingerprint.
+    pub fn own(&self) -> Result<(String, Fingerprint), Code> {
+        let account = account::load(&self.conn)?;
+        Ok((account.certificate.name().to_owned(), account.certificate.fingerprint()))
+    }
+
+    /// The identity as an armored OpenPGP secret key, locked by a passphrase; GnuPG reads it.
+    pub fn export(&self, passphrase: &Secret<Vec<u8>>, entropy: &mut dyn Entropy) -> Result<String, Code> {
+        account::load(&self.conn)?.identity.export_armored(passphrase.expose(), entropy).map_err(|_| Code::Inconsistent)
     }
 
     /// The safety number of a contact: 60 digits in groups of five, equal on both sides if both hold the same two certificates.

@@ -113,6 +113,9 @@ pub(crate) enum Mode {
     Write,
     /// Opened for reading alone: for views, beside the writer.
     Read,
+    /// The same where nothing can be written, not even the index that readers of a log share. A log that holds something needs
+    /// one: then as `Read`.
+    ReadOnly,
 }
 
 /// Makes an empty file that nobody but its owner reads, whatever the umask: SQLite, which goes by it, takes the file as a new
@@ -139,17 +142,21 @@ pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Cod
     match mode {
         Mode::Create => make_private(path)?,
         // Who has its key had it once.
-        Mode::Write | Mode::Read if matches!(path.try_exists(), Ok(false)) => return Err(Code::VaultDamaged),
-        Mode::Write | Mode::Read => {}
+        Mode::Write | Mode::Read | Mode::ReadOnly if matches!(path.try_exists(), Ok(false)) => return Err(Code::VaultDamaged),
+        Mode::Write | Mode::Read | Mode::ReadOnly => {}
     }
+    let logged = std::fs::metadata(path.with_extension("db-wal")).is_ok_and(|log| log.len() > 0);
     let flags = match mode {
         Mode::Create | Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Mode::Read | Mode::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
     } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(fault)?;
+    let conn = match immutable(path).filter(|_| mode == Mode::ReadOnly && !logged) {
+        Some(uri) => Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI),
+        None => Connection::open_with_flags(path, flags),
+    }
+    .map_err(fault)?;
     // A log that is there goes into the database when the last connection closes, also that of an open that was refused. Without
     // one, closing removes the empty log that the first read made.
-    let logged = std::fs::metadata(path.with_extension("db-wal")).is_ok_and(|log| log.len() > 0);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, logged).map_err(fault)?;
     let mut pragma = String::from("PRAGMA key = \"x'");
     for byte in key.expose() {
@@ -164,7 +171,7 @@ pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Cod
     conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(fault)?;
     let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
     match (mode, version) {
-        (Mode::Create, 0) | (Mode::Write | Mode::Read, VERSION) => {}
+        (Mode::Create, 0) | (Mode::Write | Mode::Read | Mode::ReadOnly, VERSION) => {}
         (Mode::Create, _) => return Err(Code::ProfileExists),
         (_, newer) if newer > VERSION => return Err(Code::ProfileNewer),
         (_, _) => return Err(Code::VaultDamaged),
@@ -173,7 +180,7 @@ pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Cod
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(fault)?;
     conn.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;")
         .map_err(fault)?;
-    if mode != Mode::Read {
+    if matches!(mode, Mode::Create | Mode::Write) {
         conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(fault)?;
     }
     conn.set_prepared_statement_cache_capacity(128);
@@ -184,11 +191,19 @@ pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Cod
     Ok(conn)
 }
 
+/// The name by which SQLite reads a file that nobody writes (sqlite.org/uri.html); none if it is no UTF-8.
+fn immutable(path: &Path) -> Option<String> {
+    let path = std::path::absolute(path).ok()?;
+    let path = path.to_str()?.trim_start_matches('/').replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    Some(format!("file:///{path}?immutable=1"))
+}
+
 /// What a failure of SQLite means to a person.
 pub(crate) fn fault(error: rusqlite::Error) -> Code {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Code::DiskFull,
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Code::FileFailed,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Code::VaultDamaged,
         Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::ApiMisuse) => Code::Inconsistent,
         Some(_) => Code::DiskFailed,

@@ -8,7 +8,7 @@ use std::env::VarError;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use thicket_client::{Client, Look, Profile, Reader, SystemEntropy, View, share};
-use thicket_engine::Fault;
+use thicket_engine::{Fault, KEYS_FILE};
 use thicket_transport::DirectClient;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
@@ -138,8 +138,10 @@ pub struct At {
 /// Finds the profile and asks for its passphrase.
 pub fn at(global: &Global) -> Result<At, Trouble> {
     let folder = folder(global)?;
-    if !folder.join("keys").is_file() {
-        return Err(Trouble::Numbered(Code::ProfileMissing, Some(folder.display().to_string())));
+    match std::fs::metadata(folder.join(KEYS_FILE)) {
+        Ok(keys) if keys.is_file() => {}
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(Trouble::stream(&folder.display().to_string(), &error)),
+        Ok(_) | Err(_) => return Err(Trouble::Numbered(Code::ProfileMissing, Some(folder.display().to_string()))),
     }
     Ok(At { folder, passphrase: passphrase(global, false)? })
 }
@@ -153,7 +155,10 @@ impl At {
     /// Unlocks the profile. **Errors:** `ProfileInUse`, and whatever else the profile says.
     pub fn unlock(&self, global: &Global) -> Result<Profile, Trouble> {
         let _unlocking = Progress::start(global, "unlocking the profile");
-        Ok(Profile::unlock(&self.folder, &self.passphrase, share(Box::new(SystemEntropy)))?)
+        Profile::unlock(&self.folder, &self.passphrase, share(Box::new(SystemEntropy))).map_err(|fault| match fault.code {
+            Code::FileFailed => Trouble::Numbered(fault.code, Some(self.folder.display().to_string())),
+            _ => fault.into(),
+        })
     }
 
     /// Looks at the profile without starting it: also while another process has it open.
@@ -171,11 +176,11 @@ impl At {
         })
     }
 
-    /// Unlocks the profile, or gives `None` while another process has it open.
+    /// Unlocks the profile, or gives `None` while another process has it open, or where it can only be looked at.
     pub fn unlock_if_free(&self, global: &Global) -> Result<Option<Profile>, Trouble> {
         match self.unlock(global) {
             Ok(profile) => Ok(Some(profile)),
-            Err(Trouble::Numbered(Code::ProfileInUse, _)) => Ok(None),
+            Err(Trouble::Numbered(Code::ProfileInUse | Code::FileFailed, _)) => Ok(None),
             Err(trouble) => Err(trouble),
         }
     }
@@ -184,6 +189,12 @@ impl At {
 /// Looks at the profile without starting it: also while another process has it open.
 pub fn look(global: &Global) -> Result<(View, Reader), Trouble> {
     at(global)?.look(global)
+}
+
+/// The messages and the identity, without the journal.
+pub fn reader(global: &Global, at: &At) -> Result<Reader, Trouble> {
+    let _unlocking = Progress::start(global, "unlocking the profile");
+    at.look_into(|look| look.reader())
 }
 
 /// Unlocks the profile and starts it.

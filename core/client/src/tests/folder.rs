@@ -130,7 +130,8 @@ fn a_profile_whose_making_was_cut_off_after_its_keys_is_finished_by_its_unlock()
 #[test]
 fn an_import_that_fails_leaves_nothing_behind() {
     let place = TempDir::new().expect("a folder");
-    let armored = made(&place.path().join("alice"), "alice").expect("room").export(&passphrase()).expect("a key");
+    let reader = made(&place.path().join("alice"), "alice").and_then(|alice| alice.reader().map_err(|fault| fault.code)).expect("room");
+    let armored = reader.export(&passphrase(), &mut SeededEntropy::new(7)).expect("a key");
     let wrong = || Origin::Imported { armored: armored.clone(), passphrase: Secret::new(b"wrong".to_vec()) };
     let garbage = || Origin::Imported { armored: "garbage".to_owned(), passphrase: passphrase() };
     let there = place.path().join("there");

@@ -5,7 +5,11 @@ use super::*;
 /// The device of someone is lost, and their identity brought to a new one.
 fn lose_and_import(world: &mut World, who: &'static str) {
     world.kill(who);
-    let armored = world.unlock(who).export(&passphrase()).expect("an intact profile");
+    let armored = world
+        .unlock(who)
+        .reader()
+        .and_then(|reader| Ok(reader.export(&passphrase(), &mut SeededEntropy::new(7))?))
+        .expect("an intact profile");
     world.seed += 1;
     let folder = world.folder.path().join(format!("{who}-new"));
     let entropy = share(Box::new(SeededEntropy::new(world.seed)));

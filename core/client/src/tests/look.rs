@@ -119,3 +119,26 @@ fn a_profile_is_locked_until_its_vault_is_written_for_the_last_time() {
     drop(closed);
     assert!(unlocked().is_ok());
 }
+
+#[test]
+fn a_profile_that_nothing_can_be_written_into_is_read_and_nothing_is_made_there() {
+    let place = TempDir::new().expect("a folder");
+    let folder = place.path().join("100% #alice?");
+    made(&folder);
+    write_once(&folder, 1);
+    let before = folder_bytes(&folder);
+    let mut disk = OsDisk::new(&folder);
+    let key = ProfileKeys::unlock(&mut disk, &passphrase()).and_then(|keys| keys.vault_key()).expect("intact keys");
+    let reader = crate::Reader::open_read_only(&folder.join("vault.db"), &key).expect("an intact vault");
+    assert_eq!(reader.own().expect("intact").0, "alice");
+    assert_eq!(reader.messages(None, 0, 10).expect("intact").len(), 0);
+    assert!(folder_bytes(&folder) == before, "not even a log");
+}
+
+#[test]
+fn a_place_that_is_no_folder_is_said_and_is_not_the_disks_fault() {
+    let place = TempDir::new().expect("a folder");
+    let file = place.path().join("file");
+    std::fs::write(&file, "").expect("room");
+    assert_eq!(Profile::vacant(&file.join("alice")).err().map(|fault| fault.code), Some(Code::FileFailed));
+}

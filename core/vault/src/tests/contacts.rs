@@ -149,7 +149,7 @@ fn a_search_gives_the_newest_to_its_bound_whatever_is_asked() {
 fn whom_an_imported_identity_never_offered_to_begin_may_have_groups_that_are_not_here() {
     let (lost, mut bob) = (Person::new("alice", 1), Person::new("bob", 2));
     let locked = thicket_types::secret::Secret::new(b"correct horse".to_vec());
-    let armored = lost.vault.export(&locked).expect("an identity");
+    let armored = lost.reader().export(&locked, seeded(7).lock().expect("no thread panics").as_mut()).expect("an identity");
     let folder = TempDir::new().expect("a folder");
     let new = NewAccount { origin: Origin::Imported { armored, passphrase: locked }, at: LATER };
     let vault = SqlVault::create(&folder.path().join(DB), &key(), seeded(3), &new).expect("a new vault");

@@ -68,18 +68,19 @@ pub enum Command {
 }
 
 pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
-    let profile = match command {
+    let (name, fingerprint) = match command {
         Command::Create { name } => {
             let name = home::name(name)?;
-            create(global, true, |_| Ok(Origin::New(name)))?
+            create(global, true, |_| Ok(Origin::New(name)))?.own()
         }
         Command::Import { file } => create(global, false, |passphrase| {
             let armored = home::text_of(file)?;
             Ok(Origin::Imported { armored, passphrase: Secret::new(passphrase.expose().clone()) })
-        })?,
+        })?
+        .own(),
         Command::Export => {
             let at = home::at(global)?;
-            let armored = at.unlock(global)?.export(&at.passphrase)?;
+            let armored = home::reader(global, &at)?.export(&at.passphrase, &mut SystemEntropy)?;
             return if global.json { put_json(&serde_json::json!({ "armored": armored })) } else { put!("{}", armored.trim_end()) };
         }
         Command::Passphrase { new_file } => {
@@ -109,9 +110,8 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             return Ok(());
         }
         Command::TakeOver { yes } => return take_over(global, *yes),
-        Command::Show => home::unlock(global)?,
+        Command::Show => home::reader(global, &home::at(global)?)?.own()?,
     };
-    let (name, fingerprint) = profile.own();
     if global.json {
         put_json(&serde_json::json!({ "name": name, "fingerprint": fingerprint.hex() }))?;
         return Ok(());

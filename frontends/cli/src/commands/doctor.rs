@@ -204,7 +204,7 @@ fn files(folder: &Path) -> Vec<Check> {
             format!("other users of this machine may look into it (mode {mode:03o})"),
             format!("chmod {wanted:o} {}", path.display()),
         ),
-        Err(_) => Check::problem(name, Code::DiskFailed),
+        Err(_) => Check::problem(name, Code::FileFailed),
     };
     vec![check("folder", folder, 0o700), check("keys file", &folder.join(KEYS_FILE), 0o600)]
 }
@@ -214,24 +214,26 @@ fn files(_: &Path) -> Vec<Check> {
     Vec::new()
 }
 
-/// Free bytes of the disk that the profile lies on.
+/// Free bytes of the disk that the profile lies on, and whether it can be written.
 #[cfg(unix)]
-fn free(folder: &Path) -> Option<u64> {
+fn free(folder: &Path) -> Option<(u64, bool)> {
     let disk = rustix::fs::statvfs(folder).ok()?;
-    disk.f_bavail.checked_mul(disk.f_frsize)
+    Some((disk.f_bavail.checked_mul(disk.f_frsize)?, !disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY)))
 }
 
 #[cfg(not(unix))]
-fn free(_: &Path) -> Option<u64> {
+fn free(_: &Path) -> Option<(u64, bool)> {
     None
 }
 
 fn disk(folder: &Path) -> Option<Check> {
-    let bytes = free(folder)?;
-    Some(match bytes {
-        0..FREE_MIN => Check { name: "disk", what: size(bytes), found: Found::Problem(Code::DiskFull) },
-        FREE_MIN..FREE_LOW => Check::warning("disk", size(bytes), "make room"),
-        _ => Check::ok("disk", size(bytes)),
+    Some(match free(folder)? {
+        (_, false) => {
+            Check::warning("disk", "read-only: what is here can be read, and nothing else", "to go on with it, copy it elsewhere")
+        }
+        (bytes @ 0..FREE_MIN, true) => Check { name: "disk", what: size(bytes), found: Found::Problem(Code::DiskFull) },
+        (bytes @ FREE_MIN..FREE_LOW, true) => Check::warning("disk", size(bytes), "make room"),
+        (bytes, true) => Check::ok("disk", size(bytes)),
     })
 }
 
@@ -282,11 +284,14 @@ fn journal(global: &Global, at: &home::At, checks: &mut Vec<Check>) -> Result<bo
 fn inside(global: &Global, at: &home::At, profile: Result<Profile, Trouble>, checks: &mut Vec<Check>) -> Result<(), Trouble> {
     let profile = match profile {
         Ok(profile) => profile,
-        Err(Trouble::Numbered(Code::ProfileInUse, _)) => {
+        Err(Trouble::Numbered(code @ (Code::ProfileInUse | Code::FileFailed), place)) => {
             match at.look(global) {
                 Ok((view, reader)) => {
                     checks.push(vault(global, |after| reader.messages(None, after, PAGE)));
-                    checks.push(Check::warning("relay", "not asked: another process has this profile open", CLOSE));
+                    checks.push(match code {
+                        Code::ProfileInUse => Check::warning("relay", "not asked: another process has this profile open", CLOSE),
+                        _ => Check::of("profile", code, place),
+                    });
                     checks.push(waiting(&view));
                     checks.extend(anonymity(&view));
                 }

@@ -639,6 +639,18 @@ fn a_listener_does_all_that_a_bot_needs_and_nothing_twice() {
     for wrong in [json!({}), json!({ "add": "bob", "accept": "bob" }), json!({ "sing": "bob" }), json!({ "intent": "12", "add": "bob" })] {
         assert_eq!(refusal(asked(&mut bot, &wrong)), 126, "{wrong}");
     }
+    // A field of another kind, or of another name, is not passed over: the relay's identity would not be looked at.
+    for wrong in [
+        json!({ "change_relay": { "relay": place.relay.address, "key": 5 } }),
+        json!({ "change_relay": { "relay": place.relay.address, "key": null } }),
+        json!({ "change_relay": { "relay": place.relay.address, "token": true } }),
+        json!({ "change_relay": { "relay": place.relay.address, "kay": "00" } }),
+        json!({ "send": { "to": "bob", "text": "Hello", "wait": true } }),
+        json!({ "settings": { "read_marks": true, "receipts": true } }),
+        json!({ "cancel": { "message": "00112233", "with": "bob", "really": true } }),
+    ] {
+        assert_eq!(refusal(asked(&mut bot, &wrong)), 126, "{wrong}");
+    }
 
     // Asked twice under one id, it is done once, and answered as the first time.
     let send = json!({ "send": { "to": "bob", "text": "Once." }, "intent": "00112233445566778899aabbccddeeff" });

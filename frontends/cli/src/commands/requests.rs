@@ -102,8 +102,12 @@ fn wanted<'a>(client: &Client, asked: &'a Map<String, Value>) -> Result<Wanted<'
     };
     let contact = || home::contact(client, text(request, of)?);
     let intent = match request.as_str() {
-        "send" => return Ok(Wanted::Send(home::contact(client, field(request, of, "to")?)?, field(request, of, "text")?)),
+        "send" => {
+            only(request, of, &["to", "text"])?;
+            return Ok(Wanted::Send(home::contact(client, field(request, of, "to")?)?, field(request, of, "text")?));
+        }
         "read" => {
+            only(request, of, &["from", "message"])?;
             let (from, id) = (field(request, of, "from")?, field(request, of, "message")?);
             let (found, contact) = message::named(client, id, Some(from))?;
             if found.rows.iter().all(|row| row.direction == Direction::Sent) {
@@ -132,14 +136,18 @@ fn wanted<'a>(client: &Client, asked: &'a Map<String, Value>) -> Result<Wanted<'
         "verify" => Intent::VerifyContact { contact: contact()?, verified: true },
         "trust" => Intent::AcceptIdentity { contact: contact()? },
         "update" => Intent::UpdateKeys { contact: contact()? },
-        "settings" => match of.get("read_marks").and_then(Value::as_bool) {
-            Some(on) => Intent::SetReadMarks { on },
-            None => return usage("settings needs \"read_marks\", true or false"),
-        },
+        "settings" => {
+            only(request, of, &["read_marks"])?;
+            match of.get("read_marks").and_then(Value::as_bool) {
+                Some(on) => Intent::SetReadMarks { on },
+                None => return usage("settings needs \"read_marks\", true or false"),
+            }
+        }
         "register" | "change_relay" => {
+            only(request, of, &["relay", "key", "token"])?;
             let relay = address(field(request, of, "relay")?)?;
-            let key = key(of.get("key").and_then(Value::as_str))?;
-            let token = of.get("token").and_then(Value::as_str).map(home::registration_token).transpose()?;
+            let given = |name| of.get(name).map(|_| field(request, of, name)).transpose();
+            let (key, token) = (key(given("key")?)?, given("token")?.map(home::registration_token).transpose()?);
             if request == "register" { Intent::Register { relay, key, token } } else { Intent::ChangeRelay { relay, key, token } }
         }
         other => return usage(format!("{other} is nothing that a line can ask for; that is {REQUESTS}")),
@@ -157,10 +165,19 @@ fn field<'a>(request: &str, of: &'a Value, name: &str) -> Result<&'a str, Troubl
     of.get(name).and_then(Value::as_str).ok_or_else(|| Trouble::Usage(format!("{request} needs \"{name}\", a text")))
 }
 
+/// Refuses a field that the request does not know: what it was to change would be left as it is.
+fn only(request: &str, of: &Value, known: &[&str]) -> Result<(), Trouble> {
+    let unknown = of.as_object().into_iter().flatten().find(|(name, _)| !known.contains(&name.as_str()));
+    unknown.map_or(Ok(()), |(name, _)| usage(format!("{request} knows no \"{name}\"")))
+}
+
 /// The message that a request names: by its id, or by that and with whom it is.
 fn named(client: &Client, request: &str, of: &Value) -> Result<(message::Found, Fingerprint), Trouble> {
     match of {
-        Value::Object(_) => message::named(client, field(request, of, "message")?, Some(field(request, of, "with")?)),
+        Value::Object(_) => {
+            only(request, of, &["message", "with"])?;
+            message::named(client, field(request, of, "message")?, Some(field(request, of, "with")?))
+        }
         _ => message::named(client, text(request, of)?, None),
     }
 }
@@ -168,6 +185,16 @@ fn named(client: &Client, request: &str, of: &Value) -> Result<(message::Found, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_that_a_request_does_not_know_is_refused() {
+        let known = ["relay", "key"];
+        assert!(only("register", &json!({ "relay": 1, "key": null }), &known).is_ok());
+        assert!(only("register", &json!("a text"), &known).is_ok(), "that it is none is said elsewhere");
+        assert!(
+            matches!(only("register", &json!({ "relay": "", "keys": "" }), &known), Err(Trouble::Usage(words)) if words.contains("keys"))
+        );
+    }
 
     #[test]
     fn an_intents_id_is_sixteen_bytes_of_hex_or_none() {

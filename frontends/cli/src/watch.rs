@@ -64,16 +64,18 @@ impl<'a> Watch<'a> {
         Ok(self.until(|view, _| Ok(view.at_rest.then_some(())))?.is_some())
     }
 
-    /// What to say when the time is up: the reason that the profile gave last, or that the relay is not there.
+    /// What to say when the time is up: the reason that the profile gave last, or that the relay is not there; or, if it is, that
+    /// it takes longer.
     pub fn silence(&self) -> Trouble {
-        self.trouble.unwrap_or(Code::RelayUnreachable).into()
+        let without = if self.client.view().online { Code::StillUnderWay } else { Code::RelayUnreachable };
+        self.trouble.unwrap_or(without).into()
     }
 
     fn hear(&mut self, view: &View, changes: &[Change]) {
         for change in changes {
             match change {
-                // What is known of who answered says more than that the relay did not.
-                Change::Disconnected(Code::RelayUnreachable) if self.trouble.is_some_and(is_of_another) => {}
+                // What somebody answered says more than that nobody did since.
+                Change::Disconnected(Code::RelayUnreachable) if self.trouble.is_some() => {}
                 Change::Disconnected(code) => self.trouble = Some(*code),
                 Change::Connected => self.trouble = None,
                 _ => {}
@@ -83,11 +85,6 @@ impl<'a> Watch<'a> {
             }
         }
     }
-}
-
-/// Whether somebody answered who is not the relay that was meant.
-fn is_of_another(code: Code) -> bool {
-    matches!(code, Code::NotThatRelay | Code::ForgedAnswer)
 }
 
 /// The name that a contact is shown by.

@@ -620,6 +620,20 @@ fn a_changed_identity_is_warned_of_wherever_the_contact_is_shown() {
 }
 
 #[test]
+fn a_relay_that_has_lost_the_account_is_no_network_fault() {
+    let mut place = Place::with_conversation();
+    place.relay.stop();
+    for file in std::fs::read_dir(place.folder.path().join("relay")).expect("a folder") {
+        std::fs::remove_file(file.expect("an entry").path()).expect("ours");
+    }
+    place.relay.restart();
+    let sent = place.alice.run(&["--timeout=4", "send", "bob", "Hello?"]);
+    assert_eq!((status(&sent), text(&sent.stdout).as_str()), (0, "queued\n"));
+    assert!(text(&sent.stderr).contains("(error 201)") && !text(&sent.stderr).contains("(error 300)"), "{sent:?}");
+    assert_eq!(place.alice.refused(&["--timeout=4", "sync"]), (3, 201));
+}
+
+#[test]
 fn a_listener_does_all_that_a_bot_needs_and_nothing_twice() {
     let place = Place::new();
     let Place { alice, bob, .. } = &place;

@@ -3,6 +3,7 @@
 use crate::Global;
 use crate::output::Trouble;
 use crate::progress::Progress;
+use crate::terminal;
 use etcetera::BaseStrategy as _;
 use std::env::VarError;
 use std::io::ErrorKind;
@@ -91,6 +92,8 @@ fn has_terminal() -> bool {
 }
 
 fn typed(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
+    // Whatever ends the program meanwhile puts it back.
+    let _echo = terminal::keep();
     let read = |prompt: &str| {
         let typed = rpassword::prompt_password(prompt).map_err(|error| match error.kind() {
             ErrorKind::Interrupted => Code::Interrupted.into(),

@@ -8,6 +8,7 @@
 //! Ended anywhere, nothing is lost: what was acknowledged is durable. In order, the terminal and the folders are left tidy.
 
 use crate::output::Trouble;
+use crate::terminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use thicket_types::error::Code;
@@ -28,16 +29,22 @@ pub fn heed(json: bool, code: Code) {
     // Without a handler the system ends the program by itself.
     let _ = ctrlc::try_set_handler(move || {
         if ASKED.swap(true, Ordering::AcqRel) {
-            std::process::exit(STATUS);
+            end();
         }
         std::thread::spawn(move || {
             std::thread::sleep(GRACE);
             // On a thread of its own: whoever holds standard output may never let go of it.
             std::thread::spawn(move || Trouble::from(code).exit(json));
             std::thread::sleep(SAYING);
-            std::process::exit(STATUS);
+            end();
         });
     });
+}
+
+/// Ends the program wherever it is; what it did to the terminal is undone.
+fn end() -> ! {
+    terminal::restore();
+    std::process::exit(STATUS)
 }
 
 /// Whether it was asked to stop.

@@ -13,6 +13,7 @@ mod home;
 mod interrupt;
 mod paint;
 mod progress;
+mod terminal;
 mod text;
 mod usage;
 mod warn;

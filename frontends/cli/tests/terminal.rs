@@ -305,6 +305,21 @@ fn an_interrupted_question_leaves_a_terminal_that_echoes() {
 }
 
 #[test]
+fn a_signal_at_the_question_leaves_a_terminal_that_echoes() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::termios::{LocalModes, tcgetattr};
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let mut terminal = Terminal::session(&folder.path().join("alice"), "exec \"$thicket\" account create alice");
+        let echoes = |terminal: &Terminal| tcgetattr(&terminal.keyboard).expect("a terminal").local_modes.contains(LocalModes::ECHO);
+        terminal.until("the question", |rows| rows.last().is_some_and(|row| row.ends_with("Passphrase:")) && !echoes(&terminal));
+        kill_process(Pid::from_child(&terminal.child), signal).expect("it runs");
+        assert_eq!(terminal.end(), 130, "{signal:?}");
+        assert!(echoes(&terminal), "{signal:?}");
+    }
+}
+
+#[test]
 fn the_passphrase_is_asked_for_on_the_terminal_while_a_message_comes_through_a_pipe() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let alice = Person { name: "alice", home: folder.path().join("alice") };

@@ -12,6 +12,7 @@
 use crate::Global;
 use crate::output::{Trouble, print};
 use crate::paint::{Paint, obeys_escapes};
+use crate::terminal::size;
 use crate::text::{columns, rows};
 use std::io::IsTerminal as _;
 
@@ -53,7 +54,7 @@ impl Screen {
         if !self.prompted {
             return print(&format!("{}\n", self.painted(line, look)));
         }
-        let Some((columns_max, height)) = size() else {
+        let Some((columns_max, height)) = size(std::io::stdout()) else {
             return print(&format!("\r\x1b[K{}\n{PROMPT}", self.painted(line, look)));
         };
         let rows: Vec<String> = rows(line, columns_max).iter().map(|row| self.painted(row, look)).collect();
@@ -80,7 +81,7 @@ impl Screen {
         if !std::mem::take(&mut self.prompted) {
             return Ok(());
         }
-        let Some((columns_max, _)) = size() else {
+        let Some((columns_max, _)) = size(std::io::stdout()) else {
             return Ok(());
         };
         let rows = (columns(PROMPT) + columns(line)).div_ceil(columns_max).max(1);
@@ -99,16 +100,4 @@ impl Screen {
             Look::Loud => self.paint.warning(line),
         }
     }
-}
-
-/// The terminal's columns and rows.
-#[cfg(unix)]
-fn size() -> Option<(usize, usize)> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    (size.ws_col > 0 && size.ws_row > 0).then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
-}
-
-#[cfg(not(unix))]
-fn size() -> Option<(usize, usize)> {
-    None
 }

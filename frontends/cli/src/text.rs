@@ -1,9 +1,13 @@
 //! Text from others, made harmless for a terminal.
 
-/// Replaces what could move the cursor, change colours or turn the reading direction by its code point in angle brackets.
+/// Replaces what could move the cursor, change colours, turn the reading direction or hide by its code point in angle brackets.
 /// A line break stays; the lines after it are indented by `indent`, so that no line can pose as another message.
+///
+/// Joiners and the selectors of an emoji's look stay where they have something to join or to select: behind a character that is
+/// shown.
 pub fn harmless(text: &str, indent: &str) -> String {
     let mut shown = String::with_capacity(text.len());
+    let mut before = ' ';
     for char in text.chars() {
         match char {
             '\n' => {
@@ -11,21 +15,55 @@ pub fn harmless(text: &str, indent: &str) -> String {
                 shown.push_str(indent);
             }
             '\t' => shown.push(' '),
-            other if acts(other) => shown.push_str(&format!("<{:04X}>", u32::from(other))),
+            other if acts(other) || (serves(other) && !is_served(before, other)) => {
+                shown.push_str(&format!("<{:04X}>", u32::from(other)));
+            }
             other => shown.push(other),
         }
+        before = char;
     }
     shown
 }
 
-/// Whether a terminal obeys a character instead of showing it, or shows nothing of it.
+/// Whether a terminal obeys a character instead of showing it, or shows nothing of it; not what serves the one before it.
 pub fn acts(char: char) -> bool {
-    char.is_control() || turns(char)
+    char.is_control() || turns(char) || hides(char)
 }
 
-/// Bidi controls (UAX #9), joiners and separators that hide or turn what is shown.
+/// Bidi controls (UAX #9), and separators of lines.
 fn turns(char: char) -> bool {
-    matches!(char, '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+    matches!(char, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What nothing is shown of: Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt), but for what serves, and the
+/// marks of annotations. A language that writes with one of them reads its code point here; texts hide nothing by them.
+fn hides(char: char) -> bool {
+    let ignorable = matches!(
+        u32::from(char),
+        0x00AD | 0x034F | 0x061C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x202A..=0x202E
+            | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0x1BCA0..=0x1BCA3
+            | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF
+    );
+    ignorable && !serves(char)
+}
+
+/// The joiners, which emoji and several scripts are written with, and the selectors of an emoji's look.
+fn serves(char: char) -> bool {
+    is_joiner(char) || is_selector(char)
+}
+
+fn is_joiner(char: char) -> bool {
+    matches!(char, '\u{200C}' | '\u{200D}')
+}
+
+fn is_selector(char: char) -> bool {
+    matches!(char, '\u{FE0E}' | '\u{FE0F}')
+}
+
+/// Whether there is something before a joiner or a selector that it can serve: rows of them would hide a text.
+fn is_served(before: char, char: char) -> bool {
+    let shown = !before.is_whitespace() && !acts(before) && !serves(before);
+    shown || (is_joiner(char) && is_selector(before))
 }
 
 /// Columns that a text takes on a terminal: none for marks that combine, two for wide scripts and emoji.
@@ -170,8 +208,34 @@ mod tests {
 
     #[test]
     fn ordinary_text_of_any_script_stays() {
-        for text in ["grüße, мир, 世界, שלום", "👩‍👩‍👧 ok"] {
+        // A family, a heart on fire, a keycap; Persian and Malayalam with joiners.
+        for text in ["grüße, мир, 世界, שלום", "👩‍👩‍👧 ok", "❤\u{FE0F}\u{200D}🔥 1\u{FE0F}\u{20E3}", "می\u{200C}خواهم", "ന\u{0D4D}\u{200D}"]
+        {
             assert_eq!(harmless(text, ""), text);
         }
+    }
+
+    #[test]
+    fn what_nothing_is_shown_of_is_shown_as_its_code_point() {
+        let hidden = [
+            0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180E, 0x180F, 0x200B, 0x2060, 0x2064, 0x206F, 0x3164, 0xFE00,
+            0xFEFF, 0xFFA0, 0xFFF0, 0xFFF9, 0xFFFB, 0x1BCA0, 0x1D173, 0x1D17A, 0xE0001, 0xE0041, 0xE0100, 0xE0FFF,
+        ];
+        for point in hidden {
+            let char = char::from_u32(point).expect("a character");
+            assert!(acts(char), "{point:04X}");
+            assert_eq!(harmless(&format!("a{char}b"), ""), format!("a<{point:04X}>b"));
+        }
+        for shown in ['\u{00AC}', '\u{1161}', '\u{3163}', '\u{FE10}', '\u{2070}', '\u{FFFC}', '\u{10FFFD}'] {
+            assert!(!acts(shown), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn joiners_that_join_nothing_are_shown() {
+        assert_eq!(harmless("\u{200D}a", ""), "<200D>a");
+        assert_eq!(harmless("a\u{200D}\u{200D}\u{FE0F}", ""), "a\u{200D}<200D><FE0F>");
+        assert_eq!(harmless("a \u{200C}b\n\u{FE0F}", ""), "a <200C>b\n<FE0F>");
+        assert_eq!(harmless("❤\u{FE0F}\u{FE0F}", ""), "❤\u{FE0F}<FE0F>");
     }
 }

@@ -99,6 +99,7 @@ errors! {
     134 NotHeld Caller "the directory shows no other identity for this contact than the one you know", "nothing needs doing";
     135 PastRecall Caller "the relay has the message: it cannot be called back", "to delete your own copy: thicket message forget ID";
     136 DemoInterrupted Caller "the demo was interrupted", "run it again: it begins anew, and nothing of it goes on";
+    137 FileTooLarge Caller "a file or a stream holds more than is read from it", "name the right one: a key, a passphrase or a token is far smaller";
 
     200 NameTaken Peer "the name is taken", "an account keeps its name: make another profile, with thicket --home DIR account create NAME";
     201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";

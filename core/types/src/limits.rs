@@ -108,6 +108,8 @@ pub const ERRANDS_MAX: usize = 1_024;
 pub const TAKES_PUMP_MAX: usize = 16;
 /// Bytes of one line that `listen` is given.
 pub const LISTEN_LINE_LEN_MAX: usize = 8 * BODY_LEN_MAX;
+/// Bytes of a file that a passphrase, a token or an armored key is read from.
+pub const SECRET_FILE_LEN_MAX: usize = 64 * 1024;
 /// Lines that `listen` and `chat` read ahead.
 pub const LINES_AHEAD_MAX: usize = 64;
 /// Seconds that a command can be told to wait for the relay: a year. No clock is asked for a time that it does not have.

@@ -6,7 +6,8 @@ use crate::progress::Progress;
 use crate::terminal;
 use etcetera::BaseStrategy as _;
 use std::env::VarError;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use thicket_client::{Client, Look, Profile, Reader, SystemEntropy, View, share};
 use thicket_engine::{Fault, KEYS_FILE};
@@ -14,6 +15,7 @@ use thicket_transport::DirectClient;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
 use thicket_types::intent::{Answer, Intent};
+use thicket_types::limits::SECRET_FILE_LEN_MAX;
 use thicket_types::name::{Name, RegistrationToken, RelayAddress};
 use thicket_types::secret::Secret;
 use zeroize::Zeroize as _;
@@ -58,9 +60,26 @@ pub fn new_passphrase(file: Option<&Path>) -> Result<Secret<Vec<u8>>, Trouble> {
     if passphrase.expose().is_empty() { Err(Trouble::Usage("the passphrase is empty".to_owned())) } else { Ok(passphrase) }
 }
 
-/// A file's text. **Errors:** `FileFailed`, with what the system says.
+/// The text of a file that holds a secret.
+///
+/// **Errors:** `FileFailed`, with what the system says; `FileTooLarge`, and then no more was read than that takes to see.
 pub fn text_of(file: &Path) -> Result<String, Trouble> {
-    std::fs::read_to_string(file).map_err(|error| Trouble::stream(&file.display().to_string(), &error))
+    let shown = file.display().to_string();
+    let opened = File::open(file).map_err(|error| Trouble::stream(&shown, &error))?;
+    bounded(opened).map_err(|error| Trouble::stream(&shown, &error))?.ok_or(Trouble::Numbered(Code::FileTooLarge, Some(shown)))
+}
+
+/// All of an input, if it is no longer than a secret may be.
+fn bounded(input: impl Read) -> std::io::Result<Option<String>> {
+    // Room for all of it from the first: a buffer that grows leaves copies behind.
+    let mut text = String::with_capacity(SECRET_FILE_LEN_MAX + 1);
+    let limit = u64::try_from(SECRET_FILE_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let read = input.take(limit).read_to_string(&mut text);
+    if read.is_ok() && text.len() <= SECRET_FILE_LEN_MAX {
+        return Ok(Some(text));
+    }
+    text.zeroize();
+    read.map(|_| None)
 }
 
 fn first_line(file: &Path) -> Result<Secret<Vec<u8>>, Trouble> {
@@ -252,4 +271,18 @@ pub fn name(text: &str) -> Result<Name, Trouble> {
 /// The contact of a name.
 pub fn contact(client: &Client, text: &str) -> Result<Fingerprint, Trouble> {
     client.contact(&name(text)?).map(|contact| contact.fingerprint).ok_or(Code::UnknownContact.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_the_bound_is_read_of_a_secrets_file() {
+        let whole = "x".repeat(SECRET_FILE_LEN_MAX);
+        assert_eq!(bounded(whole.as_bytes()).expect("read"), Some(whole.clone()));
+        // An input without an end.
+        assert_eq!(bounded(std::io::repeat(b'x')).expect("read"), None);
+        assert!(bounded(&b"\xff"[..]).is_err(), "no UTF-8");
+    }
 }

@@ -104,7 +104,14 @@ fn what_a_person_gets_wrong_is_refused_by_its_number_and_costs_nothing() {
     refused(alice, &["contact", "decline", "bob"], 3, Code::NotAsking);
     refused(alice, &["contact", "trust", "bob"], 3, Code::NotHeld);
 
+    refused(&nobody, &["account", "import", "/dev/zero"], 3, Code::FileTooLarge);
+    refused(alice, &["account", "passphrase", "--new-file", "/dev/zero"], 3, Code::FileTooLarge);
+    refused(alice, &["register", "--relay", &place.relay.address, "--token-file", "/dev/zero"], 3, Code::FileTooLarge);
+    refused(&nobody, &["--passphrase-file", "/dev/zero", "account", "create", "nobody"], 3, Code::FileTooLarge);
+    assert!(!nobody.home.exists(), "nothing was made");
+
     let longest = "x".repeat(BODY_LEN_MAX);
+    is_error(&alice.pipe(&["--json", "chat", "bob"], &format!("{longest}{longest}\n")), 3, Code::MessageTooLong);
     refused(alice, &["send", "bob", ""], 3, Code::EmptyMessage);
     is_error(&alice.pipe(&["--json", "send", "bob", "-"], ""), 3, Code::EmptyMessage);
     is_error(&alice.pipe(&["--json", "send", "bob", "-"], &format!("{longest}x")), 3, Code::MessageTooLong);

@@ -4,14 +4,14 @@ use super::listen::told;
 use super::read::newest;
 use super::rows::{each_page, object, text};
 use super::screen::{Look, Screen};
-use super::send::standing;
-use crate::ahead::read_ahead;
+use super::send::{standing, strip_break};
+use crate::ahead::{next_line, read_ahead};
 use crate::output::{Trouble, put_json, short, time};
 use crate::text::{counted, fit, harmless};
 use crate::watch::{Watch, name_of};
 use crate::{Global, home, interrupt};
 use std::collections::BTreeMap;
-use std::io::BufRead as _;
+use std::io::ErrorKind;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use thicket_client::{Client, ContactView, Direction, MessageRow};
@@ -19,6 +19,7 @@ use thicket_types::effect::{Change, MessageState};
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, MessageId};
 use thicket_types::intent::Intent;
+use thicket_types::limits::BODY_LEN_MAX;
 
 /// Messages that are shown first.
 const SHOWN: usize = 20;
@@ -26,6 +27,8 @@ const SHOWN: usize = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Changes shown between two lines of input.
 const CHANGES: usize = 256;
+/// Bytes that are read of a line: so many that one too many is seen, behind the longest line break.
+const LINE_LEN_MAX: usize = BODY_LEN_MAX + 3;
 /// Columns that a message gets where only its begin is quoted.
 const QUOTED: usize = 30;
 
@@ -54,10 +57,19 @@ fn typed() -> Receiver<std::io::Result<String>> {
         if over {
             return None;
         }
-        let line = std::io::stdin().lock().lines().next()?;
+        let line = next_line(&mut std::io::stdin().lock(), LINE_LEN_MAX)?.and_then(said);
         over = line.is_err();
         Some(line)
     })
+}
+
+/// A line as it is sent. Of one that is longer than any message only the begin was read: sending it says so.
+fn said(mut line: Vec<u8>) -> std::io::Result<String> {
+    if line.len() == LINE_LEN_MAX && !line.ends_with(b"\n") {
+        return Ok(String::from_utf8_lossy(&line).into_owned());
+    }
+    strip_break(&mut line);
+    String::from_utf8(line).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))
 }
 
 struct Chat<'a> {

@@ -2,14 +2,13 @@
 
 use super::requests::answered;
 use super::rows::PAGE;
-use crate::ahead::read_ahead;
+use crate::ahead::{next_line, read_ahead};
 use crate::output::{Trouble, error, put_json};
 use crate::progress::Progress;
 use crate::watch::name_of;
 use crate::{Global, home, interrupt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{BufRead, Read as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use thicket_client::{Client, Direction, MessageRow, Profile, Reader};
@@ -122,21 +121,8 @@ impl Before {
 
 /// Lines of standard input, as they come. One that is too long comes cut off, and so cannot be read.
 fn lines() -> Receiver<Vec<u8>> {
-    read_ahead(|| next_line(&mut std::io::stdin().lock()))
-}
-
-fn next_line(input: &mut impl BufRead) -> Option<Vec<u8>> {
-    let most = u64::try_from(LISTEN_LINE_LEN_MAX).unwrap_or(u64::MAX);
-    let mut part = || {
-        let mut part = Vec::new();
-        input.take(most).read_until(b'\n', &mut part).ok().filter(|count| *count > 0).map(|_| part)
-    };
-    let line = part()?;
-    let mut whole = line.ends_with(b"\n") || line.len() < LISTEN_LINE_LEN_MAX;
-    while !whole {
-        whole = part().is_none_or(|rest| rest.ends_with(b"\n"));
-    }
-    Some(line)
+    // An input that fails is at its end.
+    read_ahead(|| next_line(&mut std::io::stdin().lock(), LISTEN_LINE_LEN_MAX)?.ok())
 }
 
 /// The line of a change; none for what is no news to a program.
@@ -173,21 +159,4 @@ pub fn told(client: &Client, change: &Change) -> Result<Option<Value>, Trouble> 
             json!({ "change": "forgotten", "with": name_of(*contact), "message": message.hex() })
         }
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_that_is_too_long_is_cut_and_the_next_one_is_whole() {
-        let long = vec![b'x'; 2 * LISTEN_LINE_LEN_MAX + 5];
-        let mut input = [b"first\n", long.as_slice(), b"\n\nlast"].concat();
-        let mut input = std::io::Cursor::new(&mut input);
-        assert_eq!(next_line(&mut input), Some(b"first\n".to_vec()));
-        assert_eq!(next_line(&mut input).map(|line| line.len()), Some(LISTEN_LINE_LEN_MAX));
-        assert_eq!(next_line(&mut input), Some(b"\n".to_vec()));
-        assert_eq!(next_line(&mut input), Some(b"last".to_vec()));
-        assert_eq!(next_line(&mut input), None);
-    }
 }

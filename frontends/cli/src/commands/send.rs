@@ -52,7 +52,7 @@ fn from_stdin() -> Result<String, Trouble> {
 }
 
 /// Takes off one line break at the end, which `echo` and an editor write: it is no part of what was said.
-fn strip_break(bytes: &mut Vec<u8>) {
+pub fn strip_break(bytes: &mut Vec<u8>) {
     if bytes.ends_with(b"\n") {
         bytes.pop();
         if bytes.ends_with(b"\r") {

@@ -1,6 +1,7 @@
 //! What a command ends with: words for a person, JSON for a program, and an exit status for both.
 
-use crate::text::acts;
+use crate::terminal::width_of_errors;
+use crate::text::{acts, beside};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
@@ -136,10 +137,20 @@ impl Trouble {
                 // If standard output is what failed, the exit status tells alone.
                 let _ = put_json(&json!({ "error": self.object() }));
             }
-            Trouble::Numbered(code, _) => note!("thicket: {} (error {}). {}.", self.words(), code.number(), sentence(code.hint())),
-            Trouble::Usage(words) => note!("thicket: {words}"),
+            Trouble::Numbered(code, _) => {
+                note!("{}", on_errors(&format!("thicket: {} (error {}). {}.", self.words(), code.number(), sentence(code.hint()))));
+            }
+            Trouble::Usage(words) => note!("{}", on_errors(&format!("thicket: {words}"))),
         }
         ExitCode::from(self.code().map_or(1, status))
+    }
+}
+
+/// Words for standard error: broken at the terminal's width where it is one, each of their lines by itself.
+pub fn on_errors(words: &str) -> String {
+    match width_of_errors() {
+        Some(width) => words.split('\n').map(|line| beside(line, 0, width)).collect::<Vec<_>>().join("\n"),
+        None => words.to_owned(),
     }
 }
 

@@ -58,3 +58,18 @@ mod known {
 }
 
 pub use known::{keep, restore, size};
+
+/// Columns that every terminal has.
+pub const COLUMNS: usize = 80;
+/// Columns that lines get on a terminal that has fewer.
+const COLUMNS_MIN: usize = 40;
+
+/// How wide what is printed on standard output may be: as every terminal is, or as a narrower one that is there.
+pub fn width() -> usize {
+    size(std::io::stdout()).map_or(COLUMNS, |(columns, _)| columns.clamp(COLUMNS_MIN, COLUMNS))
+}
+
+/// How wide a line on standard error may be: none where it is no terminal, so that a line stays one.
+pub fn width_of_errors() -> Option<usize> {
+    size(std::io::stderr()).map(|(columns, _)| columns.clamp(COLUMNS_MIN, COLUMNS))
+}

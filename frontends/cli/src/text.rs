@@ -119,16 +119,13 @@ pub fn rows(text: &str, columns_max: usize) -> Vec<String> {
     rows
 }
 
-/// Columns that every terminal has.
-pub const COLUMNS: usize = 80;
-
-/// A text that begins in a column: broken at its words where a terminal of the usual width ends, and going on below its begin. A
-/// word that is longer, such as an address, stays whole.
-pub fn beside(text: &str, begin: usize) -> String {
+/// A text that begins in a column: broken at its words where a line of so many columns ends, and going on below its begin. A word
+/// that is longer, such as an address, stays whole.
+pub fn beside(text: &str, begin: usize, columns_max: usize) -> String {
     let (mut lines, mut column) = (String::new(), begin);
     for word in text.split(' ') {
         let width = columns(word);
-        if column > begin && column + 1 + width > COLUMNS {
+        if column > begin && column + 1 + width > columns_max {
             lines.push('\n');
             lines.push_str(&" ".repeat(begin));
             column = begin;
@@ -177,10 +174,10 @@ mod tests {
 
     #[test]
     fn a_long_line_goes_on_below_its_begin() {
-        assert_eq!(beside("short enough", 2), "short enough");
-        let long = beside(&"seven77 ".repeat(12), 4);
-        assert!(long.lines().all(|line| line.len() <= COLUMNS) && long.contains("seven77\n    seven77"), "{long}");
-        assert_eq!(beside(&format!("at {}", "x".repeat(90)), 4), format!("at\n    {}", "x".repeat(90)), "an address is not broken");
+        assert_eq!(beside("short enough", 2, 80), "short enough");
+        let long = beside(&"seven77 ".repeat(12), 4, 80);
+        assert!(long.lines().all(|line| line.len() <= 80) && long.contains("seven77\n    seven77"), "{long}");
+        assert_eq!(beside(&format!("at {}", "x".repeat(90)), 4, 80), format!("at\n    {}", "x".repeat(90)), "an address is not broken");
     }
 
     #[test]

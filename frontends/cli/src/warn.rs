@@ -2,6 +2,7 @@
 
 use crate::Global;
 use crate::commands::status::{clock, skew};
+use crate::output::on_errors;
 use std::io::IsTerminal as _;
 use thicket_client::{ContactView, View};
 use thicket_types::ids::Fingerprint;
@@ -45,7 +46,7 @@ fn changed(view: &View) -> Vec<&ContactView> {
 }
 
 fn say(global: &Global, line: &str) {
-    note!("{}", global.color.paint(std::io::stderr().is_terminal()).loud(line));
+    note!("{}", global.color.paint(std::io::stderr().is_terminal()).loud(&on_errors(line)));
 }
 
 #[cfg(test)]

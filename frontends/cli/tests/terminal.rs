@@ -200,7 +200,7 @@ fn what_takes_long_says_what_is_waited_for_and_leaves_nothing_behind() {
     let mut terminal = Terminal::run(&place.alice, &["--timeout=3", "sync"]);
     terminal.until("the progress line", |rows| rows.iter().any(|row| row.contains("waiting for the relay… 1 s")));
     assert_eq!(terminal.end(), 6);
-    let rows = terminal.until("the error", |rows| rows.concat().contains("error 300"));
+    let rows = terminal.until("the error", |rows| rows.join(" ").contains("error 300"));
     assert!(rows[0].starts_with("thicket: the relay cannot be reached"), "{rows:?}");
     assert!(!terminal.sent().contains("\u{1b}[3"), "an error has no colours");
 

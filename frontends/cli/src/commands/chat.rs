@@ -6,7 +6,7 @@ use super::rows::{each_page, object, text};
 use super::screen::{Look, Screen};
 use super::send::{standing, strip_break};
 use crate::ahead::{next_line, read_ahead};
-use crate::output::{Trouble, put_json, short, time};
+use crate::output::{Trouble, on_errors, put_json, short, time};
 use crate::text::{counted, fit, harmless};
 use crate::watch::{Watch, name_of};
 use crate::{Global, home, interrupt};
@@ -285,10 +285,9 @@ impl Chat<'_> {
         }
         if waiting > 0 && !self.global.json {
             let wait = if waiting == 1 { "waits" } else { "wait" };
-            note!(
-                "thicket: {} {wait} for the relay; what waits goes out at the next command that reaches it.",
-                counted(waiting, "message")
-            );
+            let waiting = counted(waiting, "message");
+            let words = format!("thicket: {waiting} {wait} for the relay; what waits goes out at the next command that reaches it.");
+            note!("{}", on_errors(&words));
         }
         Ok(())
     }

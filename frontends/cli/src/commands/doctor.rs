@@ -7,7 +7,8 @@ use super::status::{clock, is_far, skew};
 use crate::output::{Trouble, put_json, sentence, status};
 use crate::paint::Paint;
 use crate::progress::Progress;
-use crate::text::beside;
+use crate::terminal::width;
+use crate::text::{beside, quoted};
 use crate::watch::Watch;
 use crate::{Global, home};
 use serde_json::json;
@@ -56,7 +57,7 @@ impl Todo {
     /// A sentence, as it stands behind its arrow; a command stays as it is typed.
     fn shown(&self) -> String {
         match self {
-            Todo::Words(words) => beside(&format!("{}.", sentence(words)), BESIDE + 2),
+            Todo::Words(words) => beside(&format!("{}.", sentence(words)), BESIDE + 2, width()),
             Todo::Command(command) => command.clone(),
         }
     }
@@ -176,7 +177,7 @@ fn show(global: &Global, checks: &[Check]) -> Result<(), Trouble> {
     }
     let paint = global.color.paint(std::io::stdout().is_terminal());
     for check in checks {
-        put!("{}  {:<9}  {}", painted(paint, check), check.name, beside(&check.what, BESIDE))?;
+        put!("{}  {:<9}  {}", painted(paint, check), check.name, beside(&check.what, BESIDE, width()))?;
         if let Some(advice) = check.advice() {
             put!("{:BESIDE$}→ {advice}", "")?;
         }
@@ -202,7 +203,7 @@ fn files(folder: &Path) -> Vec<Check> {
         Ok(mode) => Check::mendable(
             name,
             format!("other users of this machine may look into it (mode {mode:03o})"),
-            format!("chmod {wanted:o} {}", path.display()),
+            format!("chmod {wanted:o} {}", quoted(&path.display().to_string())),
         ),
         Err(_) => Check::problem(name, Code::FileFailed),
     };

@@ -1,6 +1,6 @@
 //! Sending, and waiting for what becomes of it.
 
-use crate::output::{Trouble, put_json};
+use crate::output::{Trouble, on_errors, put_json};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
 use std::io::Read as _;
@@ -83,7 +83,7 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     }
     if state < MessageState::Stored && !view.copied && !view.online {
         let code = silence.code().unwrap_or(Code::RelayUnreachable);
-        note!("{} (error {}): {}", code.what(), code.number(), code.hint());
+        note!("{}", on_errors(&format!("{} (error {}): {}", code.what(), code.number(), code.hint())));
     }
     client.close()?;
     match state {

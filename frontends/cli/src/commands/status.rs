@@ -4,6 +4,7 @@ use super::relay::way;
 use super::settings::word;
 use crate::output::{Trouble, error, put_json, sentence};
 use crate::paint::Paint;
+use crate::terminal::width;
 use crate::text::{beside, counted};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
@@ -69,12 +70,12 @@ fn print(view: &View, name: &str, paint: Paint, again: &str) -> Result<(), Troub
         put!("clock       {}", clock(skew))?;
     }
     if let Some(way) = view.relay.as_ref().map(way) {
-        put!("transport   {}", beside(way.words, 12))?;
+        put!("transport   {}", beside(way.words, 12, width()))?;
     }
     put!("read marks  {}", word(view.read_marks))?;
     put!("contacts    {}", view.contacts.len())?;
     let many = |label: &str, count: u64, thing: &str, what: &str| {
-        put!("{label:<10}  {}", beside(&format!("{} {what}", counted(count, thing)), 12))
+        put!("{label:<10}  {}", beside(&format!("{} {what}", counted(count, thing)), 12, width()))
     };
     many("unsettled", u64::try_from(view.unsettled.len()).unwrap_or(u64::MAX), "message", "not yet stored by the relay")?;
     if view.left > 0 {
@@ -88,14 +89,14 @@ fn print(view: &View, name: &str, paint: Paint, again: &str) -> Result<(), Troub
     }
     let said = |code: Code| format!("{} (error {}). {}.", code.what(), code.number(), sentence(code.hint()));
     if view.copied {
-        put!("\n{}", paint.bad(&beside(&format!("Sending is stopped: {}", said(Code::ProfileCopied)), 0)))?;
+        put!("\n{}", paint.bad(&beside(&format!("Sending is stopped: {}", said(Code::ProfileCopied)), 0, width())))?;
     }
     if let Some(before) = &view.moving_from {
         let words = "The change of the relay is not settled: until the new one answers, what you send waits. To go back:";
-        put!("\n{}", paint.warning(&format!("{}\n{again} relay change {}", beside(words, 0), before.text())))?;
+        put!("\n{}", paint.warning(&format!("{}\n{again} relay change {}", beside(words, 0, width()), before.text())))?;
     }
     for code in warnings(view) {
-        put!("\n{}", paint.warning(&beside(&sentence(&said(code)), 0)))?;
+        put!("\n{}", paint.warning(&beside(&sentence(&said(code)), 0, width())))?;
     }
     Ok(())
 }

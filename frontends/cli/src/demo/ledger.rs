@@ -166,7 +166,7 @@ mod tests {
         let good = Report { rows: vec![row("alice", 0, true), row("bob", 0, true)], crashes: 3 };
         let bad = Report { rows: vec![row("alice", 2, true), row("bob", 0, false)], crashes: 3 };
         assert!(good.is_good() && !bad.is_good());
-        assert!(good.table().lines().all(|line| line.len() <= crate::text::COLUMNS), "{}", good.table());
+        assert!(good.table().lines().all(|line| line.len() <= crate::terminal::COLUMNS), "{}", good.table());
         insta::with_settings!({ snapshot_path => SNAPSHOTS, prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!("demo_table", format!("{}\n{}\n\n{}\n{}", good.table(), good.verdict(14.25), bad.table(), bad.verdict(14.25)));
         });

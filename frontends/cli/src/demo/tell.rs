@@ -5,6 +5,7 @@ use super::ledger::Report;
 use crate::Global;
 use crate::output::put_json;
 use crate::progress::Progress;
+use crate::terminal::COLUMNS;
 use crate::text::{beside, quoted};
 use std::path::Path;
 use std::time::Instant;
@@ -37,7 +38,7 @@ impl<'a> Tell<'a> {
 
     /// Says what happened, with the time since the start.
     pub fn line(&mut self, text: &str) -> Result<(), Trouble> {
-        let line = format!("   {:>5.1} s  {}", self.seconds(), beside(text, 12));
+        let line = format!("   {:>5.1} s  {}", self.seconds(), beside(text, 12, COLUMNS));
         self.say(&line)
     }
 
@@ -132,7 +133,7 @@ Then from the second, and whenever bob is there from the third:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::COLUMNS;
+    use crate::terminal::COLUMNS;
     use clap::Parser as _;
 
     const ADDRESS: &str = "direct:0101@127.0.0.1:4242";

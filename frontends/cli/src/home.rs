@@ -3,7 +3,7 @@
 use crate::Global;
 use crate::output::Trouble;
 use crate::progress::Progress;
-use crate::terminal;
+use crate::{terminal, who};
 use etcetera::BaseStrategy as _;
 use std::env::VarError;
 use std::fs::File;
@@ -268,9 +268,9 @@ pub fn name(text: &str) -> Result<Name, Trouble> {
     Name::parse(text).map_err(|_| Code::MalformedName.into())
 }
 
-/// The contact of a name.
-pub fn contact(client: &Client, text: &str) -> Result<Fingerprint, Trouble> {
-    client.contact(&name(text)?).map(|contact| contact.fingerprint).ok_or(Code::UnknownContact.into())
+/// The contact that was typed: a name, or how a fingerprint begins.
+pub fn contact(client: &Client, typed: &str) -> Result<Fingerprint, Trouble> {
+    Ok(who::find(&client.view(), typed)?.fingerprint)
 }
 
 #[cfg(test)]

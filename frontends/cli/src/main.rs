@@ -18,6 +18,7 @@ mod text;
 mod usage;
 mod warn;
 mod watch;
+mod who;
 
 use clap::{Args, Parser, Subcommand};
 use output::{Trouble, print, put_json};
@@ -122,7 +123,7 @@ enum Command {
     ///
     /// Example: thicket send bob "See you at eight."
     Send {
-        /// The contact's name.
+        /// The contact's name, or how their fingerprint begins.
         to: String,
         /// The text; `-` reads it from standard input, without its last line break.
         text: String,
@@ -138,7 +139,7 @@ enum Command {
     ///
     /// Example: thicket chat bob
     Chat {
-        /// The contact's name.
+        /// The contact's name, or how their fingerprint begins.
         with: String,
     },
     /// Show the messages with a contact, oldest first, and mark them as read. Asks no relay.
@@ -147,7 +148,7 @@ enum Command {
     ///
     /// Example: thicket read bob
     Read {
-        /// The contact's name.
+        /// The contact's name, or how their fingerprint begins.
         with: String,
     },
     /// Show one message, send it again, take it back, or delete it here.

@@ -4,6 +4,7 @@ use crate::Global;
 use crate::interrupt;
 use crate::output::{Trouble, short};
 use crate::progress::Progress;
+use crate::who::shown;
 use std::time::{Duration, Instant};
 use thicket_client::{Client, View};
 use thicket_types::effect::Change;
@@ -87,15 +88,9 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// The name that a contact is shown by.
-pub fn name_of(view: &View, contact: Fingerprint) -> String {
-    let known = view.contacts.iter().find(|known| known.fingerprint == contact);
-    known.map_or_else(|| contact.hex(), |known| known.name.text().to_owned())
-}
-
 /// A change in words, for `-v`.
 fn words(view: &View, change: &Change) -> Option<String> {
-    let name = |contact: &Fingerprint| name_of(view, *contact);
+    let name = |contact: &Fingerprint| shown(view, *contact);
     Some(match change {
         Change::Answered { .. } => return None,
         Change::Registered => "the relay took the registration".to_owned(),

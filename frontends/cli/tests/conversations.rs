@@ -597,8 +597,15 @@ fn a_changed_identity_is_warned_of_wherever_the_contact_is_shown() {
     alice.say(&["relay", "change", &other.address]);
     // Someone whom the directory shows is in the list too: nobody takes them for whom is asked for.
     alice.say(&["contact", "add", "carol"]);
-    alice.run(&["send", "bob", "Is that you?"]);
-    alice.run(&["sync"]);
+    let id = alice.newest("bob");
+    assert_eq!(alice.refused(&["send", "bob", "Is that you?"]), (3, 115), "it waits, and nobody knows for what");
+    assert_eq!(alice.json(&["sync"])[0]["held"], 1);
+    assert!(alice.say(&["sync"]).contains("1 of them to bob, which waits"));
+    let held = alice.json(&["doctor"])[0]["checks"].as_array().expect("checks").iter().find(|check| check["check"] == "held").cloned();
+    assert_eq!(held.map(|check| check["code"].clone()), Some(json!(115)));
+    assert!(alice.say(&["doctor"]).contains("1 message to bob, who is held"));
+    let waiting = alice.newest("bob");
+    assert!(waiting != id && alice.refused(&["message", "retry", &waiting]) == (3, 123));
     let warned = |arguments: &[&str]| {
         let output = alice.run(arguments);
         let warnings = text(&output.stderr).lines().filter(|line| line.starts_with("WARNING: the directory")).map(str::to_owned).collect();
@@ -617,6 +624,25 @@ fn a_changed_identity_is_warned_of_wherever_the_contact_is_shown() {
     assert_eq!(fields(&trusted), documented()["contact trust"]);
     assert_eq!(trusted["held"], false, "{trusted}");
     assert!(alice.run(&["contact", "list"]).stderr.is_empty(), "whoever is meant by the name is trusted");
+
+    // Two have the name now. It means the new one; the old one is reached by the fingerprint.
+    let new = trusted["fingerprint"].as_str().expect("a fingerprint");
+    let listed = alice.json(&["contact", "list"]);
+    let old = listed.iter().find(|contact| contact["name"] == "bob" && contact["fingerprint"] != new).expect("the old one");
+    let old = old["fingerprint"].as_str().expect("a fingerprint");
+    assert_eq!(texts(alice, "bob"), [""; 0], "nothing was said to the new one");
+    assert!(texts(alice, &old[..8]).contains(&"I will be there.".to_owned()));
+    let shown = alice.say(&["conversations"]);
+    assert!(shown.contains(&format!("  bob ({})  ", &old[..8])), "{shown}");
+    let (group, rest) = old.split_at(4);
+    assert!(
+        alice.say(&["contact", "verify", &format!("{} {rest}", group.to_uppercase())]).contains(&format!("contact verify {old} --done"))
+    );
+    assert_eq!(alice.json(&["message", "cancel", &waiting])[0]["done"], "cancelled");
+    assert_eq!(alice.json(&["contact", "block", &old[..12]])[0]["fingerprint"], old);
+    alice.say(&["contact", "remove", &old[..8]]);
+    assert_eq!(alice.refused(&["read", &old[..8]]), (3, 108));
+    assert_eq!(alice.json(&["contact", "list"]).iter().filter(|contact| contact["name"] == "bob").count(), 1);
 }
 
 #[test]

@@ -348,16 +348,25 @@ fn contacts() {
 
 /// What is shown fits a terminal of the usual width; an address is a word that nobody breaks.
 #[test]
-fn help_status_and_doctor_fit_80_columns() {
+fn what_is_listed_fits_80_columns() {
     let place = Place::with_conversation();
     let folder = place.folder.path().to_string_lossy().into_owned();
     let fits = |shown: &str, what: &str| {
         for line in shown.lines().filter(|line| !line.contains("direct:") && !line.contains(&folder)) {
-            assert!(line.chars().count() <= 80, "{what}: {line}");
+            let wide = line.chars().filter(|char| "世界".contains(*char)).count();
+            assert!(line.chars().count() + wide <= 80, "{what}: {line}");
         }
     };
-    for command in ["status", "doctor"] {
-        fits(&place.alice.say(&[command]), command);
+    // Whose name is as long as one may be, and who asks to be accepted.
+    let name: &'static str = Box::leak("a-long-name-".repeat(6)[..64].to_owned().into_boxed_str());
+    let long = Person { name, home: place.folder.path().join("long") };
+    long.say(&["account", "create", name]);
+    long.say(&["register", "--relay", &place.relay.address]);
+    long.say(&["contact", "add", "alice"]);
+    long.say(&["send", "alice", &"世界 and a long text, ".repeat(9)]);
+    place.alice.say(&["sync"]);
+    for command in [&["status"][..], &["doctor"], &["contact", "list"], &["conversations"]] {
+        fits(&place.alice.say(command), command[0]);
     }
     for command in ["", "send", "listen", "account take-over", "message show", "relay change", "contact update", "journal ls", "demo"] {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();

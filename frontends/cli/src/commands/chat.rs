@@ -8,7 +8,8 @@ use super::send::{standing, strip_break};
 use crate::ahead::{next_line, read_ahead};
 use crate::output::{Trouble, on_errors, put_json, short, time};
 use crate::text::{counted, fit, harmless};
-use crate::watch::{Watch, name_of};
+use crate::watch::Watch;
+use crate::who;
 use crate::{Global, home, interrupt};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -34,17 +35,18 @@ const QUOTED: usize = 30;
 
 pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
     let client = home::open(global)?;
-    let contact = client.contact(&home::name(with)?).ok_or(Code::UnknownContact)?;
+    let view = client.view();
+    let contact = who::find(&view, with)?;
     let mut chat = Chat {
         global,
         client: &client,
         with: contact.fingerprint,
-        name: contact.name.text().to_owned(),
+        name: who::shown(&view, contact.fingerprint),
         screen: Screen::new(global),
         sent: BTreeMap::new(),
         away: false,
     };
-    chat.begin(&contact)?;
+    chat.begin(contact)?;
     chat.talk(&typed())?;
     chat.settle()?;
     Ok(client.close()?)
@@ -191,8 +193,9 @@ impl Chat<'_> {
                 }
             }
             Change::Received { contact, .. } => {
-                let name = name_of(&self.client.view(), *contact);
-                self.note(&format!("{name} wrote: thicket read {name}"), Look::Dim)
+                let view = self.client.view();
+                let (name, typed) = (who::shown(&view, *contact), who::typed(&view, *contact));
+                self.note(&format!("{name} wrote: thicket read {typed}"), Look::Dim)
             }
             Change::Unreadable { contact, cause } if *contact == self.with => {
                 self.note(&format!("a message of {} cannot be read: {}; {}", self.name, cause.what(), cause.hint()), Look::Loud)

@@ -2,8 +2,10 @@
 
 use super::account::in_groups;
 use crate::output::{Trouble, put_json};
+use crate::terminal::width;
+use crate::text::beside;
 use crate::watch::Watch;
-use crate::{Global, home, warn};
+use crate::{Global, home, warn, who};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 use thicket_client::{Client, ContactView};
@@ -14,6 +16,9 @@ use thicket_types::intent::Intent;
 
 /// How long a contact who is there gets to follow a renewal of keys.
 const FOLLOW_FOR: Duration = Duration::from_secs(3);
+
+/// Columns that names get at most before their fingerprints.
+const NAME_LEN_MAX: usize = 20;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -28,42 +33,42 @@ pub enum Command {
     ///
     /// Example: thicket contact accept alice
     Accept {
-        /// Their name.
+        /// Their name, or how their fingerprint begins.
         name: String,
     },
     /// Decline a contact who wrote first: they leave the list, and are told nothing. Asks no relay.
     ///
     /// Example: thicket contact decline mallory
     Decline {
-        /// Their name.
+        /// Their name, or how their fingerprint begins.
         name: String,
     },
     /// Block a contact: what they send is dropped unread. Asks no relay; it is told at the next command that does.
     ///
     /// Example: thicket contact block mallory
     Block {
-        /// Their name.
+        /// Their name, or how their fingerprint begins.
         name: String,
     },
     /// Unblock a contact. Asks no relay.
     ///
     /// Example: thicket contact unblock mallory
     Unblock {
-        /// Their name.
+        /// Their name, or how their fingerprint begins.
         name: String,
     },
     /// Remove a contact and all messages with them. If they write again, they ask to be accepted. Asks no relay.
     ///
     /// Example: thicket contact remove mallory
     Remove {
-        /// Their name.
+        /// Their name, or how their fingerprint begins.
         name: String,
     },
     /// Show the safety number to compare with a contact, as digits and as a QR code. Asks no relay.
     ///
     /// Example: thicket contact verify bob --done
     Verify {
-        /// Their name.
+        /// Their name, or how their fingerprint begins.
         name: String,
         /// The numbers are equal: mark the contact as verified.
         #[arg(long)]
@@ -73,7 +78,7 @@ pub enum Command {
     ///
     /// Example: thicket contact trust bob
     Trust {
-        /// Their name.
+        /// Their name, or how their fingerprint begins.
         name: String,
     },
     /// Renew your keys in the conversation with a contact. It is done weekly as well.
@@ -83,7 +88,7 @@ pub enum Command {
     ///
     /// Example: thicket contact update bob
     Update {
-        /// Their name.
+        /// Their name, or how their fingerprint begins.
         name: String,
     },
     /// List contacts. Asks no relay.
@@ -106,7 +111,9 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Update { name } => update(global, name),
         Command::List => {
             let (view, _) = home::look(global)?;
-            view.contacts.iter().try_for_each(|contact| line(global, contact))?;
+            let lens = view.contacts.iter().map(|contact| contact.name.text().len());
+            let name_len = lens.filter(|len| *len <= NAME_LEN_MAX).max().unwrap_or_default();
+            view.contacts.iter().try_for_each(|contact| line(global, contact, name_len))?;
             warn::of_identity(global, &view, None);
             Ok(())
         }
@@ -134,37 +141,47 @@ fn add(global: &Global, text: &str) -> Result<(), Trouble> {
             return Err(watch.silence());
         }
     }
-    show(global, client, text)
+    let contact = client.contact(&name).ok_or(Code::UnknownContact)?;
+    show(global, client, contact.fingerprint)
 }
 
-fn accept(global: &Global, text: &str) -> Result<(), Trouble> {
+fn accept(global: &Global, typed: &str) -> Result<(), Trouble> {
     let client = home::open(global)?;
-    home::ask(&client, Intent::AcceptContact { contact: home::contact(&client, text)? })?;
+    let contact = home::contact(&client, typed)?;
+    home::ask(&client, Intent::AcceptContact { contact })?;
     // The receipts that were held back go out now, if the relay is there.
     Watch::new(global, &client, "waiting for the relay").rest()?;
-    show(global, client, text)
+    show(global, client, contact)
 }
 
 /// What this device does alone, after which the contact is not listed any more.
-fn gone(global: &Global, text: &str, what: &str, intent: impl FnOnce(Fingerprint) -> Intent) -> Result<(), Trouble> {
+fn gone(global: &Global, typed: &str, what: &str, intent: impl FnOnce(Fingerprint) -> Intent) -> Result<(), Trouble> {
     let client = home::open_offline(global)?;
-    home::ask(&client, intent(home::contact(&client, text)?))?;
-    done(global, text, what)?;
+    let view = client.view();
+    let contact = who::find(&view, typed)?.fingerprint;
+    home::ask(&client, intent(contact))?;
+    if global.json {
+        put_json(&serde_json::json!({ "name": who::name_of(&view, contact), "done": what }))?;
+    } else {
+        put!("{} is {what}.", who::shown(&view, contact))?;
+    }
     Ok(client.close()?)
 }
 
 /// What this device does alone, after which the contact is shown.
-fn set(global: &Global, text: &str, intent: impl FnOnce(Fingerprint) -> Intent) -> Result<(), Trouble> {
+fn set(global: &Global, typed: &str, intent: impl FnOnce(Fingerprint) -> Intent) -> Result<(), Trouble> {
     let client = home::open_offline(global)?;
-    home::ask(&client, intent(home::contact(&client, text)?))?;
-    show(global, client, text)
+    let contact = home::contact(&client, typed)?;
+    home::ask(&client, intent(contact))?;
+    show(global, client, contact)
 }
 
-fn trust(global: &Global, text: &str) -> Result<(), Trouble> {
+fn trust(global: &Global, typed: &str) -> Result<(), Trouble> {
     let client = home::open(global)?;
-    let old = home::contact(&client, text)?;
-    home::ask(&client, Intent::AcceptIdentity { contact: old })?;
-    let name = home::name(text)?;
+    let view = client.view();
+    let old = who::find(&view, typed)?;
+    let name = old.name.clone();
+    home::ask(&client, Intent::AcceptIdentity { contact: old.fingerprint })?;
     let mut watch = Watch::new(global, &client, "looking them up");
     let found = watch.until(|view, changes| {
         let failed = changes.iter().find_map(|change| match change {
@@ -182,12 +199,13 @@ fn trust(global: &Global, text: &str) -> Result<(), Trouble> {
         return Err(watch.silence());
     }
     drop(watch);
-    show(global, client, text)
+    let contact = client.contact(&name).ok_or(Code::UnknownContact)?;
+    show(global, client, contact.fingerprint)
 }
 
-fn update(global: &Global, text: &str) -> Result<(), Trouble> {
+fn update(global: &Global, typed: &str) -> Result<(), Trouble> {
     let client = home::open(global)?;
-    let contact = home::contact(&client, text)?;
+    let contact = home::contact(&client, typed)?;
     home::ask(&client, Intent::UpdateKeys { contact })?;
     let mut watch = Watch::new(global, &client, "waiting for the relay");
     // Once the relay has it, a contact who is there follows within a moment; one who is not may take days.
@@ -202,9 +220,10 @@ fn update(global: &Global, text: &str) -> Result<(), Trouble> {
         Ok(told.is_some_and(|at| at.elapsed() >= FOLLOW_FOR).then_some(false))
     })?;
     drop(watch);
-    let followed = followed.unwrap_or(false);
+    let (followed, view) = (followed.unwrap_or(false), client.view());
+    let text = who::shown(&view, contact);
     if global.json {
-        put_json(&serde_json::json!({ "name": text, "done": if followed { "updated" } else { "asked" } }))?;
+        put_json(&serde_json::json!({ "name": who::name_of(&view, contact), "done": if followed { "updated" } else { "asked" } }))?;
     } else if followed {
         put!("Your keys in the conversation with {text} are renewed.")?;
     } else {
@@ -213,21 +232,17 @@ fn update(global: &Global, text: &str) -> Result<(), Trouble> {
     Ok(client.close()?)
 }
 
-fn done(global: &Global, name: &str, what: &str) -> Result<(), Trouble> {
-    if global.json { put_json(&serde_json::json!({ "name": name, "done": what })) } else { put!("{name} is {what}.") }
-}
-
 /// Shows the number that both sides compare. Asks no relay.
-fn compare(global: &Global, text: &str) -> Result<(), Trouble> {
+fn compare(global: &Global, typed: &str) -> Result<(), Trouble> {
     let (view, reader) = home::look(global)?;
-    let contact = view.contact(&home::name(text)?).ok_or(Code::UnknownContact)?;
+    let contact = who::find(&view, typed)?;
     let number = reader.safety_number(contact.fingerprint)?.ok_or(Code::UnknownContact)?;
     if global.json {
         put_json(&serde_json::json!({ "name": contact.name.text(), "safety_number": number, "verified": contact.verified }))?;
         return Ok(());
     }
     let (first, second) = number.split_at(number.len() / 2);
-    put!("Compare with {}, face to face or over a call:\n", contact.name.text())?;
+    put!("Compare with {}, face to face or over a call:\n", who::shown(&view, contact.fingerprint))?;
     put!("    {}\n    {}\n", first.trim(), second.trim())?;
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     if let Ok(code) = qrcode::QrCode::new(digits) {
@@ -235,18 +250,20 @@ fn compare(global: &Global, text: &str) -> Result<(), Trouble> {
         let rows = code.render::<qrcode::render::unicode::Dense1x2>().build();
         rows.lines().try_for_each(|row| put!("{}", paint.paper(row)))?;
     }
-    put!("\nIf both show the same: {} contact verify {} --done", global.again(), contact.name.text())?;
+    put!("\nIf both show the same: {} contact verify {} --done", global.again(), who::typed(&view, contact.fingerprint))?;
     Ok(())
 }
 
 /// Shows a contact, and closes the profile.
-fn show(global: &Global, client: Client, text: &str) -> Result<(), Trouble> {
-    let contact = client.contact(&home::name(text)?).ok_or(Code::UnknownContact)?;
-    line(global, &contact)?;
+fn show(global: &Global, client: Client, contact: Fingerprint) -> Result<(), Trouble> {
+    let view = client.view();
+    let known = view.contacts.iter().find(|known| known.fingerprint == contact).ok_or(Code::UnknownContact)?;
+    line(global, known, known.name.text().len().min(NAME_LEN_MAX))?;
     Ok(client.close()?)
 }
 
-fn line(global: &Global, contact: &ContactView) -> Result<(), Trouble> {
+/// A contact's line, with so many columns for the name; how they stand below it where the line would be too long.
+fn line(global: &Global, contact: &ContactView, name_len: usize) -> Result<(), Trouble> {
     let standing = if contact.held {
         "HELD: the directory shows another identity under this name"
     } else if contact.blocked {
@@ -258,17 +275,21 @@ fn line(global: &Global, contact: &ContactView) -> Result<(), Trouble> {
     } else {
         "asks to be accepted"
     };
+    let (name, fingerprint) = (contact.name.text(), in_groups(&contact.fingerprint.hex()));
     if global.json {
         let json = serde_json::json!({
-            "name": contact.name.text(),
+            "name": name,
             "fingerprint": contact.fingerprint.hex(),
             "accepted": contact.accepted,
             "blocked": contact.blocked,
             "verified": contact.verified,
             "held": contact.held,
         });
-        put_json(&json)
-    } else {
-        put!("{:<20} {}  {standing}", contact.name.text(), in_groups(&contact.fingerprint.hex()))
+        return put_json(&json);
     }
+    // A name that is longer stands alone.
+    let begin = if name.len() > name_len { format!("{name}\n{:name_len$}", "") } else { format!("{name:<name_len$}") };
+    let together = name_len + 2 + fingerprint.len() + 2 + standing.len() <= width();
+    let between = if together { "  ".to_owned() } else { format!("\n{:name_len$}  ", "") };
+    put!("{begin}  {fingerprint}{between}{}", beside(standing, name_len + 2, width()))
 }

@@ -3,8 +3,9 @@
 use super::rows::{Lines, object, waiting};
 use crate::output::{Trouble, put_json, time};
 use crate::progress::Progress;
-use crate::text::{fit, harmless};
-use crate::watch::name_of;
+use crate::terminal::width;
+use crate::text::{columns, fit, harmless};
+use crate::who::{name_of, shown};
 use crate::{Global, home, warn};
 use serde_json::json;
 use std::cmp::Reverse;
@@ -14,29 +15,41 @@ use thicket_client::{Direction, MessageRow};
 use thicket_types::ids::Fingerprint;
 use thicket_types::limits::SEARCH_FOUND_MAX;
 
-/// Columns that the last message gets.
-const TEXT_COLUMNS: usize = 60;
+/// Columns that the last message gets at least.
+const TEXT_COLUMNS_MIN: usize = 16;
+/// Columns that a name gets at most, and at most on the narrowest terminal.
+const NAME_COLUMNS: (usize, usize) = (31, 8);
+/// What stands beside the name, with as much of the message as there must be.
+const BESIDE_NAME: usize = "0000-00-00 00:00    99 new  me: ".len() + TEXT_COLUMNS_MIN;
 
 pub fn list(global: &Global) -> Result<(), Trouble> {
     let (view, reader) = home::look(global)?;
     let reading = Progress::start(global, "reading the vault");
     let (latest, unread) = (last(reader.latest()?, waiting(&view, &reader, None)?), reader.unread()?);
     drop(reading);
-    let all: Vec<(String, u64, MessageRow)> =
-        latest.into_iter().map(|row| (name_of(&view, row.contact), unread.get(&row.contact).copied().unwrap_or_default(), row)).collect();
-    let name_len = all.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
+    let name_max = width().saturating_sub(BESIDE_NAME).clamp(NAME_COLUMNS.1, NAME_COLUMNS.0);
+    let all: Vec<(String, u64, MessageRow)> = latest
+        .into_iter()
+        .map(|row| (fit(&shown(&view, row.contact), name_max), unread.get(&row.contact).copied().unwrap_or_default(), row))
+        .collect();
+    let name_len = all.iter().map(|(name, ..)| columns(name)).max().unwrap_or_default();
     let new_len = all.iter().map(|(_, count, _)| new(*count).len()).max().unwrap_or_default();
     let paint = global.color.paint(std::io::stdout().is_terminal());
     for (name, count, row) in &all {
         let sent = row.direction == Direction::Sent;
         if global.json {
-            put_json(&json!({ "with": name, "unread": count, "last": row.text, "sent": sent, "stamp_ms": row.stamp.0 }))?;
+            put_json(
+                &json!({ "with": name_of(&view, row.contact), "fingerprint": row.contact.hex(), "unread": count, "last": row.text, "sent": sent, "stamp_ms": row.stamp.0 }),
+            )?;
             continue;
         }
         let text = row.text.as_deref().unwrap_or("[unreadable]");
-        let text = fit(&harmless(text.lines().next().unwrap_or_default(), ""), TEXT_COLUMNS);
         let new = if new_len == 0 { String::new() } else { format!("  {}", paint.bold(&format!("{:>new_len$}", new(*count)))) };
-        put!("{}  {name:<name_len$}{new}  {}{text}", time(row.stamp.0), if sent { "me: " } else { "" })?;
+        let (time, me) = (time(row.stamp.0), if sent { "me: " } else { "" });
+        let before = time.len() + 2 + name_len + if new_len == 0 { 0 } else { 2 + new_len } + 2 + me.len();
+        let left = width().saturating_sub(before).max(TEXT_COLUMNS_MIN);
+        let text = fit(&harmless(text.lines().next().unwrap_or_default(), ""), left);
+        put!("{time}  {name:<name_len$}{new}  {me}{text}")?;
     }
     warn::of_identity(global, &view, None);
     Ok(())
@@ -65,8 +78,8 @@ pub fn search(global: &Global, words: &str) -> Result<(), Trouble> {
     let found = reader.search(words, SEARCH_FOUND_MAX)?;
     drop(searching);
     let who = |row: &MessageRow| match row.direction {
-        Direction::Sent => format!("me to {}", name_of(&view, row.contact)),
-        Direction::Received => name_of(&view, row.contact),
+        Direction::Sent => format!("me to {}", shown(&view, row.contact)),
+        Direction::Received => shown(&view, row.contact),
     };
     let names: Vec<String> = found.iter().map(who).collect();
     let lines = Lines::of(names.iter().map(String::as_str));

@@ -3,13 +3,15 @@
 use super::journal::verified;
 use super::relay::way;
 use super::rows::PAGE;
+use super::send::held;
 use super::status::{clock, is_far, skew};
 use crate::output::{Trouble, put_json, sentence, status};
 use crate::paint::Paint;
 use crate::progress::Progress;
 use crate::terminal::width;
-use crate::text::{beside, quoted};
+use crate::text::{beside, counted, quoted};
 use crate::watch::Watch;
+use crate::who::shown;
 use crate::{Global, home};
 use serde_json::json;
 use std::io::IsTerminal as _;
@@ -293,7 +295,7 @@ fn inside(global: &Global, at: &home::At, profile: Result<Profile, Trouble>, che
                         Code::ProfileInUse => Check::warning("relay", "not asked: another process has this profile open", CLOSE),
                         _ => Check::of("profile", code, place),
                     });
-                    checks.push(waiting(&view));
+                    checks.extend(waiting(&view));
                     checks.extend(anonymity(&view));
                 }
                 Err(trouble) => checks.push(Check::fault("vault", trouble)?),
@@ -370,7 +372,7 @@ fn relay(global: &Global, client: &Client, checks: &mut Vec<Check>) -> Result<()
             Check::ok("clock", words)
         });
     }
-    checks.push(waiting(&view));
+    checks.extend(waiting(&view));
     checks.extend(anonymity(&view));
     Ok(())
 }
@@ -381,18 +383,29 @@ fn anonymity(view: &View) -> Option<Check> {
     Some(Check::warning("anonymity", way.words, way.todo))
 }
 
-/// What is under way.
-fn waiting(view: &View) -> Check {
+/// What is under way, and whom nothing goes to.
+fn waiting(view: &View) -> Vec<Check> {
+    let held = held(view);
     let parts = [
-        (view.unsettled.len(), "to be stored by the relay"),
+        (view.unsettled.len().saturating_sub(held.values().sum()), "to be stored by the relay"),
         (view.unacknowledged, "to be acknowledged to it"),
         (view.early, "for a conversation to begin"),
     ];
     let words: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    if words.is_empty() {
-        return Check::ok("waiting", "nothing");
-    }
-    Check::warning("waiting", words.join(", "), "nothing needs doing: it goes on whenever the relay is reached")
+    let under_way = match words.is_empty() {
+        true => Check::ok("waiting", "nothing"),
+        false => Check::warning("waiting", words.join(", "), "nothing needs doing: it goes on whenever the relay is reached"),
+    };
+    let held = held.into_iter().map(|(contact, count)| {
+        let (who, code) = (shown(view, contact), Code::ContactHeld);
+        let what = format!("{} to {who}, who is held (error {}); thicket message cancel ID takes one back", messages(count), code.number());
+        Check { name: "held", what, found: Found::Numbered(code) }
+    });
+    [under_way].into_iter().chain(held).collect()
+}
+
+fn messages(count: usize) -> String {
+    counted(u64::try_from(count).unwrap_or(u64::MAX), "message")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::rows::PAGE;
 use crate::ahead::{next_line, read_ahead};
 use crate::output::{Trouble, error, put_json};
 use crate::progress::Progress;
-use crate::watch::name_of;
+use crate::who::name_of;
 use crate::{Global, home, interrupt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -84,8 +84,8 @@ impl Before {
                 Ok(())
             }
             _ => {
-                let from = name_of(&view, row.contact);
-                put_json(&json!({ "change": "received", "from": from, "message": row.message.hex(), "text": row.text, "unread": true }))
+                let (from, fingerprint) = (name_of(&view, row.contact), row.contact.hex());
+                put_json(&json!({ "change": "received", "from": from, "fingerprint": fingerprint, "message": row.message.hex(), "text": row.text, "unread": true }))
             }
         })
     }
@@ -141,10 +141,10 @@ pub fn told(client: &Client, change: &Change) -> Result<Option<Value>, Trouble> 
         }
         Change::Received { contact, message } => {
             let text = client.message(*contact, Direction::Received, *message)?.and_then(|row| row.text);
-            json!({ "change": "received", "from": name_of(*contact), "message": message.hex(), "text": text })
+            json!({ "change": "received", "from": name_of(*contact), "fingerprint": contact.hex(), "message": message.hex(), "text": text })
         }
         Change::Unreadable { contact, cause } => {
-            json!({ "change": "unreadable", "from": name_of(*contact), "error": error(*cause) })
+            json!({ "change": "unreadable", "from": name_of(*contact), "fingerprint": contact.hex(), "error": error(*cause) })
         }
         Change::Message { message, state: MessageState::Failed } => {
             let row = client.find(*message)?.into_iter().find(|row| row.direction == Direction::Sent);
@@ -153,10 +153,10 @@ pub fn told(client: &Client, change: &Change) -> Result<Option<Value>, Trouble> 
         }
         Change::Message { message, state } => json!({ "change": "message", "message": message.hex(), "state": state.word() }),
         Change::Dropped(code) => json!({ "change": "dropped", "error": error(*code) }),
-        Change::Read { contact } => json!({ "change": "read", "by": name_of(*contact) }),
+        Change::Read { contact } => json!({ "change": "read", "by": name_of(*contact), "fingerprint": contact.hex() }),
         Change::KeysUpdated(contact) => json!({ "change": "keys_updated", "name": name_of(*contact), "fingerprint": contact.hex() }),
         Change::Forgotten { contact, message } => {
-            json!({ "change": "forgotten", "with": name_of(*contact), "message": message.hex() })
+            json!({ "change": "forgotten", "with": name_of(*contact), "fingerprint": contact.hex(), "message": message.hex() })
         }
     }))
 }

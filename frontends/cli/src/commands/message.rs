@@ -5,7 +5,10 @@ use super::rows::{find, object, text, waiting};
 use super::send::{Goal, follow};
 use crate::output::{Trouble, put_json, time_exact};
 use crate::progress::Progress;
-use crate::watch::{Watch, name_of};
+use crate::terminal::width;
+use crate::text::beside;
+use crate::watch::Watch;
+use crate::who::{self, name_of, shown};
 use crate::{Global, home};
 use thicket_client::{Client, Direction, MessageRow, View};
 use thicket_types::effect::MessageState;
@@ -54,7 +57,7 @@ pub enum Command {
 pub struct Which {
     /// The message's id, as read shows it, or its first digits: at least four, and no other message's.
     id: String,
-    /// With whom; needed only if messages with several contacts have this id.
+    /// With whom, by name or fingerprint; needed only if messages with several contacts have this id.
     #[arg(long, value_name = "NAME")]
     with: Option<String>,
 }
@@ -100,7 +103,7 @@ impl Which {
 
     fn among(&self, found: Found, view: &View) -> Result<(Found, Fingerprint), Trouble> {
         let contact = match &self.with {
-            Some(name) => view.contact(&home::name(name)?).ok_or(Code::UnknownContact)?.fingerprint,
+            Some(typed) => who::find(view, typed)?.fingerprint,
             None => found.contact(view)?,
         };
         Ok((found.only(contact)?, contact))
@@ -155,13 +158,13 @@ fn show(global: &Global, which: &Which) -> Result<(), Trouble> {
     let found = find(&which.id, &view, |message| reader.find(message), |after, count| reader.messages(None, after, count))?;
     drop(looking);
     let (mut found, contact) = which.among(found, &view)?;
-    let name = name_of(&view, contact);
+    let name = shown(&view, contact);
     if found.sent().is_none() {
         found.rows.extend(waiting(&view, &reader, Some(contact))?.into_iter().filter(|row| row.message == found.message));
     }
     for (at, row) in found.rows.iter().enumerate() {
         if global.json {
-            put_json(&object(row, &name))?;
+            put_json(&object(row, &name_of(&view, contact)))?;
             continue;
         }
         if at > 0 {
@@ -186,7 +189,8 @@ fn print(row: &MessageRow, name: &str, waits: Option<MessageState>) -> Result<()
         put!("written    {} by {name}'s clock", time_exact(row.claimed.0))?;
     }
     if let Some(cause) = row.cause {
-        put!("cause      {} (error {}); {}", cause.what(), cause.number(), cause.hint())?;
+        let words = format!("{} (error {}); {}", cause.what(), cause.number(), cause.hint());
+        put!("cause      {}", beside(&words, 11, width()))?;
     }
     put!("text       {}", text(row, "           "))
 }

@@ -3,10 +3,9 @@
 use super::rows::{Lines, each_page, object, waiting};
 use crate::output::{Trouble, put_json};
 use crate::progress::Progress;
-use crate::{Global, home, warn};
+use crate::{Global, home, warn, who};
 use thicket_client::{Client, Direction, MessageRow, Profile};
 use thicket_types::effect::MessageState;
-use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, MessageId};
 use thicket_types::intent::Intent;
 
@@ -20,13 +19,14 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
         }
         None => at.look(global)?,
     };
-    let known = view.contact(&home::name(with)?).ok_or(Code::UnknownContact)?;
+    let known = who::find(&view, with)?;
     let (contact, name) = (known.fingerprint, known.name.text());
-    let lines = Lines::of([name].into_iter());
+    let who = who::shown(&view, contact);
+    let lines = Lines::of([who.as_str()].into_iter());
     let shown = |rows: &[MessageRow]| {
         rows.iter().try_for_each(|row| match global.json {
             true => put_json(&object(row, name)),
-            false => put!("{}", lines.line(row, if row.direction == Direction::Sent { "me" } else { name })),
+            false => put!("{}", lines.line(row, if row.direction == Direction::Sent { "me" } else { &who })),
         })
     };
     let mut last = None;
@@ -44,7 +44,7 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
     match (profile, last) {
         (Some(profile), Some(message)) if unread => mark(global, profile, contact, message),
         (None, Some(_)) if unread => {
-            global.tell(|| "another process has this profile open: nothing is marked as read".to_owned());
+            global.tell(|| "this profile can only be looked at now: nothing is marked as read".to_owned());
             Ok(())
         }
         _ => Ok(()),

@@ -3,7 +3,7 @@
 use crate::interrupt;
 use crate::output::{Trouble, short, time};
 use crate::text::harmless;
-use crate::watch::name_of;
+use crate::who::shown;
 use serde_json::{Value, json};
 use thicket_client::{Direction, MessageRow, Reader, View};
 use thicket_types::effect::MessageState;
@@ -23,6 +23,7 @@ pub fn object(row: &MessageRow, with: &str) -> Value {
     json!({
         "message": row.message.hex(),
         "with": with,
+        "fingerprint": row.contact.hex(),
         "from": if row.direction == Direction::Sent { "me" } else { with },
         "text": row.text,
         "state": row.state.word(),
@@ -134,7 +135,7 @@ impl Found {
             [contact] => Ok(*contact),
             [] => Err(Code::UnknownMessage.into()),
             several => {
-                let names: Vec<String> = several.iter().map(|contact| name_of(view, *contact)).collect();
+                let names: Vec<String> = several.iter().map(|contact| shown(view, *contact)).collect();
                 Err(Trouble::Usage(format!("messages with {} have this id; say which: --with NAME", names.join(" and "))))
             }
         }
@@ -210,7 +211,7 @@ fn several(typed: &str, view: &View, fits: &[MessageId], rows_of: impl Fn(Messag
             .first()
             .map(|row| (row.contact, row.stamp))
             .or(view.unsettled.get(message).map(|(contact, _, _, stamp)| (*contact, *stamp)));
-        let told = what.map(|(contact, stamp)| format!("  with {}, {}", name_of(view, contact), time(stamp.0))).unwrap_or_default();
+        let told = what.map(|(contact, stamp)| format!("  with {}, {}", shown(view, contact), time(stamp.0))).unwrap_or_default();
         words.push_str(&format!("\n  {}{told}", message.hex()));
     }
     if fits.len() > LISTED_MAX {

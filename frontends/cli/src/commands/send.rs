@@ -1,8 +1,9 @@
 //! Sending, and waiting for what becomes of it.
 
-use crate::output::{Trouble, on_errors, put_json};
+use crate::output::{Trouble, on_errors, put_json, short};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use thicket_client::{Client, Direction, View};
 use thicket_types::effect::MessageState;
@@ -68,7 +69,7 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     let mut watch = Watch::new(global, &client, "waiting for the relay");
     watch.until(|view, _| {
         let (state, _) = standing(&client, view, contact, message)?;
-        Ok((state >= goal.state() || view.copied).then_some(()))
+        Ok((state >= goal.state() || view.copied || is_held(view, contact)).then_some(()))
     })?;
     let silence = watch.silence();
     drop(watch);
@@ -81,7 +82,7 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     } else {
         put!("{}", state.word())?;
     }
-    if state < MessageState::Stored && !view.copied && !view.online {
+    if state < MessageState::Stored && !view.copied && !view.online && !is_held(&view, contact) {
         let code = silence.code().unwrap_or(Code::RelayUnreachable);
         note!("{}", on_errors(&format!("{} (error {}): {}", code.what(), code.number(), code.hint())));
     }
@@ -89,8 +90,27 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     match state {
         MessageState::Failed => Err(cause.unwrap_or(Code::Inconsistent).into()),
         state if state < MessageState::Stored && view.copied => Err(Code::ProfileCopied.into()),
+        // It goes nowhere by itself: the person has to decide.
+        state if state < MessageState::Stored && is_held(&view, contact) => Err(Trouble::Numbered(
+            Code::ContactHeld,
+            Some(format!("the message waits; to take it back: thicket message cancel {}", short(&message))),
+        )),
         _ => Ok(()),
     }
+}
+
+/// Whether nothing is sent to a contact until the person decides.
+fn is_held(view: &View, contact: Fingerprint) -> bool {
+    view.contacts.iter().any(|known| known.fingerprint == contact && known.held)
+}
+
+/// How many messages wait for each contact who is held.
+pub fn held(view: &View) -> BTreeMap<Fingerprint, usize> {
+    let mut held = BTreeMap::new();
+    for (contact, ..) in view.unsettled.values().filter(|(contact, ..)| is_held(view, *contact)) {
+        *held.entry(*contact).or_default() += 1;
+    }
+    held
 }
 
 /// How far a message of ours came, and why not further: in the view until the relay has stored it, in its row from then on.

@@ -1,8 +1,12 @@
 //! One round with the relay.
 
 use super::rows::each_page;
+use super::send::held;
 use crate::output::{Trouble, put_json};
+use crate::terminal::width;
+use crate::text::beside;
 use crate::watch::Watch;
+use crate::who::shown;
 use crate::{Global, home, warn};
 use thicket_client::Direction;
 use thicket_types::error::Code;
@@ -28,14 +32,19 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     let view = client.view();
     warn::of_clock(global, &view);
     warn::of_identity(global, &view, None);
-    let waiting = view.unsettled.len();
+    let (waiting, held) = (view.unsettled.len(), held(&view));
     client.close()?;
     if !rested {
         return Err(silence);
     }
     if global.json {
-        put_json(&serde_json::json!({ "received": came, "unsettled": waiting }))
-    } else {
-        put!("{came} new, {waiting} still to be stored by the relay")
+        return put_json(&serde_json::json!({ "received": came, "unsettled": waiting, "held": held.values().sum::<usize>() }));
     }
+    put!("{came} new, {waiting} still to be stored by the relay")?;
+    let code = Code::ContactHeld;
+    for (contact, count) in held {
+        let words = format!("{count} of them to {}, which waits: {} (error {})", shown(&view, contact), code.what(), code.number());
+        put!("{}", beside(&words, 0, width()))?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use thicket_relay::{Policy, Registration};
 use world::{Person, Place, TestRelay, documented, fields, last, lines, program, status, text};
 
 /// Reads lines of a running command until one is as wanted; its input is kept open.
-fn until(child: &mut Child, wanted: impl Fn(&Value) -> bool) -> Value {
+fn until(child: &mut Child, mut wanted: impl FnMut(&Value) -> bool) -> Value {
     // Byte by byte: what a buffer has taken and not given, a later reader would miss.
     let out = child.stdout.as_mut().expect("a pipe");
     for line in BufReader::with_capacity(1, out).lines() {
@@ -657,6 +657,39 @@ fn a_relay_that_has_lost_the_account_is_no_network_fault() {
     assert_eq!((status(&sent), text(&sent.stdout).as_str()), (0, "queued\n"));
     assert!(text(&sent.stderr).contains("(error 201)") && !text(&sent.stderr).contains("(error 300)"), "{sent:?}");
     assert_eq!(place.alice.refused(&["--timeout=4", "sync"]), (3, 201));
+}
+
+#[test]
+fn a_chat_shows_nothing_twice_that_a_process_died_over() {
+    use std::ops::ControlFlow;
+    use thicket_client::{Client, Point, Profile, SystemEntropy, share};
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    alice.say(&["send", "bob", "Once."]);
+    // Given a process that died when the message stood in the vault, and the journal did not know it yet.
+    let passphrase = thicket_types::secret::Secret::new(world::PASSPHRASE.as_bytes().to_vec());
+    let profile = Profile::unlock(&bob.home, &passphrase, share(Box::new(SystemEntropy))).expect("intact");
+    let dies = |point| match point {
+        Point::Committed { ops } if ops.contains(&"OpenEnvelope") => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let transport = Box::new(|waker| Box::new(thicket_transport::DirectClient::new(Some(waker))) as Box<_>);
+    let client = Client::open_observed(profile, transport, Some(Box::new(dies))).expect("intact");
+    while client.fault().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    drop(client);
+    // When a chat begins.
+    let mut chat = bob.start(&["--json", "chat", "alice"]);
+    let mut shown = 0;
+    until(&mut chat, |line| {
+        shown += u32::from(line["text"] == "Once.");
+        line["change"] == "connected"
+    });
+    drop(chat.stdin.take());
+    let rest = chat.wait_with_output().expect("it ends");
+    shown += u32::try_from(lines(&rest).iter().filter(|line| line["text"] == "Once.").count()).expect("few");
+    assert_eq!(shown, 1);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::text::{counted, fit, harmless};
 use crate::watch::Watch;
 use crate::who;
 use crate::{Global, home, interrupt};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -44,6 +44,7 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
         name: who::shown(&view, contact.fingerprint),
         screen: Screen::new(global),
         sent: BTreeMap::new(),
+        begun: BTreeSet::new(),
         away: false,
     };
     chat.begin(contact)?;
@@ -82,6 +83,8 @@ struct Chat<'a> {
     screen: Screen,
     /// What was sent here: its text, and the state that was told last.
     sent: BTreeMap<MessageId, (String, MessageState)>,
+    /// The messages that were shown first: of them, changes bring no news.
+    begun: BTreeSet<MessageId>,
     /// Set while the relay is not reached, and that was said.
     away: bool,
 }
@@ -93,6 +96,7 @@ impl Chat<'_> {
         for row in &rows {
             self.row(row)?;
         }
+        self.begun = rows.iter().filter(|row| row.direction == Direction::Received).map(|row| row.message).collect();
         if contact.held {
             let code = Code::ContactHeld;
             self.note(&format!("{}; {}", code.what(), code.hint()), Look::Loud)?;
@@ -148,6 +152,9 @@ impl Chat<'_> {
         let mut read = None;
         let mut reached = BTreeMap::new();
         for change in changes {
+            if self.has_shown(change) {
+                continue;
+            }
             if self.global.json {
                 if let Some(line) = self.concerns(change).then(|| told(self.client, change)).transpose()?.flatten() {
                     put_json(&line)?;
@@ -170,6 +177,11 @@ impl Chat<'_> {
             self.note(&words, Look::Dim)?;
         }
         self.mark(read)
+    }
+
+    /// Whether a change tells of a message that was shown: it came just before the chat began, or was told to a process that died.
+    fn has_shown(&self, change: &Change) -> bool {
+        matches!(change, Change::Received { contact, message } if *contact == self.with && self.begun.contains(message))
     }
 
     /// Whether a program that chats with one contact is told of a change.

@@ -24,7 +24,7 @@ pub use disk::{OsDisk, disk_error, private_folders};
 pub use engine::{Engine, Input, Opened, Turn, look};
 pub use journal::{Damage, Walked, is_segment, walk};
 pub use keys::{KEYS_FILE, ProfileKeys, Unlocking};
-pub use snapshots::{Newest, is_snapshot, newest, oldest};
+pub use snapshots::{Newest, is_snapshot, kept};
 
 use std::fmt;
 use thicket_journal_format::FormatError;

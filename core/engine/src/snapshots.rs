@@ -33,7 +33,7 @@ pub struct Newest<S> {
 pub type Carried = BTreeMap<Seq, Bytes>;
 
 /// Reads the newest snapshot; one that is torn or damaged is passed over for the one before it.
-pub fn newest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
+pub(crate) fn newest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
     let names = files(disk)?;
     first_readable::<R>(disk, keys, names.iter().rev())
 }
@@ -69,40 +69,42 @@ fn files(disk: &mut dyn Disk) -> Result<Vec<String>, Fault> {
     Ok(disk.list(FOLDER)?.into_iter().filter(|name| is_snapshot(name)).collect())
 }
 
-/// Reads the oldest snapshot that can be read: where a fold begins whose first records are retired.
-pub fn oldest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
+/// Reads every snapshot that can be read, the oldest first: a fold begins with that whose first records are retired.
+pub fn kept<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Vec<Newest<R::State>>, Fault> {
     let names = files(disk)?;
-    first_readable::<R>(disk, keys, names.iter())
+    names.iter().filter_map(|name| read::<R>(disk, keys, name).transpose()).collect()
 }
 
 fn first_readable<'n, R: Reducer>(
     disk: &mut dyn Disk,
     keys: &ProfileKeys,
-    names: impl Iterator<Item = &'n String>,
+    mut names: impl Iterator<Item = &'n String>,
 ) -> Result<Option<Newest<R::State>>, Fault> {
-    for name in names.filter(|name| name.ends_with(".snap")) {
-        let bytes = disk.read(&format!("{FOLDER}/{name}"))?;
-        let head = match snapshot::head(&bytes) {
-            Ok(head) => head,
-            Err(FormatError::Newer) => return Err(Fault::from(Code::ProfileNewer)),
-            Err(_) => continue,
-        };
-        if head.rules > R::RULES {
-            return Err(Fault::from(Code::ProfileNewer));
-        }
-        let Some(key) = keys.key(Kind::Snapshot, head.id)? else {
-            continue;
-        };
-        let Ok((head, state)) = snapshot::open(&key, &bytes) else {
-            continue;
-        };
-        let Ok((carried, state)) = codec::decode_large::<(Carried, R::State)>(&state) else {
-            continue;
-        };
-        let durable = Durable { seq: head.seq, chain: head.chain };
-        return Ok(Some(Newest { durable, stamp: head.stamp, rules: head.rules, state, carried }));
+    names.find_map(|name| read::<R>(disk, keys, name).transpose()).transpose()
+}
+
+/// Reads a snapshot. `None` if it is torn or damaged, or its key is gone.
+fn read<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, name: &str) -> Result<Option<Newest<R::State>>, Fault> {
+    let bytes = disk.read(&format!("{FOLDER}/{name}"))?;
+    let head = match snapshot::head(&bytes) {
+        Ok(head) => head,
+        Err(FormatError::Newer) => return Err(Fault::from(Code::ProfileNewer)),
+        Err(_) => return Ok(None),
+    };
+    if head.rules > R::RULES {
+        return Err(Fault::from(Code::ProfileNewer));
     }
-    Ok(None)
+    let Some(key) = keys.key(Kind::Snapshot, head.id)? else {
+        return Ok(None);
+    };
+    let Ok((head, state)) = snapshot::open(&key, &bytes) else {
+        return Ok(None);
+    };
+    let Ok((carried, state)) = codec::decode_large::<(Carried, R::State)>(&state) else {
+        return Ok(None);
+    };
+    let durable = Durable { seq: head.seq, chain: head.chain };
+    Ok(Some(Newest { durable, stamp: head.stamp, rules: head.rules, state, carried }))
 }
 
 /// Writes a snapshot and removes those before the newest two, keys and all. One that fails leaves no key behind.

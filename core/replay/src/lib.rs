@@ -5,7 +5,8 @@
 
 mod view_digest;
 
-use thicket_engine::{Fault, ProfileKeys, Walked, newest, oldest, walk};
+use std::collections::VecDeque;
+use thicket_engine::{Fault, ProfileKeys, Walked, kept, walk};
 use thicket_journal_format::{codec, digest};
 use thicket_reducer::{ClientRules, State, view};
 use thicket_types::error::Code;
@@ -14,7 +15,7 @@ use thicket_types::ports::{Disk, Reducer as _};
 use view_digest::Numbering;
 
 /// What verifying a journal found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verified {
     /// The place that the folds began after; 0: the whole journal was folded, otherwise the oldest snapshot kept.
     pub from: Seq,
@@ -28,14 +29,25 @@ pub struct Verified {
     pub view: Digest,
     /// Whether a second fold came to the same state and effects.
     pub repeats: bool,
-    /// Where the newest snapshot was taken, if there is one, and whether folding on from it came to the same state.
-    pub snapshot: Option<(Seq, bool)>,
+    /// What folding on from each snapshot that is kept came to, the oldest first; not from the one that the folds began after.
+    pub snapshots: Vec<FoldedOn>,
+}
+
+/// What folding on from a snapshot came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FoldedOn {
+    /// The place that the snapshot was taken at.
+    pub at: Seq,
+    /// Records after it.
+    pub records: u64,
+    /// Whether they came to the same state, and asked for the same effects, as when all was folded.
+    pub same: bool,
 }
 
 impl Verified {
     /// Whether every fold came to the same.
     pub fn holds(&self) -> bool {
-        self.repeats && self.snapshot.is_none_or(|(_, same)| same)
+        self.repeats && self.snapshots.iter().all(|snapshot| snapshot.same)
     }
 }
 
@@ -44,59 +56,83 @@ pub fn state_digest(state: &State) -> Result<Digest, Fault> {
     Ok(digest(&[&codec::encode(state)?]))
 }
 
-/// Verifies a journal without changing it: every seal and the chain, then two folds from the oldest record and one from the
-/// newest snapshot.
+/// Verifies a journal without changing it: every seal and the chain, then two folds from the oldest record and one from each
+/// snapshot that is kept.
 ///
 /// **Errors:** `JournalDamaged` with its place; `ProfileNewer`; the disk's.
 pub fn verify(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Verified, Fault> {
-    let first = fold(disk, keys)?;
-    let second = fold(disk, keys)?;
-    let snapshot = match newest::<ClientRules>(disk, keys)? {
-        None => None,
-        Some(newest) => {
-            let (mut state, from) = (newest.state, newest.durable.seq);
-            walk(disk, keys, &mut |walked: Walked<'_>| {
-                if walked.place.seq > from {
-                    let _ = ClientRules::reduce(walked.rules, &mut state, walked.place, &walked.record.event);
-                }
-            })?;
-            Some((from, state_digest(&state)? == first.state))
-        }
-    };
-    Ok(Verified {
-        from: first.from,
-        records: first.records,
-        state: first.state,
-        effects: first.effects,
-        view: first.view,
-        repeats: first == second,
-        snapshot,
-    })
-}
-
-#[derive(PartialEq, Eq)]
-struct Fold {
-    from: Seq,
-    records: u64,
-    state: Digest,
-    effects: Digest,
-    view: Digest,
-}
-
-fn fold(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Fold, Fault> {
     // This walk checks every seal and the chain, and tells where the journal still begins.
     let (begins, _) = walk(disk, keys, &mut |_| {})?;
-    let (mut state, from) = if begins == Seq::ZERO {
-        (ClientRules::fresh(), Seq::ZERO)
+    let mut kept: VecDeque<Start> =
+        kept::<ClientRules>(disk, keys)?.into_iter().map(|kept| Start { state: kept.state, after: kept.durable.seq }).collect();
+    let start = if begins == Seq::ZERO {
+        Start { state: ClientRules::fresh(), after: Seq::ZERO }
     } else {
-        let oldest = oldest::<ClientRules>(disk, keys)?.ok_or(Fault::from(Code::JournalDamaged))?;
-        (oldest.state, oldest.durable.seq)
+        kept.pop_front().ok_or(Fault::from(Code::JournalDamaged))?
     };
-    let (mut records, mut newer, mut unencodable) = (0, false, false);
-    let mut effects = Digest([0; 32]);
+    let places: Vec<Seq> = kept.iter().map(|start| start.after).collect();
+    let from = start.after;
+    let first = fold(disk, keys, start.clone(), &places)?;
+    let second = fold(disk, keys, start, &places)?;
+    let mut snapshots = Vec::new();
+    for (start, whole) in kept.into_iter().zip(&first.tails) {
+        let at = start.after;
+        let on = fold(disk, keys, start, &[])?;
+        snapshots.push(FoldedOn { at, records: on.whole.records, same: on.state == first.state && on.whole == *whole });
+    }
+    let repeats = first == second;
+    let Fold { state, view, whole, .. } = first;
+    Ok(Verified { from, records: whole.records, state, effects: whole.effects, view, repeats, snapshots })
+}
+
+/// Where a fold begins.
+#[derive(Clone)]
+struct Start {
+    state: State,
+    /// The last place that the state holds.
+    after: Seq,
+}
+
+/// What a fold came to.
+#[derive(PartialEq, Eq)]
+struct Fold {
+    state: Digest,
+    view: Digest,
+    whole: Tail,
+    /// The same from each of some places on.
+    tails: Vec<Tail>,
+}
+
+/// The records after a place.
+#[derive(PartialEq, Eq)]
+struct Tail {
+    after: Seq,
+    records: u64,
+    /// SHA-256 over all effects that they asked for.
+    effects: Digest,
+}
+
+impl Tail {
+    fn new(after: Seq) -> Tail {
+        Tail { after, records: 0, effects: Digest([0; 32]) }
+    }
+
+    fn note(&mut self, place: Seq, effects: &[u8]) {
+        if place > self.after {
+            self.effects = digest(&[&self.effects.0, effects]);
+            self.records += 1;
+        }
+    }
+}
+
+fn fold(disk: &mut dyn Disk, keys: &ProfileKeys, start: Start, places: &[Seq]) -> Result<Fold, Fault> {
+    let Start { mut state, after } = start;
+    let mut whole = Tail::new(after);
+    let mut tails: Vec<Tail> = places.iter().map(|place| Tail::new(*place)).collect();
+    let (mut newer, mut unencodable) = (false, false);
     let mut numbering = Numbering::default();
     walk(disk, keys, &mut |walked: Walked<'_>| {
-        if walked.place.seq <= from {
+        if walked.place.seq <= after {
             return;
         }
         if walked.rules > ClientRules::RULES {
@@ -106,10 +142,9 @@ fn fold(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Fold, Fault> {
         let asked = ClientRules::reduce(walked.rules, &mut state, walked.place, &walked.record.event);
         numbering.note(&asked);
         match codec::encode(&asked) {
-            Ok(bytes) => effects = digest(&[&effects.0, &bytes]),
+            Ok(bytes) => [&mut whole].into_iter().chain(&mut tails).for_each(|tail| tail.note(walked.place.seq, &bytes)),
             Err(_) => unencodable = true,
         }
-        records += 1;
     })?;
     if newer {
         return Err(Fault::from(Code::ProfileNewer));
@@ -118,5 +153,26 @@ fn fold(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Fold, Fault> {
         return Err(Fault::from(Code::Inconsistent));
     }
     let view = numbering.digest(&view(&state))?;
-    Ok(Fold { from, records, state: state_digest(&state)?, effects, view })
+    Ok(Fold { state: state_digest(&state)?, view, whole, tails })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_is_what_comes_after_its_place_in_its_order() {
+        let tail = |after: u64, notes: &[(u64, &[u8])]| {
+            let mut tail = Tail::new(Seq(after));
+            notes.iter().for_each(|(place, effects)| tail.note(Seq(*place), effects));
+            (tail.records, tail.effects)
+        };
+        let whole: [(u64, &[u8]); 3] = [(1, b"a"), (2, b"b"), (3, b"c")];
+        assert_eq!(tail(1, &whole), tail(1, &whole[1..]));
+        assert_eq!(tail(1, &whole).0, 2);
+        assert_eq!(tail(3, &whole), (0, Digest([0; 32])));
+        for other in [[(2, b"b".as_slice()), (3, b"d")], [(2, b"c"), (3, b"b")], [(2, b"bc"), (3, b"")]] {
+            assert_ne!(tail(1, &other).1, tail(1, &whole).1);
+        }
+    }
 }

@@ -62,7 +62,7 @@ macro_rules! errors {
 }
 
 errors! {
-    100 WrongPassphrase Caller "the passphrase does not open this profile", "try again; a forgotten passphrase cannot be recovered";
+    100 WrongPassphrase Caller "the passphrase does not open this profile, or this key", "try again; a forgotten passphrase cannot be recovered";
     101 ProfileExists Caller "there is a profile in this folder already", "choose another folder";
     102 ProfileMissing Caller "there is no profile in this folder", "name its folder with --home; to make one: thicket account create NAME";
     103 ProfileInUse Caller "another process has this profile open", "close it; a program that asks for many things in one process uses thicket listen";

@@ -33,7 +33,7 @@ fn settings(place: Option<&Path>) -> Settings {
         (r"\d+ records", "[count] records"),
         (r"records   \d+ from", "records   [count] from"),
         (r"snapshot  at \d+,", "snapshot  at [place],"),
-        (r#""(records|snapshot)":\d+"#, r#""$1":"[count]""#),
+        (r#""(records|at)":\d+"#, r#""$1":"[count]""#),
         (r"(?:\d{5} ){5}\d{5} (?:\d{5} ){5}\d{5}", "[safety number]"),
         (r"(?:\d{5} ){5}\d{5}", "[half of the safety number]"),
         (r"(?m)^[ █▀▄]{20,}$", "[a row of the QR code]"),

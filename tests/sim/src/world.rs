@@ -5,10 +5,10 @@ use crate::said::Said;
 use crate::vault::{Data, TransparentVault, TransparentVerify, VaultDisk, fingerprint};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use thicket_client::{Observer, Point, Pump, SeededEntropy, View, named_bodies};
-use thicket_engine::{Engine, Fault, ProfileKeys, Walked, oldest, walk};
+use thicket_engine::{Engine, Fault, ProfileKeys, Walked, kept, walk};
 use thicket_journal_format::keys::Cost;
 use thicket_reducer::ClientRules;
 use thicket_relay::{Policy, Relay};
@@ -56,7 +56,7 @@ pub struct Person {
     pub deaths: u64,
     /// How often they went on from a backup.
     pub restored: u64,
-    die_at: Arc<AtomicU64>,
+    fatal: Arc<Mutex<Option<Fatal>>>,
 }
 
 /// A profile as it was: journal and vault of one time.
@@ -66,8 +66,12 @@ pub struct Backup {
     said: Vec<Said>,
 }
 
-/// Counts down at points; at zero the process is dead.
-const NEVER: u64 = u64::MAX;
+/// Asked at each point whether the process dies there.
+type Fatal = Box<dyn FnMut(&Point) -> bool + Send>;
+
+fn locked(fatal: &Mutex<Option<Fatal>>) -> MutexGuard<'_, Option<Fatal>> {
+    fatal.lock().expect("no thread panics")
+}
 
 /// The world.
 pub struct World {
@@ -125,7 +129,7 @@ impl World {
             said: Vec::new(),
             deaths: 0,
             restored: 0,
-            die_at: Arc::new(AtomicU64::new(NEVER)),
+            fatal: Arc::default(),
         };
         self.people.push(person);
         let who = self.people.len() - 1;
@@ -143,21 +147,17 @@ impl World {
         person.pump = None;
         person.disk.take_over();
         person.vault.take_over();
-        person.die_at.store(NEVER, Ordering::Relaxed);
+        *locked(&person.fatal) = None;
         let keys = ProfileKeys::unlock(&mut person.disk.clone(), &passphrase())?;
         let mut vault = TransparentVault(person.vault.clone());
         let remembered = vault.remembered()?;
         let (engine, opened) = Engine::<ClientRules>::open(Box::new(person.disk.clone()), clock, Box::new(entropy), keys, remembered)?;
         vault.sweep(&named_bodies(engine.state()))?;
         let mut pump = Pump::new(engine, opened, vault, Box::new(transport), None);
-        let die_at = person.die_at.clone();
-        let observer: Observer = Box::new(move |_: Point| match die_at.load(Ordering::Relaxed) {
-            0 => ControlFlow::Break(()),
-            NEVER => ControlFlow::Continue(()),
-            more => {
-                die_at.store(more - 1, Ordering::Relaxed);
-                ControlFlow::Continue(())
-            }
+        let fatal = person.fatal.clone();
+        let observer: Observer = Box::new(move |point: Point| {
+            let dies = locked(&fatal).as_mut().is_some_and(|fatal| fatal(&point));
+            if dies { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         pump.observe(observer);
         person.pump = Some(pump);
@@ -183,7 +183,17 @@ impl World {
 
     /// Has the process die at its n-th point from now.
     pub fn kill_at(&mut self, who: usize, points: u64) {
-        self.people[who].die_at.store(points, Ordering::Relaxed);
+        let mut left = points;
+        self.kill_when(who, move |_| {
+            let dies = left == 0;
+            left = left.saturating_sub(1);
+            dies
+        });
+    }
+
+    /// Has the process die at the first point that is as wanted.
+    pub fn kill_when(&mut self, who: usize, fatal: impl FnMut(&Point) -> bool + Send + 'static) {
+        *locked(&self.people[who].fatal) = Some(Box::new(fatal));
     }
 
     /// Closes a person's profile.
@@ -303,7 +313,7 @@ impl World {
         self.meeting.set_conditions(Conditions::default());
         self.meeting.set_up(true);
         for who in 0..self.people.len() {
-            self.kill_at(who, NEVER);
+            *locked(&self.people[who].fatal) = None;
             self.people[who].disk.take_over();
             self.people[who].vault.take_over();
             if self.people[who].pump.is_none() {
@@ -343,7 +353,7 @@ impl World {
         let (mut state, from) = if begins == Seq::ZERO {
             (ClientRules::fresh(), Seq::ZERO)
         } else {
-            let oldest = oldest::<ClientRules>(&mut disk, &keys)?.ok_or(Fault::from(Code::JournalDamaged))?;
+            let oldest = kept::<ClientRules>(&mut disk, &keys)?.into_iter().next().ok_or(Fault::from(Code::JournalDamaged))?;
             (oldest.state, oldest.durable.seq)
         };
         let mut lines = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::fs;
-use thicket_engine::{newest, oldest, walk};
+use thicket_engine::{kept, walk};
 use thicket_journal_format::codec;
 use thicket_reducer::ClientRules;
 use thicket_scanner::Scanner;
@@ -36,9 +36,8 @@ fn everything(folder: &Path) -> BTreeMap<&'static str, Vec<u8>> {
     }
     walk(&mut disk, &keys, &mut |walked| walked.record.encode(&mut journal).expect("a record that was written"))
         .expect("an intact journal");
-    for kept in [oldest::<ClientRules>(&mut disk, &keys), newest::<ClientRules>(&mut disk, &keys)] {
-        let state = kept.expect("an intact disk").map(|kept| kept.state);
-        snapshots.extend(state.map(|state| codec::encode(&state).expect("a state that was written")).unwrap_or_default());
+    for kept in kept::<ClientRules>(&mut disk, &keys).expect("an intact disk") {
+        snapshots.extend(codec::encode(&kept.state).expect("a state that was written"));
     }
     let raw = folder_bytes(folder).into_iter().flat_map(|(_, bytes)| bytes).collect();
     BTreeMap::from([("the files", raw), ("vault", pages), ("log", log), ("journal", journal), ("snapshots", snapshots)])

@@ -135,7 +135,11 @@ fn create(global: &Global, new: bool, origin: impl FnOnce(&Secret<Vec<u8>>) -> R
     let passphrase = home::passphrase(global, new)?;
     let origin = origin(&passphrase)?;
     let _making = Progress::start(global, "making the profile");
-    Ok(Profile::create(&folder, origin, &passphrase, Options::default(), share(Box::new(SystemEntropy)), &SystemClock::new())?)
+    let made = Profile::create(&folder, origin, &passphrase, Options::default(), share(Box::new(SystemEntropy)), &SystemClock::new());
+    made.map_err(|fault| match fault.code {
+        Code::DiskFailed => Trouble::Numbered(fault.code, Some(folder.display().to_string())),
+        _ => fault.into(),
+    })
 }
 
 fn take_over(global: &Global, yes: bool) -> Result<(), Trouble> {

@@ -269,7 +269,7 @@ fn journal(global: &Global, at: &home::At, checks: &mut Vec<Check>) -> Result<bo
     let _checking = Progress::start(global, "checking the journal");
     let (check, good) = match verified(at) {
         Ok(verified) if verified.holds() => {
-            let from = if verified.snapshot.is_some() { " and one from its snapshot" } else { "" };
+            let from = if verified.snapshots.is_empty() { "" } else { ", and on from its snapshots," };
             (Check::ok("journal", format!("{} records; two folds{from} are equal", verified.records)), true)
         }
         Ok(_) => {

@@ -3,10 +3,11 @@
 use super::record;
 use crate::output::{Trouble, put_json, time};
 use crate::progress::Progress;
+use crate::text::counted;
 use crate::{Global, home};
 use serde_json::{Map, Value, json};
 use thicket_engine::{Fault, Walked, walk};
-use thicket_replay::{Verified, verify};
+use thicket_replay::{FoldedOn, Verified, verify};
 use thicket_types::error::Code;
 use thicket_types::event::{Arrived, Event, Opened, Outcome};
 use thicket_types::ids::Seq;
@@ -14,7 +15,7 @@ use thicket_types::intent::Intent;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Check every seal and the chain, fold twice and from the newest snapshot, and compare.
+    /// Check every seal and the chain, fold twice and on from each snapshot, and compare.
     ///
     /// Example: thicket journal verify
     Verify,
@@ -127,13 +128,15 @@ pub fn verified(at: &home::At) -> Result<Verified, Trouble> {
 
 fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
     if global.json {
+        let snapshot = |on: &FoldedOn| json!({ "at": on.at.0, "records": on.records, "same": on.same });
+        let snapshots: Vec<Value> = verified.snapshots.iter().map(snapshot).collect();
         let json = json!({
             "from": verified.from.next().0,
             "records": verified.records,
             "state": verified.state.hex(),
             "effects": verified.effects.hex(),
             "view": verified.view.hex(),
-            "snapshot": verified.snapshot.map(|(seq, _)| seq.0),
+            "snapshots": snapshots,
             "verified": verified.holds(),
         });
         return put_json(&json);
@@ -142,9 +145,12 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
     put!("state     {}", verified.state)?;
     put!("effects   {}", verified.effects)?;
     put!("view      {}", verified.view)?;
-    match verified.snapshot {
-        Some((seq, same)) => put!("snapshot  at {seq}, {}", if same { "folds on to the same state" } else { "FOLDS ON TO ANOTHER STATE" })?,
-        None => put!("snapshot  none")?,
+    for FoldedOn { at, records, same } in &verified.snapshots {
+        let comes = if *same { "the same state and effects" } else { "SOMETHING ELSE" };
+        put!("snapshot  at {at}, {} on to {comes}", counted(*records, "record"))?;
+    }
+    if verified.snapshots.is_empty() {
+        put!("snapshot  none")?;
     }
     put!("verified  {}", if verified.holds() { "yes" } else { "NO" })
 }

@@ -46,7 +46,7 @@ impl Ledger {
                 received: to_them.iter().filter(|copies| **copies > 0).count(),
                 lost: to_them.iter().filter(|copies| **copies == 0).count(),
                 doubled: to_them.iter().filter(|copies| **copies > 1).count(),
-                verified: person.verified,
+                verified: person.verified.clone(),
             });
         }
         Ok(report)
@@ -76,7 +76,8 @@ impl Report {
     }
 
     fn verified(&self) -> bool {
-        !self.rows.is_empty() && self.rows.iter().all(|row| row.verified.holds() && row.verified.snapshot.is_some())
+        !self.rows.is_empty()
+            && self.rows.iter().all(|row| row.verified.holds() && row.verified.snapshots.iter().any(|snapshot| snapshot.records > 0))
     }
 
     /// Nothing lost, nothing doubled, all verified, and every sender knows it.
@@ -142,6 +143,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use thicket_replay::FoldedOn;
     use thicket_types::ids::{Digest, Seq};
 
     /// Where the other screens' are.
@@ -156,7 +158,7 @@ mod tests {
             effects: digest,
             view: digest,
             repeats,
-            snapshot: Some((Seq(340), true)),
+            snapshots: vec![FoldedOn { at: Seq(340), records: 5, same: true }],
         };
         Row { name, sent: 21, confirmed: 21, received: 16 - lost, lost, doubled: 0, verified }
     }

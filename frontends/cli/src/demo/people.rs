@@ -172,7 +172,7 @@ pub struct Kept {
     pub verified: Verified,
 }
 
-/// Reads a closed profile's messages, and verifies its journal: two folds and one from its snapshot.
+/// Reads a closed profile's messages, and verifies its journal: two folds, and one on from each snapshot.
 pub fn inspect(name: &'static str, folder: &Path) -> Result<Kept, Trouble> {
     let rows = unlock(folder)?.reader()?.messages(None, 0, u32::MAX)?;
     let mut disk = OsDisk::new(folder);

@@ -1,13 +1,13 @@
 //! Row 4: the process dies after the vault's commit, before `Resolved`. The op is dispatched again; the ledger gives the first reply.
 
+use thicket_client::Point;
 use thicket_crash::{ALICE, BOB, acquainted, restart, whole};
 
 #[test]
 fn the_ledger_gives_the_first_reply_again() {
     let mut world = acquainted(1);
     let ledger = world.people[ALICE].vault.ledger_len();
-    // The points of a send: its block, its answer, then the commit of its SealMessage.
-    world.kill_at(ALICE, 2);
+    world.kill_when(ALICE, |point| matches!(point, Point::Committed { ops } if ops.contains(&"SealMessage")));
     world.say(ALICE, BOB);
     world.run(10_000);
     assert_eq!(world.people[ALICE].deaths, 1, "the fault point fired");

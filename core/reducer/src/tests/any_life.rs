@@ -272,6 +272,7 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
             });
             match (intent, answer.expect("every intent is answered")) {
                 (Intent::Register { .. }, Answer::Refused(_)) => "register refused",
+                (Intent::Register { .. }, _) if before.session.phase == Phase::Unknown => "register again",
                 (Intent::Register { .. }, _) => "register",
                 (Intent::Connect, Answer::Refused(_)) => "connect refused",
                 (Intent::Connect, _) => "connect",
@@ -331,6 +332,7 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                 match (decoded.and_then(|answer| answer.said), why) {
                     (Some(Said::Refusal(refusal)), _) if refusal.code == Code::StampNeeded.number() => "work asked for",
                     (Some(Said::Refusal(refusal)), Why::Login) if refusal.code == Code::ProfileCopied.number() => "copied",
+                    (Some(Said::Refusal(refusal)), Why::Login) if refusal.code == Code::UnknownName.number() => "account unknown",
                     (Some(Said::Refusal(_)), Why::Challenge | Why::Register | Why::Login) => "login refused",
                     (Some(Said::Refusal(_)), Why::Publish | Why::Fetch | Why::Acknowledge(_) | Why::MailboxKey | Why::Grant(..)) => {
                         "session request refused"
@@ -348,6 +350,7 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                     (Some(Said::Stored(_)), Why::ReadMark(_)) => "mark stored",
                     (Some(Said::Stored(_)), Why::Offer(..)) => "offer stored",
                     (Some(Said::Challenge(_)), Why::Challenge) => "challenge",
+                    (Some(Said::Registered(_)), Why::Register) if before.session.phase == Phase::Returning => "registered again",
                     (Some(Said::Registered(_)), Why::Register) => "registered",
                     (Some(Said::LoggedIn(_)), Why::Login) => "logged in",
                     (Some(Said::Published(_)), Why::Publish) => "published",
@@ -366,6 +369,9 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
             (_, _) if *fault => "timer with a fault",
             (TimerId::Retry(_), _) => "retry due",
             (TimerId::Login, _) => "login due",
+            (TimerId::Fetch, _) if ops(effects).iter().any(|op| matches!(op, VaultOp::Compose(Ask::Fetch { swap: true, .. }))) => {
+                "fetch due, and another generation"
+            }
             (TimerId::Fetch, _) => "fetch due",
             (TimerId::Acknowledge, _) => "acknowledgement due",
             (TimerId::Receipts(_), _) => "receipts due",
@@ -409,6 +415,7 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
 const ARMS: &[&str] = &[
     "intent repeated",
     "register",
+    "register again",
     "register refused",
     "connect",
     "connect refused",
@@ -457,6 +464,7 @@ const ARMS: &[&str] = &[
     "unsealable",
     "answer to nothing",
     "answer to another question",
+    "account unknown",
     "login refused",
     "session request refused",
     "lookup refused",
@@ -475,6 +483,7 @@ const ARMS: &[&str] = &[
     "offer stored",
     "challenge",
     "registered",
+    "registered again",
     "logged in",
     "published",
     "entry",
@@ -488,6 +497,7 @@ const ARMS: &[&str] = &[
     "retry due",
     "login due",
     "fetch due",
+    "fetch due, and another generation",
     "acknowledgement due",
     "receipts due",
     "queue due",

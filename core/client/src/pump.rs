@@ -72,6 +72,8 @@ pub struct Pump<V> {
     timers: BTreeMap<TimerId, Deadline>,
     /// Ops asked for and not done: in order, since the fold relies on it.
     ops: Vec<(EffectId, VaultOp)>,
+    /// Ops that are work for seconds. They change nothing in the vault, so all others go before them.
+    works: VecDeque<(EffectId, VaultOp)>,
     /// Set while the vault fails: when it is asked again.
     vault_again: Option<Stamp>,
     /// When the vault's log is to be emptied; `None` while nothing was written into it.
@@ -152,6 +154,7 @@ impl<V: Vault> Pump<V> {
             transport,
             timers: opened.timers.into_iter().collect(),
             ops: Vec::new(),
+            works: VecDeque::new(),
             vault_again: None,
             log_until,
             sends: VecDeque::new(),
@@ -350,6 +353,7 @@ impl<V: Vault> Pump<V> {
     /// Takes a durable effect to where it will be done.
     fn take(&mut self, id: EffectId, effect: Effect, pumped: &mut Pumped) {
         match effect {
+            Effect::Vault(op) if is_work(&op) => self.works.push_back((id, op)),
             Effect::Vault(op) => self.ops.push((id, op)),
             Effect::Send(send) => self.sends.push_back((id, send)),
             Effect::Arm(timer, deadline) => {
@@ -381,10 +385,11 @@ impl<V: Vault> Pump<V> {
             self.engine.push(Input::Resolved(id, outcome, 0));
         }
         loop {
-            let batch = self.ops.iter().take_while(|(_, op)| !is_work(op)).take(VAULT_BATCH_MAX).cloned().collect();
-            if !self.commit(batch, pumped)? {
+            let batch: Vec<(EffectId, VaultOp)> = self.ops.iter().take(VAULT_BATCH_MAX).cloned().collect();
+            if !self.commit(&batch, pumped)? {
                 return Ok(resolved);
             }
+            self.ops.drain(..batch.len());
             resolved = true;
         }
     }
@@ -392,23 +397,26 @@ impl<V: Vault> Pump<V> {
     /// Does the next op that is work for seconds, when there is nothing else to do: whatever arrives or is asked has its turn before
     /// the next one. Returns whether it was done.
     fn work(&mut self, pumped: &mut Pumped) -> Result<bool, Fault> {
-        let next = self.ops.iter().take(1).filter(|(_, op)| is_work(op)).cloned().collect();
-        self.commit(next, pumped)
+        let next: Vec<(EffectId, VaultOp)> = self.works.iter().take(1).cloned().collect();
+        let done = self.commit(&next, pumped)?;
+        if done {
+            self.works.pop_front();
+        }
+        Ok(done)
     }
 
-    /// Has the vault do the first ops of those that wait. Returns whether they were done: not if there are none, nor while it fails.
-    fn commit(&mut self, batch: Vec<(EffectId, VaultOp)>, pumped: &mut Pumped) -> Result<bool, Fault> {
+    /// Has the vault do ops that wait. Returns whether they were done: not if there are none, nor while it fails.
+    fn commit(&mut self, batch: &[(EffectId, VaultOp)], pumped: &mut Pumped) -> Result<bool, Fault> {
         let fails = self.vault_again.is_some_and(|again| again > self.engine.now());
         if fails || batch.is_empty() {
             return Ok(false);
         }
         self.vault_again = None;
-        match self.run(&batch) {
+        match self.run(batch) {
             Ok((outcomes, count)) => {
                 self.at(Point::Committed { ops: batch.iter().map(|(_, op)| op.word()).collect() })?;
-                self.ops.drain(..batch.len());
-                for ((id, _), outcome) in batch.into_iter().zip(outcomes) {
-                    self.engine.push(Input::Resolved(id, outcome, count));
+                for ((id, _), outcome) in batch.iter().zip(outcomes) {
+                    self.engine.push(Input::Resolved(*id, outcome, count));
                 }
                 Ok(true)
             }

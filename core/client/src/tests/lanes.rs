@@ -247,7 +247,7 @@ fn stamps_are_made_one_by_one_and_what_arrives_or_is_asked_has_its_turn_in_betwe
         }
         ControlFlow::Continue(())
     }));
-    let mut stamps = 0;
+    let (mut stamps, mut asked) = (0, None);
     for _ in 0..1_000 {
         let pumped = world.pump("alice").pump().expect("a disk that works");
         let batches = std::mem::take(&mut *batches.lock().expect("no thread panics"));
@@ -261,8 +261,16 @@ fn stamps_are_made_one_by_one_and_what_arrives_or_is_asked_has_its_turn_in_betwe
         // Then the next pump is due at once.
         assert!(worked.is_empty() || pumped.deadline == Some(pumped.now));
         stamps += worked.len();
+        // What is asked for while others wait for their stamps is done before them.
+        if stamps == 2 && asked.is_none() {
+            asked = Some(false);
+            world.ask("alice", Intent::SetReadMarks { on: true });
+        } else if asked == Some(false) {
+            assert!(batches.first().is_some_and(|ops| ops.contains(&"ShowRead")), "{batches:?}");
+            asked = Some(true);
+        }
         world.relay.turn().expect("a store that works");
         world.clock.0.fetch_add(10, Ordering::Relaxed);
     }
-    assert!(stamps >= 8, "{stamps} stamps");
+    assert!(stamps >= 8 && asked == Some(true), "{stamps} stamps");
 }

@@ -44,6 +44,10 @@ fn register_again(
     key: Option<RelayKey>,
     token: Option<&RegistrationToken>,
 ) -> Answer {
+    // A registration gives the relay this copy's generation, whichever it had: the person decides first, by a take-over.
+    if state.session.copied {
+        return Answer::Refused(Code::ProfileCopied);
+    }
     let same = |relay: &Relay| relay.address == *address && key.is_none_or(|key| relay.key == Some(key));
     if state.session.phase == Phase::Registered || !state.session.relay.as_ref().is_some_and(same) {
         return Answer::Refused(Code::AlreadyRegistered);

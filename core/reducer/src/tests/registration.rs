@@ -168,3 +168,19 @@ fn an_account_that_its_relay_lost_can_be_taken_to_another() {
     book.settle(&Why::Register, registered_answer());
     assert_eq!((book.state.session.phase, book.bob().mailbox), (Phase::Registered, None));
 }
+
+#[test]
+fn a_copy_does_not_register_again_before_the_person_decided_for_it() {
+    // Given a relay that does not know the account, and knows it again, and with it another copy.
+    let mut book = Book::talking();
+    forgotten(&mut book);
+    book.ask(2, Intent::Connect);
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    book.settle(&Why::Login, refusal(Code::ProfileCopied));
+    assert!(book.state.session.copied);
+    assert_eq!(book.ask(3, register()), [answered(3, Answer::Refused(Code::ProfileCopied))]);
+    // When they take over, the login says so; and if the account is unknown again, it may be registered.
+    book.ask(4, Intent::TakeOver);
+    forgotten(&mut book);
+    assert_eq!(ops(&book.ask(5, register())), [VaultOp::Compose(Ask::Challenge)]);
+}

@@ -78,7 +78,7 @@ fn begin_with(scope: &Scope<'_>, contact: Fingerprint, key_package: &[u8], at: S
     mls.merge_pending_commit(&provider).map_err(|_| BROKEN)?;
     let welcome = welcome.to_bytes().map_err(|_| BROKEN)?;
     let creator = scope.account.certificate.fingerprint();
-    keep(scope, &New { id: &id, contact, creator, welcome: Some(&welcome) }, at)?;
+    keep(scope, &New { id: &id, contact, creator, welcome: Some(&welcome), shared: false }, at)?;
     // What only a dead group carried was perhaps never read, whether or not that group is still here.
     Ok(Outcome::Begun { again: rows::untold(scope, contact)? })
 }
@@ -90,6 +90,8 @@ pub(crate) fn join(scope: &Scope<'_>, certificate: &Certificate, welcome: Welcom
         WelcomeError::NoMatchingKeyPackage => Stop::Refused(Code::NoMatchingKeyPackage),
         _ => Stop::Refused(Code::MalformedEnvelope),
     };
+    let shared = welcome.secrets().iter().map(|secrets| MlsStore::new(scope.conn).is_shared(&secrets.new_member()));
+    let shared = shared.collect::<Result<Vec<bool>, _>>().map_err(|_| BROKEN)?.contains(&true);
     let staged: StagedWelcome = StagedWelcome::build_from_welcome(&provider, &group::join_config(), welcome)
         .map_err(|error| refused(&error))?
         .skip_lifetime_validation()
@@ -103,7 +105,7 @@ pub(crate) fn join(scope: &Scope<'_>, certificate: &Certificate, welcome: Welcom
     credential::check(certificate, &other.credential, &other.signature_key).map_err(Stop::Refused)?;
     let mls = staged.into_group(&provider).map_err(|error| refused(&error))?;
     let creator = certificate.fingerprint();
-    keep(scope, &New { id: mls.group_id().as_slice(), contact: creator, creator, welcome: None }, at)
+    keep(scope, &New { id: mls.group_id().as_slice(), contact: creator, creator, welcome: None, shared }, at)
 }
 
 /// A group's id: when it was begun, by its creator's clock, and what makes it unique. It is within what MLS signs, and within the
@@ -127,16 +129,18 @@ struct New<'a> {
     contact: Fingerprint,
     creator: Fingerprint,
     welcome: Option<&'a [u8]>,
+    /// Whether another copy of the profile may be in it: then it is read, and sends nothing.
+    shared: bool,
 }
 
 fn keep(scope: &Scope<'_>, new: &New<'_>, at: Stamp) -> Result<(), Stop> {
-    let New { id, contact, creator, welcome } = *new;
+    let New { id, contact, creator, welcome, shared } = *new;
     let begun = begun(id).ok_or(Stop::Refused(Code::MalformedEnvelope))?;
     let mut put = scope.conn.prepare_cached(
         "INSERT INTO mls_group (id, contact, creator, sending, dead, begun, used, welcome) VALUES (?1, ?2, ?3, 0,
-             ?2 = ?3 AND ?4 <= (SELECT dead_until FROM contact WHERE fingerprint = ?2), ?4, ?5, ?6)",
+             ?7 OR (?2 = ?3 AND ?4 <= (SELECT dead_until FROM contact WHERE fingerprint = ?2)), ?4, ?5, ?6)",
     )?;
-    put.execute(params![id, contact.0, creator.0, begun, at.0, welcome])?;
+    put.execute(params![id, contact.0, creator.0, begun, at.0, welcome, shared])?;
     choose(scope, contact)?;
     // Whoever begins again and again fills no disk: those used longest ago go.
     let mut find = scope
@@ -237,6 +241,8 @@ fn drop_groups(scope: &Scope<'_>, groups: &[Vec<u8>]) -> Result<(), Stop> {
 pub(crate) fn give_up(conn: &Connection) -> Result<(), Code> {
     conn.execute("UPDATE mls_group SET dead = 1, sending = 0", []).map_err(fault)?;
     conn.execute("UPDATE contact SET told = 0", []).map_err(fault)?;
+    // So may a group whose Welcome comes only now: the other copy has the key package that lets one in.
+    MlsStore::new(conn).share_key_packages().map_err(|_| Code::VaultDamaged)?;
     account::note_elsewhere(conn)
 }
 

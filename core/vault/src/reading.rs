@@ -82,13 +82,12 @@ fn read_message(scope: &Scope<'_>, from: &Claimed<'_>, message: &[u8], at: Stamp
     let parsed = MlsMessageIn::tls_deserialize_exact(message).map_err(|_| MALFORMED)?;
     let message: ProtocolMessage = parsed.try_into_protocol_message().map_err(|_| MALFORMED)?;
     let id = message.group_id().as_slice().to_vec();
-    let mut find = scope.conn.prepare_cached("SELECT contact FROM mls_group WHERE id = ?1")?;
-    let member: Option<[u8; 20]> = find.query_row([&id], |row| row.get(0)).optional()?;
-    match member {
+    let mut find = scope.conn.prepare_cached("SELECT contact, dead FROM mls_group WHERE id = ?1")?;
+    let dead: bool = match find.query_row([&id], |row| Ok((row.get::<_, [u8; 20]>(0)?, row.get(1)?))).optional()? {
         None => return Err(Stop::Refused(Code::NoConversation)),
-        Some(member) if member != contact.0 => return Err(Stop::Refused(Code::ForgedSender)),
-        Some(_) => {}
-    }
+        Some((member, _)) if member != contact.0 => return Err(Stop::Refused(Code::ForgedSender)),
+        Some((_, dead)) => dead,
+    };
     let is_commit = match message.content_type() {
         ContentType::Application => false,
         ContentType::Commit => true,
@@ -98,7 +97,8 @@ fn read_message(scope: &Scope<'_>, from: &Claimed<'_>, message: &[u8], at: Stamp
     let provider = scope.provider();
     let mut mls = groups::load(&provider, &id)?.ok_or(BROKEN)?;
     let (epoch, mut present) = (message.epoch().as_u64(), mls.epoch().as_u64());
-    let mut moved = begins;
+    // One that is dead from its beginning moves nothing: nobody sends in it.
+    let mut moved = begins && !dead;
     if epoch == present.saturating_add(1) && mls.pending_commit().is_some() {
         // They write in the epoch that our commit opens: they have followed it. If they have not, this op is taken back.
         epochs::merge_own(scope, &provider, &mut mls, at)?;

@@ -84,6 +84,8 @@ CREATE TABLE generation (number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT N
 CREATE TABLE last_resort (number INTEGER PRIMARY KEY AUTOINCREMENT, address BLOB NOT NULL, replaced INTEGER);
 CREATE TABLE publication (id INTEGER PRIMARY KEY CHECK (id = 1), last_resort INTEGER, crowded INTEGER NOT NULL);
 CREATE TABLE offered (address BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+-- Key packages that another copy of the profile has too: what begins with one may have been answered there.
+CREATE TABLE shared (address BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE message (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     contact BLOB NOT NULL,

@@ -26,6 +26,7 @@ pub(crate) fn tidy(scope: &Scope<'_>, now: Stamp) -> Result<Outcome, Stop> {
         MlsStore::new(scope.conn).drop_key_package(&address).map_err(|_| BROKEN)?;
         scope.conn.prepare_cached("DELETE FROM offered WHERE address = ?1")?.execute([address])?;
     }
+    MlsStore::new(scope.conn).tidy_shared().map_err(|_| BROKEN)?;
     // A Welcome's hash is needed as long as a key package could still open it: of a last-resort one, that window twice over.
     let past = past.saturating_sub(REPLACED_KEYS_FOR.0);
     scope.conn.prepare_cached("DELETE FROM welcome WHERE at < ?1")?.execute([past])?;

@@ -46,6 +46,8 @@ pub struct Data {
     bodies: BTreeMap<BodyRef, String>,
     /// Key packages whose private half is here, and whether each is a last-resort one: that is not used up.
     packages: BTreeMap<u64, bool>,
+    /// Those of them that another copy of the profile has too.
+    shared: BTreeSet<u64>,
     contacts: BTreeMap<Fingerprint, Contact>,
     /// Whether another copy may have groups that are not here.
     elsewhere: bool,

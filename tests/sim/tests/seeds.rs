@@ -18,6 +18,7 @@ const FOUND: &[(u64, &str)] = &[
     (491, "the same"),
     (205_351, "who had asked and was not accepted was not asked to begin anew once they had written to the copy that took over"),
     (10912, "a copy sealed in a group of old before it had asked to begin anew"),
+    (408_964, "a copy sealed in a group whose Welcome came after the take-over, and which the lost copy was in"),
 ];
 
 #[test]

@@ -262,6 +262,26 @@ impl<'c> MlsStore<'c> {
         Ok(())
     }
 
+    /// Notes that another copy of the profile may have the key packages that are here.
+    pub(crate) fn share_key_packages(&self) -> Stored<()> {
+        let mut share = self.statement("INSERT OR IGNORE INTO shared (address) SELECT key FROM mls WHERE epoch = ?1 AND kind = ?2")?;
+        share.execute(params![LIVE, Kind::KeyPackage.number()])?;
+        Ok(())
+    }
+
+    /// Whether a key package was here when another copy of the profile may have been made.
+    pub(crate) fn is_shared(&self, reference: &impl Serialize) -> Stored<bool> {
+        let mut find = self.statement("SELECT EXISTS (SELECT 1 FROM shared WHERE address = ?1)")?;
+        Ok(find.query_row([address(reference)?], |row| row.get(0))?)
+    }
+
+    /// Forgets which key packages another copy has, of those that are gone here.
+    pub(crate) fn tidy_shared(&self) -> Stored<()> {
+        let mut tidy = self.statement("DELETE FROM shared WHERE address NOT IN (SELECT key FROM mls WHERE epoch = ?1 AND kind = ?2)")?;
+        tidy.execute(params![LIVE, Kind::KeyPackage.number()])?;
+        Ok(())
+    }
+
     fn statement(&self, sql: &str) -> Stored<CachedStatement<'c>> {
         Ok(self.conn.prepare_cached(sql)?)
     }

@@ -202,6 +202,28 @@ fn whose_groups_are_given_up_sends_in_none_of_them_and_tells_whoever_is_met_afte
 }
 
 #[test]
+fn a_welcome_that_another_copy_may_have_answered_is_read_and_nothing_is_sent_in_its_group() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    // Given a group that bob began with a key package that alice had when she took over, and one of carol's with a later one.
+    for person in [&mut bob, &mut carol] {
+        pin(&mut alice, person);
+    }
+    begin(&mut bob, &mut alice);
+    assert_eq!(alice.ask(VaultOp::GiveUpGroups, &[]), Outcome::Done);
+    begin(&mut carol, &mut alice);
+    for (person, sends) in [(&mut bob, false), (&mut carol, true)] {
+        let hello = say(person, &alice, "hello");
+        assert!(matches!(read(&mut alice, &hello), Opened::Message { moved, .. } if moved == sends), "{}", person.who);
+        let op = seal_op(&mut alice, person, "hello to you");
+        assert_eq!(matches!(alice.ask(op, &[]), Outcome::Framed { .. }), sends, "{}", person.who);
+    }
+    // A key package that is gone is not remembered: bob's was used up.
+    let before = alice.count("shared");
+    assert_eq!(alice.ask(VaultOp::Tidy { at: NOW }, &[]), Outcome::Done);
+    assert_eq!(alice.count("shared"), before - 1);
+}
+
+#[test]
 fn what_is_left_of_a_stranger_who_was_declined_is_deleted_after_the_window_and_of_nobody_else() {
     let (mut alice, mut bob, mut carol) = three("carol");
     for person in [&mut bob, &mut carol] {

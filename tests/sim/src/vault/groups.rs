@@ -292,6 +292,7 @@ impl Data {
     pub(super) fn give_up_groups(&mut self) -> Outcome {
         self.groups.values_mut().for_each(|group| group.dead = true);
         self.contacts.values_mut().for_each(|known| known.told = false);
+        self.shared.extend(self.packages.keys());
         self.elsewhere = true;
         Outcome::Done
     }

@@ -79,6 +79,12 @@ impl Data {
             self.packages.remove(&package);
         }
         self.keep_group(group, (contact, contact, begun), None, secret, at);
+        if self.shared.contains(&package)
+            && let Some(kept) = self.groups.get_mut(&group)
+        {
+            // The other copy may be in it.
+            kept.dead = true;
+        }
         self.contacts.entry(contact).or_default().name = name.text().to_owned();
         Ok(())
     }

@@ -15,8 +15,9 @@ use std::thread;
 use std::time::Duration;
 use thicket_types::event::Lane;
 use thicket_types::limits::{
-    DIRECT_BATCHES_MAX, DIRECT_CLIENT_INBOX_FRAMES_MAX, DIRECT_CLIENT_INBOX_LEN_MAX, DIRECT_OUTBOX_FRAMES_MAX, DIRECT_OUTBOX_LEN_MAX,
-    DIRECT_OUTBOXES_LEN_MAX, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX, FRAME_LEN_MAX,
+    DIRECT_BATCHES_MAX, DIRECT_CLIENT_INBOX_FRAMES_MAX, DIRECT_CLIENT_INBOX_LEN_MAX, DIRECT_CONNECTIONS_ADDRESS_MAX,
+    DIRECT_OUTBOX_FRAMES_MAX, DIRECT_OUTBOX_LEN_MAX, DIRECT_OUTBOXES_LEN_MAX, DIRECT_RELAY_INBOX_FRAMES_MAX, DIRECT_RELAY_INBOX_LEN_MAX,
+    FRAME_LEN_MAX,
 };
 use thicket_types::ports::{Entropy, Received, RelayTransport as _, Transport as _, Unreachable};
 
@@ -146,7 +147,8 @@ fn what_waits_in_all_outboxes_is_counted_however_it_leaves() {
 fn past_what_may_wait_to_leave_by_all_the_connection_for_which_most_waits_is_ended_and_no_other() {
     assert_eq!(Bounds::with(1).leaving_max, DIRECT_OUTBOXES_LEN_MAX);
     let most = DIRECT_OUTBOX_LEN_MAX + DIRECT_OUTBOX_LEN_MAX / 2;
-    let bound = DirectRelay::bind_holding(here(), &SECRET, Box::new(Fixed), Arc::new(|| {}), most);
+    let bounds = Bounds { leaving_max: most, ..Bounds::with(DIRECT_CONNECTIONS_ADDRESS_MAX) };
+    let bound = DirectRelay::listen(here(), &SECRET, Box::new(Fixed), Arc::new(|| {}), bounds, Times::default());
     let mut relay = bound.expect("this machine has a free port");
     // Given one who reads nothing of what they ask for, so that what waits for them does not become less.
     let frame = vec![7; FRAME_LEN_MAX];

@@ -41,7 +41,7 @@ pub struct DirectRelay {
 /// What a relay's end takes on at most.
 pub(super) struct Bounds {
     /// Connections from one address.
-    address_max: usize,
+    pub(super) address_max: usize,
     /// Bytes that wait to leave by all connections together.
     pub(super) leaving_max: usize,
 }
@@ -109,32 +109,6 @@ impl DirectRelay {
         DirectRelay::bind_bounded(listen, secret, entropy, bell, DIRECT_CONNECTIONS_ADDRESS_MAX)
     }
 
-    /// Listens as [`DirectRelay::bind`] does, within other times.
-    #[cfg(test)]
-    pub(super) fn bind_within(
-        listen: SocketAddr,
-        secret: &[u8; 32],
-        entropy: Box<dyn Entropy + Send>,
-        bell: Waker,
-        times: Times,
-    ) -> io::Result<DirectRelay> {
-        let bounds = Bounds::with(DIRECT_CONNECTIONS_ADDRESS_MAX);
-        DirectRelay::listen(listen, secret, entropy, bell, bounds, times)
-    }
-
-    /// Listens as [`DirectRelay::bind`] does, with another bound of what may wait to leave.
-    #[cfg(test)]
-    pub(super) fn bind_holding(
-        listen: SocketAddr,
-        secret: &[u8; 32],
-        entropy: Box<dyn Entropy + Send>,
-        bell: Waker,
-        leaving_max: usize,
-    ) -> io::Result<DirectRelay> {
-        let bounds = Bounds { leaving_max, ..Bounds::with(DIRECT_CONNECTIONS_ADDRESS_MAX) };
-        DirectRelay::listen(listen, secret, entropy, bell, bounds, Times::default())
-    }
-
     /// Listens as [`DirectRelay::bind`] does, with another bound of connections from one address.
     pub fn bind_bounded(
         listen: SocketAddr,
@@ -146,7 +120,8 @@ impl DirectRelay {
         DirectRelay::listen(listen, secret, entropy, bell, Bounds::with(address_max), Times::default())
     }
 
-    fn listen(
+    /// Listens as [`DirectRelay::bind`] does, within other bounds and times.
+    pub(super) fn listen(
         listen: SocketAddr,
         secret: &[u8; 32],
         entropy: Box<dyn Entropy + Send>,

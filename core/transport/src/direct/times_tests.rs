@@ -3,6 +3,7 @@
 use super::address::first;
 use super::client::reach;
 use super::queue::{Leaving, Next, Outbox};
+use super::relay::Bounds;
 use super::tests::{PATIENCE, until, until_true};
 use super::times::Times;
 use super::wire::{self, PING};
@@ -17,8 +18,8 @@ use std::thread;
 use std::time::Duration;
 use thicket_types::event::Lane;
 use thicket_types::limits::{
-    DIRECT_CONNECT_FOR, DIRECT_FAILED_FOR, DIRECT_FRAME_FOR, DIRECT_HANDSHAKE_FOR, DIRECT_HEARD_WITHIN, DIRECT_OUTBOX_LEN_MAX,
-    DIRECT_PING_EVERY, DIRECT_PLACE_MIN, DIRECT_PLACES_MAX, DIRECT_QUIET_MAX, DIRECT_STOP_FOR, FRAME_LEN_MAX,
+    DIRECT_CONNECT_FOR, DIRECT_CONNECTIONS_ADDRESS_MAX, DIRECT_FAILED_FOR, DIRECT_FRAME_FOR, DIRECT_HANDSHAKE_FOR, DIRECT_HEARD_WITHIN,
+    DIRECT_OUTBOX_LEN_MAX, DIRECT_PING_EVERY, DIRECT_PLACE_MIN, DIRECT_PLACES_MAX, DIRECT_QUIET_MAX, DIRECT_STOP_FOR, FRAME_LEN_MAX,
 };
 use thicket_types::ports::{Entropy, RelayTransport as _, Transport as _};
 
@@ -53,7 +54,8 @@ fn here() -> SocketAddr {
 }
 
 fn relay(times: Times, bell: Waker) -> DirectRelay {
-    DirectRelay::bind_within(here(), &SECRET, Box::new(Fixed), bell, times).expect("this machine has a free port")
+    DirectRelay::listen(here(), &SECRET, Box::new(Fixed), bell, Bounds::with(DIRECT_CONNECTIONS_ADDRESS_MAX), times)
+        .expect("this machine has a free port")
 }
 
 fn silent() -> Waker {

@@ -35,7 +35,7 @@ const FAULT_WAIT: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_secs(365 * 86_400);
 
 /// A transport that leads nowhere.
-struct Nowhere;
+pub(crate) struct Nowhere;
 
 impl Transport for Nowhere {
     fn send(&mut self, _: &str, _: Lane, _: &[u8]) -> Result<(), Unreachable> {

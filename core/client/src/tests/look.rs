@@ -1,28 +1,10 @@
 //! Looks at a profile while another process opens, writes and closes it.
 
 use super::*;
+use crate::client::Nowhere;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use thicket_types::limits::PROFILE_LOOK_FOR;
-
-/// A transport that leads nowhere.
-struct Nowhere;
-
-impl Transport for Nowhere {
-    fn send(&mut self, _: &str, _: Lane, _: &[u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn poll(&mut self) -> Option<(Lane, Vec<u8>)> {
-        None
-    }
-
-    fn renew(&mut self, _: Lane) {}
-
-    fn broke(&mut self, _: Lane) -> bool {
-        false
-    }
-}
 
 fn made(folder: &Path) {
     let clock = ManualClock(Arc::new(AtomicU64::new(START_MS)));

@@ -37,11 +37,12 @@ pub(crate) fn sent(scope: &Scope<'_>, contact: Fingerprint, message: MessageId) 
     Ok(find.query_row(params![contact.0, message.0], read).optional()?)
 }
 
-/// Takes a message that failed back to the beginning: the person tries once more.
+/// A message goes once more. One that failed is back at the beginning. What its contact has read so far was read without it.
 pub(crate) fn requeue(scope: &Scope<'_>, contact: Fingerprint, message: MessageId) -> Result<(), Stop> {
-    let mut put = scope
-        .conn
-        .prepare_cached("UPDATE message SET state = ?3, cause = 0 WHERE contact = ?1 AND outgoing = 1 AND id = ?2 AND state = ?4")?;
+    let mut put = scope.conn.prepare_cached(
+        "UPDATE message SET marked = 0, cause = 0, state = CASE state WHEN ?4 THEN ?3 ELSE state END
+         WHERE contact = ?1 AND outgoing = 1 AND id = ?2",
+    )?;
     let (queued, failed) = (state_number(MessageState::Queued), state_number(MessageState::Failed));
     put.execute(params![contact.0, message.0, queued, failed])?;
     Ok(())
@@ -123,19 +124,21 @@ pub(crate) fn keep_unreadable(scope: &Scope<'_>, contact: Fingerprint, sealed: &
     Ok(())
 }
 
-/// Marks messages of ours as delivered; returns those that were not before. One that was taken for failed was not.
+/// Marks messages of ours as delivered, or as read if a mark covered them; returns those that were neither before. One that was
+/// taken for failed was not.
 pub(crate) fn mark_delivered(
     scope: &Scope<'_>,
     contact: Fingerprint,
     named: impl Iterator<Item = MessageId>,
 ) -> Result<Vec<MessageId>, Stop> {
     let mut mark = scope.conn.prepare_cached(
-        "UPDATE message SET state = ?3, cause = 0 WHERE contact = ?1 AND outgoing = 1 AND id = ?2 AND (state < ?3 OR state = ?4)",
+        "UPDATE message SET state = CASE marked WHEN 1 THEN ?5 ELSE ?3 END, cause = 0
+         WHERE contact = ?1 AND outgoing = 1 AND id = ?2 AND (state < ?3 OR state = ?4)",
     )?;
-    let (arrived, failed) = (state_number(MessageState::Delivered), state_number(MessageState::Failed));
+    let [arrived, failed, seen] = [MessageState::Delivered, MessageState::Failed, MessageState::Read].map(state_number);
     let mut delivered = Vec::new();
     for message in named {
-        if mark.execute(params![contact.0, message.0, arrived, failed])? > 0 {
+        if mark.execute(params![contact.0, message.0, arrived, failed, seen])? > 0 {
             delivered.push(message);
         }
     }
@@ -153,20 +156,25 @@ fn shows_read(scope: &Scope<'_>) -> Result<bool, Stop> {
 pub(crate) fn show_read(scope: &Scope<'_>, on: bool) -> Result<Outcome, Stop> {
     scope.conn.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('show-read', ?1)")?.execute([vec![u8::from(on)]])?;
     if !on {
-        let mut hide = scope.conn.prepare_cached("UPDATE message SET state = ?1 WHERE state = ?2")?;
+        let mut hide = scope
+            .conn
+            .prepare_cached("UPDATE message SET marked = 0, state = CASE state WHEN ?2 THEN ?1 ELSE state END WHERE marked = 1")?;
         hide.execute([state_number(MessageState::Delivered), state_number(MessageState::Read)])?;
     }
     Ok(Outcome::Done)
 }
 
-/// The contact has read up to a message of ours: all before it as well.
+/// The contact has read up to a message of ours: that one, and all before it that they have. Of the others their receipt may still
+/// be on its way, or they dropped them and will never send one, so these are marked, and shown as read once it is here.
 pub(crate) fn mark_read(scope: &Scope<'_>, contact: Fingerprint, message: MessageId) -> Result<(), Stop> {
     if shows_read(scope)? {
         let mut mark = scope.conn.prepare_cached(
-            "UPDATE message SET state = ?3 WHERE contact = ?1 AND outgoing = 1 AND state < ?3
+            "UPDATE message SET marked = 1, state = CASE WHEN state = ?4 OR id = ?2 THEN ?3 ELSE state END
+             WHERE contact = ?1 AND outgoing = 1 AND state < ?3
              AND number <= (SELECT number FROM message WHERE contact = ?1 AND outgoing = 1 AND id = ?2)",
         )?;
-        mark.execute(params![contact.0, message.0, state_number(MessageState::Read)])?;
+        let (read, delivered) = (state_number(MessageState::Read), state_number(MessageState::Delivered));
+        mark.execute(params![contact.0, message.0, read, delivered])?;
     }
     Ok(())
 }

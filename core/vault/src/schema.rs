@@ -96,6 +96,7 @@ CREATE TABLE message (
     stamp INTEGER NOT NULL,
     claimed INTEGER NOT NULL,
     cause INTEGER NOT NULL,
+    marked INTEGER NOT NULL DEFAULT 0,
     UNIQUE (contact, outgoing, id)
 );
 CREATE INDEX message_by_contact ON message (contact, number);

@@ -270,6 +270,20 @@ fn mark(by: &mut Person, of: &Person, text: &str, tell: bool) -> Outcome {
     by.ask(VaultOp::MarkRead { contact: of.own(), message: message_of(text), tell, at: NOW }, &[])
 }
 
+fn receipt(by: &mut Person, of: &Person, texts: &[&str]) -> Outcome {
+    let messages = texts.iter().map(|text| message_of(text)).collect();
+    by.ask(VaultOp::SealReceipt { contact: of.own(), mailbox: of.mailbox(), messages, at: NOW }, &[])
+}
+
+fn filed(to: &Person, text: &str, state: MessageState, cause: Option<Code>) -> VaultOp {
+    VaultOp::File { message: message_of(text), contact: to.own(), body: None, at: NOW, state, cause }
+}
+
+/// What became of all that was sent, oldest first.
+fn states(of: &Person) -> Vec<MessageState> {
+    of.rows().into_iter().filter(|row| row.direction == Direction::Sent).map(|row| row.state).collect()
+}
+
 #[test]
 fn what_was_read_is_told_and_shown_only_where_it_is_switched_on() {
     let (mut alice, mut bob) = talking();
@@ -287,9 +301,8 @@ fn what_was_read_is_told_and_shown_only_where_it_is_switched_on() {
     read(&mut alice, &told);
     assert_eq!(state(&alice), Some(MessageState::Read));
     // A receipt that comes later takes nothing back, and switching off shows delivered.
-    let receipt = VaultOp::SealReceipt { contact: alice.own(), mailbox: alice.mailbox(), messages: vec![message_of("hello bob")], at: NOW };
-    let receipt = put(&bob.ask(receipt, &[])).envelope;
-    assert_eq!(read(&mut alice, &receipt), Opened::Receipt { contact: bob.own(), delivered: Vec::new(), moved: false });
+    let told = put(&receipt(&mut bob, &alice, &["hello bob"])).envelope;
+    assert_eq!(read(&mut alice, &told), Opened::Receipt { contact: bob.own(), delivered: Vec::new(), moved: false });
     assert_eq!(alice.ask(VaultOp::ShowRead { on: false }, &[]), Outcome::Done);
     assert_eq!(state(&alice), Some(MessageState::Delivered));
 }
@@ -305,11 +318,57 @@ fn a_mark_never_goes_back_and_covers_all_before_it() {
     let two = put(&mark(&mut bob, &alice, "two", true)).envelope;
     let one = put(&mark(&mut bob, &alice, "one", true)).envelope;
     assert_eq!(bob.reader().unread(), Ok([(alice.own(), 1)].into()));
+    let told = put(&receipt(&mut bob, &alice, &["hello bob", "one"])).envelope;
+    read(&mut alice, &told);
     read(&mut alice, &two);
     read(&mut alice, &one);
-    let sent = alice.rows().into_iter().filter(|row| row.direction == Direction::Sent);
-    let states: Vec<MessageState> = sent.map(|row| row.state).collect();
-    assert_eq!(states, [MessageState::Read, MessageState::Read, MessageState::Read, MessageState::Queued]);
+    assert_eq!(states(&alice), [MessageState::Read, MessageState::Read, MessageState::Read, MessageState::Queued]);
+}
+
+#[test]
+fn what_a_contact_never_received_is_not_shown_as_read_until_it_is_there() {
+    let (mut alice, mut bob) = talking();
+    assert_eq!(alice.ask(VaultOp::ShowRead { on: true }, &[]), Outcome::Done);
+    // Bob drops the first, since he has alice blocked, and reads the third before his receipts of it and of the second arrive.
+    for text in ["dropped", "late", "read"] {
+        let sealed = say(&mut alice, &bob, text);
+        assert_eq!(alice.ask(filed(&bob, text, MessageState::Stored, None), &[]), Outcome::Done);
+        if text != "dropped" {
+            hears(&mut bob, &alice, &sealed, text);
+        }
+    }
+    let told = put(&mark(&mut bob, &alice, "read", true)).envelope;
+    read(&mut alice, &told);
+    assert_eq!(states(&alice)[1..], [MessageState::Stored, MessageState::Stored, MessageState::Read]);
+    let told = put(&receipt(&mut bob, &alice, &["late", "read"])).envelope;
+    let delivered = vec![message_of("late")];
+    assert_eq!(read(&mut alice, &told), Opened::Receipt { contact: bob.own(), delivered, moved: false });
+    assert_eq!(states(&alice)[1..], [MessageState::Stored, MessageState::Read, MessageState::Read]);
+    // Sent once more it arrives, and bob has not read it.
+    let again = VaultOp::SealAgain { contact: bob.own(), mailbox: bob.mailbox(), message: message_of("dropped") };
+    let sealed = put(&alice.ask(again, &[])).envelope;
+    hears(&mut bob, &alice, &sealed, "dropped");
+    let told = put(&receipt(&mut bob, &alice, &["dropped"])).envelope;
+    read(&mut alice, &told);
+    assert_eq!(states(&alice)[1..], [MessageState::Delivered, MessageState::Read, MessageState::Read]);
+}
+
+#[test]
+fn marks_that_were_switched_off_leave_nothing_behind() {
+    let (mut alice, mut bob) = talking();
+    assert_eq!(alice.ask(VaultOp::ShowRead { on: true }, &[]), Outcome::Done);
+    for text in ["failed", "late", "read"] {
+        let sealed = say(&mut alice, &bob, text);
+        hears(&mut bob, &alice, &sealed, text);
+    }
+    let told = put(&mark(&mut bob, &alice, "read", true)).envelope;
+    read(&mut alice, &told);
+    assert_eq!(alice.ask(filed(&bob, "failed", MessageState::Failed, Some(Code::UnknownMailbox)), &[]), Outcome::Done);
+    assert_eq!(alice.ask(VaultOp::ShowRead { on: false }, &[]), Outcome::Done);
+    assert_eq!(states(&alice)[1..], [MessageState::Failed, MessageState::Queued, MessageState::Delivered]);
+    let told = put(&receipt(&mut bob, &alice, &["failed", "late"])).envelope;
+    read(&mut alice, &told);
+    assert_eq!(states(&alice)[1..], [MessageState::Delivered; 3]);
 }
 
 #[test]
@@ -320,16 +379,14 @@ fn a_message_is_sealed_again_until_it_has_arrived() {
     };
     assert_eq!(again(&mut alice, &bob, "never said"), Outcome::Refused(Code::UnknownMessage));
     let first = say(&mut alice, &bob, "twice");
-    let file = |state, cause| VaultOp::File { message: message_of("twice"), contact: bob.own(), body: None, at: NOW, state, cause };
-    assert_eq!(alice.ask(file(MessageState::Failed, Some(Code::UnknownMailbox)), &[]), Outcome::Done);
+    assert_eq!(alice.ask(filed(&bob, "twice", MessageState::Failed, Some(Code::UnknownMailbox)), &[]), Outcome::Done);
     let second = put(&again(&mut alice, &bob, "twice")).envelope;
     let row = alice.rows().pop().expect("a row");
     assert_eq!((row.state, row.cause), (MessageState::Queued, None));
     hears(&mut bob, &alice, &second, "twice");
     assert_eq!(read(&mut bob, &first), Opened::Known { contact: alice.own(), message: message_of("twice"), moved: false });
-    let receipt = VaultOp::SealReceipt { contact: alice.own(), mailbox: alice.mailbox(), messages: vec![message_of("twice")], at: NOW };
-    let receipt = put(&bob.ask(receipt, &[])).envelope;
-    read(&mut alice, &receipt);
+    let told = put(&receipt(&mut bob, &alice, &["twice"])).envelope;
+    read(&mut alice, &told);
     assert_eq!(again(&mut alice, &bob, "twice"), Outcome::Refused(Code::Repeated));
 }
 

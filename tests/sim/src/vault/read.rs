@@ -147,7 +147,7 @@ impl Data {
                 for row in self.rows.iter_mut().filter(|row| row.outgoing && row.contact == contact && named.contains(&row.message)) {
                     // One that was taken for failed was not.
                     if row.state < MessageState::Delivered || row.state == MessageState::Failed {
-                        row.state = MessageState::Delivered;
+                        row.state = if row.marked { MessageState::Read } else { MessageState::Delivered };
                         delivered.push(row.message);
                     }
                 }
@@ -160,7 +160,7 @@ impl Data {
         }
     }
 
-    /// The contact has read up to a message of ours.
+    /// The contact has read up to a message of ours: of those before it what they have, now or once a receipt says so.
     fn marked(&mut self, contact: Fingerprint, message: MessageId) {
         if !self.show_read {
             return;
@@ -170,8 +170,11 @@ impl Data {
             return;
         };
         for row in self.rows.iter_mut().take(last + 1).filter(|row| is_ours(row)) {
-            if matches!(row.state, MessageState::Stored | MessageState::Delivered) {
-                row.state = MessageState::Read;
+            if row.state < MessageState::Read {
+                row.marked = true;
+                if row.state == MessageState::Delivered || row.message == message {
+                    row.state = MessageState::Read;
+                }
             }
         }
     }

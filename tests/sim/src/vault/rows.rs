@@ -26,16 +26,27 @@ pub struct Row {
     pub claimed: u64,
     /// Why it is unreadable.
     pub cause: Option<Code>,
+    /// Whether a read mark covered it since it was last sealed.
+    pub marked: bool,
 }
 
 impl Row {
     pub(super) fn received(contact: Fingerprint, message: MessageId, text: String, claimed: u64) -> Row {
-        Row { contact, outgoing: false, message, text: Some(text), state: MessageState::Delivered, claimed, cause: None }
+        Row { contact, outgoing: false, message, text: Some(text), state: MessageState::Delivered, claimed, cause: None, marked: false }
     }
 
     pub(super) fn unreadable(contact: Fingerprint, cause: Code) -> Row {
         let message = MessageId([0; 16]);
-        Row { contact, outgoing: false, message, text: None, state: MessageState::Unreadable, claimed: 0, cause: Some(cause) }
+        Row {
+            contact,
+            outgoing: false,
+            message,
+            text: None,
+            state: MessageState::Unreadable,
+            claimed: 0,
+            cause: Some(cause),
+            marked: false,
+        }
     }
 }
 
@@ -58,7 +69,7 @@ impl Data {
         }
         let framed = self.seal(contact, mailbox, at, Content::Text(message, text.clone()))?;
         let state = MessageState::Queued;
-        self.rows.push(Row { contact, outgoing: true, message, text: Some(text), state, claimed: at.0, cause: None });
+        self.rows.push(Row { contact, outgoing: true, message, text: Some(text), state, claimed: at.0, cause: None, marked: false });
         Ok(framed)
     }
 
@@ -72,6 +83,7 @@ impl Data {
         if row.state == MessageState::Failed {
             row.state = MessageState::Queued;
         }
+        row.marked = false;
         let at = Stamp(row.claimed);
         self.seal(contact, mailbox, at, Content::Text(message, text))
     }
@@ -107,8 +119,11 @@ impl Data {
     /// Shows what contacts have read from now on, or shows it no more.
     pub(super) fn show_read(&mut self, on: bool) -> Outcome {
         self.show_read = on;
-        for row in self.rows.iter_mut().filter(|row| !on && row.state == MessageState::Read) {
-            row.state = MessageState::Delivered;
+        for row in self.rows.iter_mut().filter(|row| !on && row.marked) {
+            row.marked = false;
+            if row.state == MessageState::Read {
+                row.state = MessageState::Delivered;
+            }
         }
         Outcome::Done
     }
@@ -127,7 +142,7 @@ impl Data {
         match self.ours(contact, message) {
             Some(row) if row.state < before => row.state = state,
             Some(_) => {}
-            None => self.rows.push(Row { contact, outgoing: true, message, text, state, claimed: at.0, cause: None }),
+            None => self.rows.push(Row { contact, outgoing: true, message, text, state, claimed: at.0, cause: None, marked: false }),
         }
         Outcome::Done
     }

@@ -2,22 +2,27 @@
 //!
 //! ```text
 //!    0   8  magic "THICKKEY"         68  48  account key, sealed by the passphrase's key (AAD: bytes 0 to 55)
-//!    8   2  format version          116   4  entries
-//!   10   2  suite                   120   …  entries, 80 bytes each:
-//!   12   4  Argon2id memory, KiB             0  16  segment or snapshot id
-//!   16   4  Argon2id passes                 16   4  kind: 1 segment, 2 snapshot
-//!   20   4  Argon2id lanes                  20  12  nonce
-//!   24  16  Argon2id salt                   32  48  its key, sealed by the wrapping key (AAD: first 20 bytes)
-//!   40  16  profile id                …  32  HMAC-SHA-256 of all before, under the account's MAC key
-//!   56  12  nonce
+//!    8   2  format version          116  32  SHA-256 of bytes 0 to 115
+//!   10   2  suite                   148   4  entries
+//!   12   4  Argon2id memory, KiB    152   …  entries, 80 bytes each:
+//!   16   4  Argon2id passes                  0  16  segment or snapshot id
+//!   20   4  Argon2id lanes                  16   4  kind: 1 segment, 2 snapshot
+//!   24  16  Argon2id salt                   20  12  nonce
+//!   40  16  profile id                      32  48  its key, sealed by the wrapping key (AAD: first 20 bytes)
+//!   56  12  nonce                     …  32  HMAC-SHA-256 of all before, under the account's MAC key
 //! ```
 
 use crate::layout::{Fields, preamble};
-use crate::{FormatError, Key, Nonce};
+use crate::{FormatError, Key, NONCE_LEN, Nonce, TAG_LEN, digest};
 use std::collections::BTreeMap;
 use thicket_types::limits::PROFILE_KEYS_MAX;
 
 const MAGIC: &[u8; 8] = b"THICKKEY";
+/// What stands in clear: up to the nonce.
+const CLEAR_LEN: usize = 56;
+const SEALED_LEN: usize = 32 + TAG_LEN;
+/// What the check is over. With it a damaged file can be told from a wrong passphrase.
+const CHECKED_LEN: usize = CLEAR_LEN + NONCE_LEN + SEALED_LEN;
 const WRAP: &str = "thicket.journal-wrap.v1";
 const MAC: &str = "thicket.keys-mac.v1";
 const VAULT: &str = "thicket.vault.v1";
@@ -77,10 +82,15 @@ pub struct Keys {
 }
 
 impl Front {
-    /// Reads what stands in clear. **Errors:** `Short`, `Magic`, `Newer`, `Limit` for a cost out of bounds.
+    /// Reads what stands in clear. **Errors:** `Short`, `Magic`, `Newer`; `Check` if it, or the account key behind it, was altered;
+    /// `Limit` for a cost out of bounds.
     pub fn parse(bytes: &[u8]) -> Result<Front, FormatError> {
         let mut fields = Fields(bytes);
         fields.preamble(MAGIC)?;
+        let (checked, rest) = bytes.split_at_checked(CHECKED_LEN).ok_or(FormatError::Short)?;
+        if rest.get(..32).ok_or(FormatError::Short)? != digest(&[checked]).0 {
+            return Err(FormatError::Check);
+        }
         let cost = Cost { memory_kib: fields.u32()?, passes: fields.u32()?, lanes: fields.u32()? };
         let bounded = (8..=1024 * 1024).contains(&cost.memory_kib) && (1..=64).contains(&cost.passes) && (1..=16).contains(&cost.lanes);
         if !bounded {
@@ -108,14 +118,15 @@ impl Keys {
         Ok(Keys { front, account, sealed_account: (nonce, sealed), entries: BTreeMap::new() })
     }
 
-    /// Reads and unlocks. **Errors:** as [`Front::parse`]; `Seal` for a wrong passphrase; `Check` if the file was altered.
+    /// Reads and unlocks. **Errors:** as [`Front::parse`]; `Seal` for a wrong passphrase; `Check` also if the rest was altered.
     pub fn unlock(bytes: &[u8], passphrase: &Key) -> Result<Keys, FormatError> {
         let front = Front::parse(bytes)?;
         let (body, mac) = bytes.split_at_checked(bytes.len().saturating_sub(32)).ok_or(FormatError::Short)?;
         let mut fields = Fields(body);
-        let clear = fields.bytes(56)?;
+        let clear = fields.bytes(CLEAR_LEN)?;
         let nonce = Nonce(fields.array()?);
-        let sealed = fields.bytes(48)?;
+        let sealed = fields.bytes(SEALED_LEN)?;
+        fields.bytes(32)?;
         let mut opened = passphrase.open(nonce, clear, sealed)?;
         let account = Key::new(opened.as_slice().try_into().map_err(|_| FormatError::Field)?);
         zeroize::Zeroize::zeroize(&mut opened);
@@ -135,7 +146,7 @@ impl Keys {
                 _ => return Err(FormatError::Newer),
             };
             let entry_nonce = Nonce(fields.array()?);
-            entries.insert((kind, id), (entry_nonce, fields.bytes(48)?.to_vec()));
+            entries.insert((kind, id), (entry_nonce, fields.bytes(SEALED_LEN)?.to_vec()));
         }
         if !fields.0.is_empty() {
             return Err(FormatError::Field);
@@ -148,6 +159,8 @@ impl Keys {
         let mut bytes = self.front.encode();
         bytes.extend_from_slice(&self.sealed_account.0.0);
         bytes.extend_from_slice(&self.sealed_account.1);
+        let check = digest(&[&bytes]);
+        bytes.extend_from_slice(&check.0);
         bytes.extend_from_slice(&u32::try_from(self.entries.len()).map_err(|_| FormatError::Limit)?.to_le_bytes());
         for ((kind, id), (nonce, sealed)) in &self.entries {
             bytes.extend_from_slice(&entry_aad(*kind, id));

@@ -353,6 +353,18 @@ fn every_flipped_bit_of_a_keys_file_is_refused() {
 }
 
 #[test]
+fn a_damaged_keys_file_is_told_from_a_wrong_passphrase() {
+    let intact = keys_bytes();
+    for at in 12..148 {
+        let mut bytes = intact.clone();
+        bytes[at] ^= 1;
+        assert_eq!(Front::parse(&bytes), Err(FormatError::Check), "byte {at}");
+        assert_eq!(Keys::unlock(&bytes, &other_key()).err(), Some(FormatError::Check), "byte {at}");
+    }
+    assert_eq!(Keys::unlock(&intact, &other_key()).err(), Some(FormatError::Seal));
+}
+
+#[test]
 fn every_flipped_bit_of_a_snapshot_is_refused() {
     assert_eq!(accepted_flips(&snapshot_bytes(), |bytes| snapshot::open(&key(), bytes).is_ok()), NONE);
 }
@@ -524,7 +536,7 @@ fn an_unknown_version_or_suite_of_a_file_is_newer() {
 #[test]
 fn a_key_of_an_unknown_kind_is_newer() {
     let mut bytes = keys_bytes();
-    bytes[120 + 16] = 3;
+    bytes[152 + 16] = 3;
     assert_eq!(Keys::unlock(&with_true_mac(bytes), &key()).err(), Some(FormatError::Newer));
 }
 
@@ -633,14 +645,14 @@ fn a_cost_out_of_bounds_is_refused_before_it_is_paid() {
     for (at, value) in [(12, 7), (12, 1024 * 1024 + 1), (12, u32::MAX), (16, 0), (16, 65), (20, 0), (20, 17)] {
         let mut bytes = keys_bytes();
         bytes[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
-        assert_eq!(Front::parse(&bytes), Err(FormatError::Limit), "byte {at} is {value}");
+        assert_eq!(Front::parse(&with_true_check(bytes, 0, 116, 32)), Err(FormatError::Limit), "byte {at} is {value}");
     }
 }
 
 #[test]
 fn more_keys_than_the_bound_are_refused() {
     let mut bytes = keys_bytes();
-    bytes[116..120].copy_from_slice(&u32::try_from(PROFILE_KEYS_MAX + 1).expect("32 bits").to_le_bytes());
+    bytes[148..152].copy_from_slice(&u32::try_from(PROFILE_KEYS_MAX + 1).expect("32 bits").to_le_bytes());
     assert_eq!(Keys::unlock(&with_true_mac(bytes), &key()).err(), Some(FormatError::Limit));
 }
 
@@ -874,7 +886,7 @@ const GOLDEN: &[(&str, &str)] = &[
     ),
     (
         "keys",
-        "544849434b4b4559010001000800000001000000010000001515151515151515151515151515151516161616161616161616161616161616080808080808080808080808146876b6df13ced5f6165c55d45de0ae9f2e6fd485ed79b2ca096ed155dc74acccc2283cb8f2d7f6dd92ab75c973c4da020000001f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f01000000080808080808080808080808ffe79ac5ce813428019a621c4ae8ba17773926aa202b8bba7dfeef408ad10c670a574cd1c83b279afe242d27553fac652020202020202020202020202020202002000000090909090909090909090909dc1daaaca7d812d8fd8be911d5e5016a6573a29d4793fe6979881116b21b81e7b67134bcb28dc3cc91c2bb4bfee555c0bacecf9ea3b6a0865d1016799cbcee182bc91558bc5b1e25ab690be99c0bb9e0",
+        "544849434b4b4559010001000800000001000000010000001515151515151515151515151515151516161616161616161616161616161616080808080808080808080808146876b6df13ced5f6165c55d45de0ae9f2e6fd485ed79b2ca096ed155dc74acccc2283cb8f2d7f6dd92ab75c973c4da3a5d53ae0931cb2a9e3342e98602a3366ecfdb6bb9eee97c8981f772f31e2d89020000001f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f01000000080808080808080808080808ffe79ac5ce813428019a621c4ae8ba17773926aa202b8bba7dfeef408ad10c670a574cd1c83b279afe242d27553fac652020202020202020202020202020202002000000090909090909090909090909dc1daaaca7d812d8fd8be911d5e5016a6573a29d4793fe6979881116b21b81e7b67134bcb28dc3cc91c2bb4bfee555c0bd369e7a127af5163f07897f8b9faa64e68f08bd41f9fa7ce90957438d60adb7",
     ),
     (
         "snapshot",

@@ -58,6 +58,9 @@ fn a_damaged_keys_file_is_told_from_a_newer_one() {
     assert_eq!(code(&|bytes| bytes[8] = 2), Some(Code::ProfileNewer));
     // A cost that nobody could pay is refused before it is paid.
     assert_eq!(code(&|bytes| bytes[15] = 0xff), Some(Code::KeysDamaged));
+    // A wrong bit in the salt, or in the sealed account key, is no wrong passphrase.
+    assert_eq!(code(&|bytes| bytes[30] ^= 1), Some(Code::KeysDamaged));
+    assert_eq!(code(&|bytes| bytes[100] ^= 1), Some(Code::KeysDamaged));
     assert_eq!(code(&|bytes| bytes.truncate(100)), Some(Code::KeysDamaged));
     assert_eq!(code(&|bytes| bytes.clear()), Some(Code::KeysDamaged));
     let last = world.disk.bytes(KEYS_FILE).len() - 1;

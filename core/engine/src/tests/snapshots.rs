@@ -74,8 +74,8 @@ fn the_newest_two_snapshots_are_kept_and_the_others_lose_their_keys() {
     let names = world.disk.names("snapshots");
     assert_eq!(names.len(), 2);
     assert!(names[0].ends_with(&format!("{:016x}.snap", 3)) && names[1].ends_with(&format!("{:016x}.snap", 4)));
-    // One segment and two snapshots: each has 80 bytes between the keys file's front (120) and its MAC (32).
-    assert_eq!(world.disk.bytes(KEYS_FILE).len(), 120 + 3 * 80 + 32);
+    // One segment and two snapshots: each has 80 bytes between the keys file's front (152) and its MAC (32).
+    assert_eq!(world.disk.bytes(KEYS_FILE).len(), 152 + 3 * 80 + 32);
 }
 
 #[test]

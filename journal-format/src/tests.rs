@@ -1,6 +1,9 @@
 //! What was written is read again; what was altered, cut or forged is refused, and never panics.
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 
+mod listing;
+mod vectors;
+
 use crate::block::{self, BLOCK_HEAD_LEN, BlockHead, SEALED_LEN_MAX};
 use crate::codec;
 use crate::event::{RECORD_HEAD_LEN, Record};

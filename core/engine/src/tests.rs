@@ -9,6 +9,7 @@ mod panics;
 mod retention;
 mod snapshots;
 mod time;
+mod vectors;
 
 use crate::{Damage, Engine, Fault, Input, KEYS_FILE, Opened, ProfileKeys, Turn, Walked, walk};
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,144 @@
+//! The frozen vectors of the format, opened under the client's own rules: each is read, cut or refused as it says.
+
+use super::{BTreeMap, Code, Digest, Durable, Engine, FORGETFUL, FakeDisk, ProfileKeys, Remembered, Secret, Seq, World, remembering};
+use std::path::Path;
+use thicket_reducer::ClientRules;
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+struct Vector {
+    fields: BTreeMap<String, String>,
+    files: Files,
+}
+
+impl Vector {
+    fn parse(bytes: &[u8]) -> Vector {
+        let end = bytes.windows(2).position(|pair| pair == b"\n\n").expect("an empty line");
+        let head = std::str::from_utf8(&bytes[..end]).expect("UTF-8");
+        let mut lines = head.lines();
+        assert_eq!(lines.next(), Some("thicket-journal-vector 1"));
+        let field = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())).expect("a field");
+        let fields = lines.map(field).collect();
+        let (mut files, mut rest) = (BTreeMap::new(), &bytes[end + 2..]);
+        while !rest.is_empty() {
+            let end = rest.iter().position(|byte| *byte == b'\n').expect("a line");
+            let line = std::str::from_utf8(&rest[..end]).expect("UTF-8");
+            let (name, len) = line.strip_prefix("file ").and_then(|line| line.split_once(' ')).expect("a file's name and length");
+            let (bytes, after) = rest[end + 1..].split_at(len.parse().expect("a number"));
+            files.insert(name.to_owned(), bytes.to_vec());
+            rest = after.strip_prefix(b"\n").expect("a line feed");
+        }
+        Vector { fields, files }
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.field(name).expect("a field").parse().expect("a number")
+    }
+
+    /// A file and a byte in it.
+    fn at(&self) -> Option<(String, usize)> {
+        let (file, byte) = self.field("at")?.rsplit_once(' ').expect("a file and a byte");
+        Some((file.to_owned(), byte.parse().expect("a number")))
+    }
+
+    fn remembered(&self) -> Remembered {
+        self.field("remembered").map_or(FORGETFUL, |field| {
+            let (seq, chain) = field.split_once(' ').expect("a place and a chain");
+            remembering(Durable { seq: Seq(seq.parse().expect("a number")), chain: digest_of(chain) })
+        })
+    }
+}
+
+fn digest_of(hex: &str) -> Digest {
+    let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("hex");
+    Digest(std::array::from_fn(byte))
+}
+
+/// What an open says of a vector, as the vector would say it; and the files it left.
+fn opened(vector: &Vector) -> (Vec<(&'static str, String)>, Files) {
+    let world = World::new();
+    let mut disk = FakeDisk::default();
+    vector.files.iter().for_each(|(name, bytes)| disk.put(name, bytes.clone()));
+    let passphrase = Secret::new(vector.field("passphrase").expect("one").as_bytes().to_vec());
+    let engine = ProfileKeys::unlock(&mut disk, &passphrase).and_then(|keys| {
+        let (clock, entropy) = (Box::new(world.clock), Box::new(world.entropy));
+        Engine::<ClientRules>::open(Box::new(disk.clone()), clock, entropy, keys, vector.remembered())
+    });
+    let left = disk.files().files.clone();
+    let found = match engine {
+        Err(fault) => {
+            let name = match fault.code {
+                Code::ProfileNewer => "newer",
+                Code::WrongPassphrase => "wrong-passphrase",
+                Code::KeysDamaged => "keys-damaged",
+                Code::JournalDamaged => "journal-damaged",
+                Code::RolledBack => "rolled-back",
+                other => panic!("{other}"),
+            };
+            let at = fault.damage.filter(|_| name == "journal-damaged").map(|damage| format!("{} {}", damage.file, damage.offset));
+            [("expect", Some(name.to_owned())), ("at", at)].into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        }
+        Ok((engine, opened)) => {
+            let Durable { seq, chain } = engine.durable();
+            let cut = vector.files.iter().find_map(|(name, bytes)| match left.get(name) {
+                None => Some((name, 0)),
+                Some(left) if left.len() < bytes.len() => Some((name, left.len())),
+                Some(_) => None,
+            });
+            let mut found = vec![
+                ("after", (seq.0 - opened.folded).to_string()),
+                ("last", seq.0.to_string()),
+                ("chain", chain.0.iter().map(|byte| format!("{byte:02x}")).collect()),
+            ];
+            match cut {
+                Some((file, at)) if vector.at().is_some() => found.extend([("expect", "torn".to_owned()), ("at", format!("{file} {at}"))]),
+                _ => found.push(("expect", "ok".to_owned())),
+            }
+            found
+        }
+    };
+    (found, left)
+}
+
+#[test]
+fn every_vector_is_read_cut_or_refused_as_it_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../journal-format/vectors");
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for entry in std::fs::read_dir(folder).expect("the vectors") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "vector") {
+            continue;
+        }
+        seen += 1;
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+        let vector = Vector::parse(&std::fs::read(&path).expect("a file"));
+        let (found, left) = opened(&vector);
+        for field in ["expect", "at", "after", "last", "chain"] {
+            let found = found.iter().find(|(name, _)| *name == field).map(|(_, value)| value.as_str());
+            if found != vector.field(field) {
+                wrong.push(format!("{name}: {field}: {found:?}, not {:?}", vector.field(field)));
+            }
+        }
+        // The snapshot's own place is the one that the walk begins after.
+        if let Some(snapshot) = vector.field("snapshot").filter(|snapshot| *snapshot != "none") {
+            assert_eq!(snapshot, vector.number("after").to_string(), "{name}");
+        }
+        // Nothing else changes: but a retired segment's file goes.
+        let mut expected = vector.files.clone();
+        match vector.at().filter(|_| vector.field("expect") == Some("torn")) {
+            Some((file, 0)) => drop(expected.remove(&file)),
+            Some((file, at)) => expected.get_mut(&file).expect("the file").truncate(at),
+            None if name == "valid-retired-file-left" => expected.retain(|file, _| left.contains_key(file)),
+            None => {}
+        }
+        if left != expected {
+            wrong.push(format!("{name}: other files are left"));
+        }
+    }
+    assert!(seen >= 30, "{seen} vectors");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,4 +1,5 @@
-//! Byte strings in records: encoded in one piece, printed as their length.
+//! Byte strings in records: encoded in one piece, printed as their length, and lower-case hex where
+//! people read, from which nothing is read back.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -17,9 +18,17 @@ impl fmt::Debug for Bytes {
     }
 }
 
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        if serializer.is_human_readable() { serializer.collect_str(&Hex(&self.0)) } else { serializer.serialize_bytes(&self.0) }
     }
 }
 

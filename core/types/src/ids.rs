@@ -1,15 +1,22 @@
-//! Ids: every one a type of its own, so that no two can be mixed up.
+//! Ids: every one a type of its own, so that no two can be mixed up. Bytes in the journal, and lower-case hex where people read, from
+//! which nothing is read back.
 
 use alloc::string::String;
 use core::fmt::{self, Write as _};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Declares an id of a fixed number of bytes: ordered, printable as lower-case hex, opaque to every fold.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
         pub struct $name(pub [u8; $len]);
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+            }
+        }
 
         impl $name {
             /// Bytes of this id.
@@ -133,3 +140,15 @@ pub struct EffectId {
 /// The version of the rules that a record is folded by, named in its segment's header.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct RulesVersion(pub u32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::Bytes;
+
+    #[test]
+    fn ids_and_bytes_are_hex_where_people_read() {
+        assert_eq!(serde_json::to_string(&MessageId([0xab; 16])).expect("an id"), alloc::format!("\"{}\"", "ab".repeat(16)));
+        assert_eq!(serde_json::to_string(&Bytes(alloc::vec![0, 10, 255])).expect("bytes"), "\"000aff\"");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::event::Record;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use thicket_types::event::Event;
 use thicket_types::ids::Seq;
 
@@ -20,23 +20,7 @@ pub(super) fn line_of(seq: Seq, record: &Record) -> String {
 }
 
 fn plain<T: Serialize>(value: &T) -> Value {
-    hexed("", serde_json::to_value(value).expect("a value of ours"))
-}
-
-/// Ids and byte strings are lists of numbers to serde, and no record has another list of numbers.
-fn hexed(name: &str, value: Value) -> Value {
-    let is_bytes =
-        |list: &[Value]| list.iter().all(Value::is_number) && (!list.is_empty() || ["answer", "bytes", "sealed"].contains(&name));
-    match value {
-        Value::Array(list) if is_bytes(&list) => {
-            Value::String(list.iter().map(|byte| format!("{:02x}", byte.as_u64().expect("a byte"))).collect())
-        }
-        Value::Array(list) => list.into_iter().map(|value| hexed("", value)).collect(),
-        Value::Object(fields) => {
-            Value::Object(fields.into_iter().map(|(name, value)| (name.clone(), hexed(&name, value))).collect::<Map<_, _>>())
-        }
-        other => other,
-    }
+    serde_json::to_value(value).expect("a value of ours")
 }
 
 /// Whatever order another crate has serde_json keep.

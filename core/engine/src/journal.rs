@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::keys::{ProfileKeys, nonce, random};
 use std::collections::BTreeSet;
 use std::fmt;
-use thicket_journal_format::block::{self, BlockHead};
+use thicket_journal_format::block::{self, BLOCK_HEAD_LEN, BlockHead};
 use thicket_journal_format::event::Record;
 use thicket_journal_format::header::{HEADER_LEN, Header};
 use thicket_journal_format::keys::Kind;
@@ -49,6 +49,48 @@ pub struct Walked<'a> {
     pub record: &'a Record,
     /// The chain's hash after its block, at the block's last record.
     pub chain: Option<Digest>,
+    /// The block that it stands in.
+    pub block: BlockStart<'a>,
+}
+
+/// Where a block begins: all that it takes to walk on from there.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockStart<'a> {
+    file: &'a str,
+    offset: u64,
+    first: Seq,
+    index: u32,
+    before: Digest,
+}
+
+impl BlockStart<'_> {
+    /// The place of its first record.
+    pub fn first(&self) -> Seq {
+        self.first
+    }
+
+    /// The same, to be kept.
+    pub fn keep(&self) -> Resume {
+        let BlockStart { file, offset, first, index, before } = *self;
+        Resume { file: file.to_owned(), offset, first, index, before }
+    }
+}
+
+/// A block that a walk can begin at, since one came by.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    file: String,
+    offset: u64,
+    first: Seq,
+    index: u32,
+    before: Digest,
+}
+
+impl Resume {
+    /// The place of its first record.
+    pub fn first(&self) -> Seq {
+        self.first
+    }
 }
 
 /// A block's place, once walked: what it takes to read it again alone.
@@ -227,7 +269,8 @@ fn walk_segment(
         for (position, record) in records.iter().enumerate() {
             let seq = Seq(next.0.saturating_add(u64::try_from(position).unwrap_or(u64::MAX)));
             let place = Place { segment: header.segment, seq, stamp: record.stamp };
-            visit(Walked { place, rules: header.rules, record, chain: (seq == last).then_some(after) });
+            let block = BlockStart { file, offset: u64::try_from(offset).unwrap_or(u64::MAX), first: head.first, index, before: chain };
+            visit(Walked { place, rules: header.rules, record, chain: (seq == last).then_some(after), block });
             end.stamp = end.stamp.max(record.stamp);
         }
         chain = after;
@@ -321,6 +364,58 @@ pub(crate) fn segment_ids(disk: &mut dyn Disk) -> Result<BTreeSet<[u8; 16]>, Fau
 pub fn walk(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(Seq, Durable), Fault> {
     let end = read(disk, keys, None, Seq::ZERO, false, visit)?;
     Ok((end.from, end.durable))
+}
+
+/// Walks on from a block that a walk came by, to a place that it came by as well; reads no more of the journal than that. The
+/// visitor is given the block's first record first.
+///
+/// **Errors:** `JournalDamaged` with its place; the disk's, also for a segment that has retired since.
+pub fn walk_on(disk: &mut dyn Disk, keys: &ProfileKeys, from: &Resume, upto: Seq, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(), Fault> {
+    let Resume { mut file, mut offset, mut first, mut index, mut before } = from.clone();
+    while first <= upto {
+        let (header, _) = Header::parse(&disk.read_at(&file, 0, HEADER_LEN)?).map_err(|what| damaged(&file, 0, what))?;
+        let key = keys.key(Kind::Segment, header.segment.0)?.ok_or_else(|| damaged(&file, 0, FormatError::Seal))?;
+        let len = disk.len(&file)?;
+        while first <= upto && offset < len {
+            let place = usize::try_from(offset).unwrap_or(usize::MAX);
+            let opened = BlockHead::parse(&disk.read_at(&file, offset, BLOCK_HEAD_LEN)?)
+                .map_err(|what| damaged(&file, place, what))
+                .and_then(|head| Ok(disk.read_at(&file, offset, head.block_len())?))
+                .and_then(|bytes| block::open(&key, before, first, index, &bytes).map_err(|what| damaged(&file, place, what)));
+            let (head, records, after) = opened?;
+            let block = BlockStart { file: &file, offset, first, index, before };
+            let count = records.len();
+            for (position, record) in records.iter().enumerate() {
+                let seq = Seq(first.0.saturating_add(u64::try_from(position).unwrap_or(u64::MAX)));
+                if seq <= upto {
+                    let place = Place { segment: header.segment, seq, stamp: record.stamp };
+                    visit(Walked { place, rules: header.rules, record, chain: (position + 1 == count).then_some(after), block });
+                }
+            }
+            offset = offset.saturating_add(u64::try_from(head.block_len()).unwrap_or(u64::MAX));
+            first = Seq(first.0.saturating_add(u64::try_from(count).unwrap_or(u64::MAX)));
+            index = index.saturating_add(1);
+            before = after;
+        }
+        if first > upto {
+            break;
+        }
+        // The next segment's name begins with the place that it begins at.
+        let next = files(disk)?.into_iter().map(|name| format!("{FOLDER}/{name}")).filter(|name| *name > file);
+        let mut found = None;
+        for name in next {
+            let header = Header::parse(&disk.read_at(&name, 0, HEADER_LEN)?);
+            if let Ok((header, chain)) = header
+                && (header.first, header.previous) == (first, before)
+            {
+                found = Some((name, chain));
+                break;
+            }
+        }
+        let (name, chain) = found.ok_or_else(|| damaged(&file, usize::try_from(offset).unwrap_or(usize::MAX), FormatError::Short))?;
+        (file, before, offset, index) = (name, chain, u64::try_from(HEADER_LEN).unwrap_or(u64::MAX), 0);
+    }
+    Ok(())
 }
 
 /// Reads one record again.

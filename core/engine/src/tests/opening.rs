@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::frames::Frames;
+use crate::walk_on;
 use thicket_types::limits::{BLOCK_LEN_MAX, FRAME_CACHE_LEN_MAX, SEGMENT_BLOCKS_MAX, SEGMENT_LEN_MAX};
 
 #[test]
@@ -207,4 +208,41 @@ fn a_fold_that_panics_on_what_comes_first_leaves_a_profile_of_two_times_as_it_wa
     let fault = Engine::<Counting>::open_apart(disk, clock, entropy, keys, remembered, intent(MAGIC)).err();
     assert_eq!(fault.map(|fault| fault.code), Some(Code::FoldPanicked));
     assert_eq!(world.disk.files().files, before);
+}
+
+#[test]
+fn a_walk_goes_on_from_any_block_to_any_place() {
+    let world = World::new();
+    for number in 1..=4 {
+        let mut engine = world.open();
+        turn(&mut engine, [intent(number), arrival(number)]);
+        turn(&mut engine, [intent(number + 10)]);
+    }
+    let (mut whole, mut starts) = (Vec::new(), Vec::new());
+    walk(&mut world.disk.copy(), &world.keys(), &mut |walked: Walked<'_>| {
+        whole.push((walked.place, walked.record.clone(), walked.chain));
+        if walked.block.first() == walked.place.seq {
+            starts.push(walked.block.keep());
+        }
+    })
+    .expect("an intact journal");
+    assert_eq!((whole.len(), starts.len()), (12, 8));
+    let before = world.disk.files().ops.len();
+    for start in &starts {
+        for upto in 0..=12 {
+            let mut part = Vec::new();
+            let mut visit = |walked: Walked<'_>| part.push((walked.place, walked.record.clone(), walked.chain));
+            walk_on(&mut world.disk.clone(), &world.keys(), start, Seq(upto), &mut visit).expect("an intact journal");
+            let expected: Vec<_> = whole.iter().filter(|(place, ..)| place.seq >= start.first() && place.seq.0 <= upto).cloned().collect();
+            assert_eq!(part, expected, "from {start:?} to {upto}");
+        }
+    }
+    assert_eq!(world.disk.files().ops.len(), before, "nothing was changed");
+    // What is not there any more, or was altered, is damage.
+    let beyond = walk_on(&mut world.disk.clone(), &world.keys(), &starts[0], Seq(13), &mut |_| {});
+    assert_eq!(beyond.err().map(|fault| fault.code), Some(Code::JournalDamaged));
+    let newest = world.disk.newest("journal");
+    world.disk.flip(&newest, HEADER_LEN + BLOCK_HEAD_LEN + 3);
+    let altered = walk_on(&mut world.disk.clone(), &world.keys(), &starts[5], Seq(12), &mut |_| {});
+    assert_eq!(altered.err().and_then(|fault| fault.damage).map(|damage| (damage.file, damage.offset)), Some((newest, HEADER_LEN)));
 }

@@ -1,0 +1,71 @@
+//! One fold over a journal's records.
+
+use std::collections::VecDeque;
+use thicket_engine::{BlockStart, Fault, ProfileKeys, Walked, kept, walk};
+use thicket_journal_format::event::Record;
+use thicket_reducer::{ClientRules, State};
+use thicket_types::effect::Effect;
+use thicket_types::error::Code;
+use thicket_types::ids::Seq;
+use thicket_types::ports::{Disk, Place, Reducer as _};
+
+/// Where a fold begins.
+#[derive(Clone)]
+pub(crate) struct Start {
+    pub(crate) state: State,
+    /// The last place that the state holds.
+    pub(crate) after: Seq,
+}
+
+/// One record as a fold comes by it.
+pub struct Step<'a> {
+    /// Where it stands.
+    pub place: Place,
+    /// The record.
+    pub record: &'a Record,
+    /// The block that it stands in.
+    pub block: BlockStart<'a>,
+    /// What it asked for.
+    pub effects: &'a [Effect],
+    /// The state after it.
+    pub state: &'a State,
+}
+
+/// Where folds can begin: at the beginning, or at the oldest snapshot if that has retired; and at each later snapshot that is kept.
+///
+/// `begins`: the place before the oldest record. **Errors:** `JournalDamaged` if nothing holds what came before it.
+pub(crate) fn kept_starts(disk: &mut dyn Disk, keys: &ProfileKeys, begins: Seq) -> Result<(Start, VecDeque<Start>), Fault> {
+    let mut kept: VecDeque<Start> =
+        kept::<ClientRules>(disk, keys)?.into_iter().map(|kept| Start { state: kept.state, after: kept.durable.seq }).collect();
+    let start = if begins == Seq::ZERO {
+        Start { state: ClientRules::fresh(), after: Seq::ZERO }
+    } else {
+        kept.pop_front().ok_or(Fault::from(Code::JournalDamaged))?
+    };
+    Ok((start, kept))
+}
+
+/// Folds one record, if the fold is not past it; the visitor sees what came of it.
+pub(crate) fn fold_one(start: &mut Start, walked: &Walked<'_>, visit: &mut dyn FnMut(&Step<'_>)) -> Result<(), Fault> {
+    if walked.place.seq <= start.after {
+        return Ok(());
+    }
+    if walked.rules > ClientRules::RULES {
+        return Err(Fault::from(Code::ProfileNewer));
+    }
+    let effects = ClientRules::reduce(walked.rules, &mut start.state, walked.place, &walked.record.event);
+    start.after = walked.place.seq;
+    visit(&Step { place: walked.place, record: walked.record, block: walked.block, effects: &effects, state: &start.state });
+    Ok(())
+}
+
+/// Folds a whole journal on from a state. **Errors:** as [`walk`]; `ProfileNewer` for rules that this build does not know.
+pub(crate) fn fold_on(disk: &mut dyn Disk, keys: &ProfileKeys, mut start: Start, visit: &mut dyn FnMut(&Step<'_>)) -> Result<State, Fault> {
+    let mut folded = Ok(());
+    walk(disk, keys, &mut |walked: Walked<'_>| {
+        if folded.is_ok() {
+            folded = fold_one(&mut start, &walked, visit);
+        }
+    })?;
+    folded.map(|()| start.state)
+}

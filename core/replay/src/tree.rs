@@ -1,0 +1,488 @@
+//! A value as a tree that people read, and what two trees differ in.
+//!
+//! Whatever serde writes becomes a tree: fields by their names, maps by their keys, ids in hex, stamps as times in UTC. A token is
+//! not shown.
+
+use serde::Serialize;
+use serde::ser;
+use std::fmt;
+use thicket_types::time::Stamp;
+
+/// A value, for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Tree {
+    /// A number, a text, an id, a variant without fields.
+    Leaf(String),
+    /// A sequence or a set.
+    List(Vec<Tree>),
+    /// A struct's fields, a map's entries, or a variant with what it holds: in order.
+    Fields(Vec<(String, Tree)>),
+}
+
+/// What two trees differ in, at one place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// The names that lead there.
+    pub path: Vec<String>,
+    /// What was there; `None` if nothing was.
+    pub before: Option<Tree>,
+    /// What is there now; `None` if nothing is.
+    pub after: Option<Tree>,
+}
+
+impl Tree {
+    /// The tree of a value. What serde cannot write is a leaf that says so.
+    pub fn of<T: Serialize>(value: &T) -> Tree {
+        value.serialize(Grow).unwrap_or_else(|unwritable| Tree::Leaf(unwritable.to_string()))
+    }
+
+    /// Whether there is nothing in it: no entry, no element.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Tree::Leaf(_) => false,
+            Tree::List(list) => list.is_empty(),
+            Tree::Fields(fields) => fields.is_empty(),
+        }
+    }
+
+    /// In one line.
+    pub fn line(&self) -> String {
+        let mut line = String::new();
+        self.write_line(&mut line);
+        line
+    }
+
+    fn write_line(&self, line: &mut String) {
+        match self {
+            Tree::Leaf(text) => line.push_str(text),
+            Tree::List(list) => {
+                line.push('[');
+                for (at, tree) in list.iter().enumerate() {
+                    line.push_str(if at == 0 { "" } else { ", " });
+                    tree.write_line(line);
+                }
+                line.push(']');
+            }
+            Tree::Fields(fields) => {
+                line.push('{');
+                for (at, (name, tree)) in fields.iter().enumerate() {
+                    line.push_str(if at == 0 { "" } else { ", " });
+                    line.push_str(name);
+                    line.push(' ');
+                    tree.write_line(line);
+                }
+                line.push('}');
+            }
+        }
+    }
+
+    /// Line by line, each with its depth: what fits into `width` with its indent stays in one.
+    pub fn lines(&self, width: usize) -> Vec<(usize, String)> {
+        let mut lines = Vec::new();
+        self.unfold(None, 0, width, &mut lines);
+        lines
+    }
+
+    fn unfold(&self, name: Option<&str>, depth: usize, width: usize, lines: &mut Vec<(usize, String)>) {
+        let named = |text: &str| name.map_or_else(|| text.to_owned(), |name| format!("{name} {text}"));
+        let whole = named(&self.line());
+        let top = name.is_none() && matches!(self, Tree::Fields(_));
+        if !top && (self.is_empty() || matches!(self, Tree::Leaf(_)) || whole.chars().count() + 2 * depth <= width) {
+            return lines.push((depth, whole));
+        }
+        let below = if let Some(name) = name {
+            lines.push((depth, name.to_owned()));
+            depth + 1
+        } else {
+            depth
+        };
+        match self {
+            Tree::Leaf(_) => {}
+            Tree::List(list) => list.iter().for_each(|tree| tree.unfold(Some("-"), below, width, lines)),
+            Tree::Fields(fields) => fields.iter().for_each(|(name, tree)| tree.unfold(Some(name), below, width, lines)),
+        }
+    }
+
+    /// What is different in another tree, in the order of this one.
+    pub fn differences(&self, after: &Tree) -> Vec<Difference> {
+        let mut found = Vec::new();
+        compare(&mut Vec::new(), self, after, &mut found);
+        found
+    }
+}
+
+fn compare(path: &mut Vec<String>, before: &Tree, after: &Tree, found: &mut Vec<Difference>) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Tree::Fields(was), Tree::Fields(is)) => {
+            for (name, before) in was {
+                let after = is.iter().find(|(other, _)| other == name).map(|(_, after)| after);
+                step(path, name, Some(before), after, found);
+            }
+            for (name, after) in is.iter().filter(|(name, _)| !was.iter().any(|(other, _)| other == name)) {
+                step(path, name, None, Some(after), found);
+            }
+        }
+        (Tree::List(was), Tree::List(is)) => {
+            // What both begin and end with stayed: between is what went and what came.
+            let begin = was.iter().zip(is).take_while(|(was, is)| was == is).count();
+            let end = was.iter().rev().zip(is.iter().rev()).take(was.len().min(is.len()) - begin).take_while(|(was, is)| was == is).count();
+            let went = was.iter().take(was.len() - end).skip(begin);
+            let came = is.iter().take(is.len() - end).skip(begin);
+            went.for_each(|tree| step(path, "-", Some(tree), None, found));
+            came.for_each(|tree| step(path, "-", None, Some(tree), found));
+        }
+        _ => found.push(Difference { path: path.clone(), before: Some(before.clone()), after: Some(after.clone()) }),
+    }
+}
+
+fn step(path: &mut Vec<String>, name: &str, before: Option<&Tree>, after: Option<&Tree>, found: &mut Vec<Difference>) {
+    path.push(name.to_owned());
+    match (before, after) {
+        (Some(before), Some(after)) => compare(path, before, after, found),
+        (before, after) => found.push(Difference { path: path.clone(), before: before.cloned(), after: after.cloned() }),
+    }
+    path.pop();
+}
+
+/// A value that serde cannot write.
+#[derive(Debug)]
+struct Unwritable(String);
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unwritable {}
+
+impl ser::Error for Unwritable {
+    fn custom<T: fmt::Display>(what: T) -> Unwritable {
+        Unwritable(what.to_string())
+    }
+}
+
+struct Grow;
+
+/// Fields, entries or elements on their way into a tree.
+struct Growing {
+    /// The variant that they are of.
+    variant: Option<&'static str>,
+    key: Option<String>,
+    fields: Vec<(String, Tree)>,
+    list: Vec<Tree>,
+}
+
+fn growing(variant: Option<&'static str>) -> Growing {
+    Growing { variant, key: None, fields: Vec::new(), list: Vec::new() }
+}
+
+fn of_variant(variant: Option<&'static str>, tree: Tree) -> Tree {
+    variant.map_or(tree.clone(), |variant| Tree::Fields(vec![(variant.to_owned(), tree)]))
+}
+
+fn leaf(value: impl fmt::Display) -> Result<Tree, Unwritable> {
+    Ok(Tree::Leaf(value.to_string()))
+}
+
+/// A key of a map in one piece.
+fn key_of(tree: &Tree) -> String {
+    match tree {
+        Tree::Leaf(text) => text.clone(),
+        Tree::List(list) => list.iter().map(key_of).collect::<Vec<_>>().join("."),
+        Tree::Fields(fields) => match fields.as_slice() {
+            [(variant, tree)] => format!("{variant}({})", key_of(tree)),
+            fields => fields.iter().map(|(_, tree)| key_of(tree)).collect::<Vec<_>>().join("."),
+        },
+    }
+}
+
+/// A stamp as a time in UTC; 0 is no time.
+fn utc(ms: u64) -> Tree {
+    if ms == 0 {
+        return Tree::Leaf("never".to_owned());
+    }
+    let (year, month, day) = Stamp(ms).date();
+    let (hours, minutes, seconds) = (ms / 3_600_000 % 24, ms / 60_000 % 60, ms / 1_000 % 60);
+    Tree::Leaf(format!("{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02}.{:03}", ms % 1_000))
+}
+
+macro_rules! leaves {
+    ($($name:ident: $type:ty),* $(,)?) => {
+        $(fn $name(self, value: $type) -> Result<Tree, Unwritable> {
+            leaf(value)
+        })*
+    };
+}
+
+impl ser::Serializer for Grow {
+    type Ok = Tree;
+    type Error = Unwritable;
+    type SerializeSeq = Growing;
+    type SerializeTuple = Growing;
+    type SerializeTupleStruct = Growing;
+    type SerializeTupleVariant = Growing;
+    type SerializeMap = Growing;
+    type SerializeStruct = Growing;
+    type SerializeStructVariant = Growing;
+
+    leaves! {
+        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_u8: u8,
+        serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_f32: f32, serialize_f64: f64, serialize_char: char,
+        serialize_str: &str,
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<Tree, Unwritable> {
+        Ok(Tree::Leaf(value.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    fn serialize_none(self) -> Result<Tree, Unwritable> {
+        leaf("none")
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Tree, Unwritable> {
+        value.serialize(Grow)
+    }
+
+    fn serialize_unit(self) -> Result<Tree, Unwritable> {
+        leaf("none")
+    }
+
+    fn serialize_unit_struct(self, name: &'static str) -> Result<Tree, Unwritable> {
+        leaf(name)
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Tree, Unwritable> {
+        leaf(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<Tree, Unwritable> {
+        let inner = value.serialize(Grow)?;
+        match (name, &inner) {
+            // Whoever has it can register at the relay.
+            ("RegistrationToken", _) => leaf("…"),
+            ("Stamp" | "Deadline" | "ClaimedTime", Tree::Leaf(ms)) => Ok(ms.parse().map_or(inner, utc)),
+            _ => Ok(inner),
+        }
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<Tree, Unwritable> {
+        Ok(of_variant(Some(variant), value.serialize(Grow)?))
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Growing, Unwritable> {
+        Ok(growing(None))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Growing, Unwritable> {
+        Ok(growing(None))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Growing, Unwritable> {
+        Ok(growing(None))
+    }
+
+    fn serialize_tuple_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<Growing, Unwritable> {
+        Ok(growing(Some(variant)))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Growing, Unwritable> {
+        Ok(growing(None))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Growing, Unwritable> {
+        Ok(growing(None))
+    }
+
+    fn serialize_struct_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<Growing, Unwritable> {
+        Ok(growing(Some(variant)))
+    }
+}
+
+impl Growing {
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
+        self.list.push(value.serialize(Grow)?);
+        Ok(())
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Unwritable> {
+        self.fields.push((name.to_owned(), value.serialize(Grow)?));
+        Ok(())
+    }
+
+    fn grown_list(self) -> Result<Tree, Unwritable> {
+        Ok(of_variant(self.variant, Tree::List(self.list)))
+    }
+
+    fn grown_fields(self) -> Result<Tree, Unwritable> {
+        Ok(of_variant(self.variant, Tree::Fields(self.fields)))
+    }
+}
+
+macro_rules! grows_list {
+    ($($part:ident :: $each:ident),* $(,)?) => {
+        $(impl ser::$part for Growing {
+            type Ok = Tree;
+            type Error = Unwritable;
+
+            fn $each<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
+                self.element(value)
+            }
+
+            fn end(self) -> Result<Tree, Unwritable> {
+                self.grown_list()
+            }
+        })*
+    };
+}
+
+grows_list!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field,
+);
+
+macro_rules! grows_fields {
+    ($($part:ident),*) => {
+        $(impl ser::$part for Growing {
+            type Ok = Tree;
+            type Error = Unwritable;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Unwritable> {
+                self.field(name, value)
+            }
+
+            fn end(self) -> Result<Tree, Unwritable> {
+                self.grown_fields()
+            }
+        })*
+    };
+}
+
+grows_fields!(SerializeStruct, SerializeStructVariant);
+
+impl ser::SerializeMap for Growing {
+    type Ok = Tree;
+    type Error = Unwritable;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unwritable> {
+        self.key = Some(key_of(&key.serialize(Grow)?));
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
+        let key = self.key.take().unwrap_or_default();
+        self.field(&key, value)
+    }
+
+    fn end(self) -> Result<Tree, Unwritable> {
+        self.grown_fields()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+    use thicket_types::event::TimerId;
+    use thicket_types::ids::{EffectId, FrameId, MessageId, SegmentId, Seq};
+    use thicket_types::name::RegistrationToken;
+
+    #[derive(Serialize)]
+    struct Life {
+        at: Stamp,
+        never: Stamp,
+        token: Option<RegistrationToken>,
+        queue: Vec<MessageId>,
+        timers: BTreeMap<TimerId, Stamp>,
+        asked: BTreeMap<EffectId, bool>,
+        places: BTreeSet<u64>,
+        skew: Option<i64>,
+    }
+
+    fn life() -> Life {
+        let effect = EffectId { seq: Seq(7), index: 1, segment: SegmentId([9; 16]) };
+        Life {
+            at: Stamp(1_790_000_000_123),
+            never: Stamp(0),
+            token: RegistrationToken::parse("let-me-in"),
+            queue: vec![MessageId([1; 16]), MessageId([2; 16]), MessageId([3; 16])],
+            timers: [(TimerId::Login, Stamp(1)), (TimerId::Retry(FrameId([4; 32])), Stamp(2))].into(),
+            asked: [(effect, true)].into(),
+            places: BTreeSet::new(),
+            skew: Some(-4),
+        }
+    }
+
+    #[test]
+    fn a_value_becomes_names_ids_and_times() {
+        let expected = format!(
+            "{{at 2026-09-21 14:13:20.123, never never, token …, queue [{}, {}, {}], timers {{Retry({}) 1970-01-01 00:00:00.002, \
+             Login 1970-01-01 00:00:00.001}}, asked {{7.1.{} true}}, places [], skew -4}}",
+            "01".repeat(16),
+            "02".repeat(16),
+            "03".repeat(16),
+            "04".repeat(32),
+            "09".repeat(16),
+        );
+        assert_eq!(Tree::of(&life()).line(), expected);
+    }
+
+    #[test]
+    fn what_is_wide_is_unfolded_and_what_is_narrow_stays_in_a_line() {
+        let lines = Tree::of(&life()).lines(60);
+        let shown: Vec<String> = lines.iter().map(|(depth, line)| format!("{}{line}", "  ".repeat(*depth))).collect();
+        assert!(shown.iter().all(|line| line.chars().count() <= 100), "{shown:?}");
+        assert_eq!(shown[..4], ["at 2026-09-21 14:13:20.123", "never never", "token …", "queue"]);
+        assert_eq!(shown[4], format!("  - {}", "01".repeat(16)));
+        assert_eq!(shown.last().map(String::as_str), Some("skew -4"));
+    }
+
+    #[test]
+    fn differences_are_what_went_what_came_and_what_changed_each_at_its_place() {
+        let (before, mut other) = (Tree::of(&life()), life());
+        other.queue = vec![MessageId([1; 16]), MessageId([5; 16]), MessageId([6; 16]), MessageId([3; 16])];
+        other.timers.remove(&TimerId::Login);
+        other.timers.insert(TimerId::Tidy, Stamp(9));
+        other.skew = None;
+        let found: Vec<String> = before
+            .differences(&Tree::of(&other))
+            .iter()
+            .map(|found| {
+                let shown = |tree: &Option<Tree>| tree.as_ref().map_or_else(|| "nothing".to_owned(), Tree::line);
+                format!("{}: {} -> {}", found.path.join("/"), shown(&found.before), shown(&found.after))
+            })
+            .collect();
+        let id = |byte: &str| byte.repeat(16);
+        assert_eq!(
+            found,
+            [
+                format!("queue/-: {} -> nothing", id("02")),
+                format!("queue/-: nothing -> {}", id("05")),
+                format!("queue/-: nothing -> {}", id("06")),
+                "timers/Login: 1970-01-01 00:00:00.001 -> nothing".to_owned(),
+                "timers/Tidy: nothing -> 1970-01-01 00:00:00.009".to_owned(),
+                "skew: -4 -> none".to_owned(),
+            ]
+        );
+        assert_eq!(before.differences(&before), []);
+    }
+
+    #[test]
+    fn lists_that_repeat_an_element_are_not_counted_twice() {
+        let (one, two) = (Tree::of(&vec![1, 1]), Tree::of(&vec![1, 1, 1]));
+        let (came, went) = (one.differences(&two), two.differences(&one));
+        assert_eq!((came.len(), went.len()), (1, 1));
+        assert_eq!((&came[0].after, &went[0].before), (&Some(Tree::Leaf("1".to_owned())), &Some(Tree::Leaf("1".to_owned()))));
+    }
+}

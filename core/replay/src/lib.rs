@@ -12,5 +12,5 @@ mod view_digest;
 
 pub use fold::Step;
 pub use history::{History, Moment};
-pub use tree::{Difference, Tree};
+pub use tree::{Difference, Leaf, Tree};
 pub use verify::{FoldedOn, Verified, state_digest, verify};

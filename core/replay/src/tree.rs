@@ -1,22 +1,57 @@
 //! A value as a tree that people read, and what two trees differ in.
 //!
 //! Whatever serde writes becomes a tree: fields by their names, maps by their keys, ids in hex, stamps as times in UTC. A token is
-//! not shown.
+//! never shown, and names and addresses only where they are asked for: what is shown of a journal is given to others.
 
 use serde::Serialize;
 use serde::ser;
 use std::fmt;
 use thicket_types::time::Stamp;
 
+/// What stands for a name, an address or a token that is not shown.
+const PRIVATE: &str = "(private)";
+
 /// A value, for people.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Tree {
-    /// A number, a text, an id, a variant without fields.
-    Leaf(String),
+    /// What has no parts.
+    Leaf(Leaf),
     /// A sequence or a set.
     List(Vec<Tree>),
     /// A struct's fields, a map's entries, or a variant with what it holds: in order.
     Fields(Vec<(String, Tree)>),
+}
+
+/// A value without parts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Leaf {
+    /// An option that is not there.
+    None,
+    /// Yes or no.
+    Bool(bool),
+    /// A number.
+    Number(i128),
+    /// A stamp; 0 is never.
+    Time(Stamp),
+    /// A text, an id, bytes in hex, a variant without fields.
+    Text(String),
+}
+
+impl fmt::Display for Leaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Leaf::None => f.write_str("none"),
+            Leaf::Bool(value) => value.fmt(f),
+            Leaf::Number(value) => value.fmt(f),
+            Leaf::Time(Stamp(0)) => f.write_str("never"),
+            Leaf::Time(stamp) => {
+                let ((year, month, day), ms) = (stamp.date(), stamp.0);
+                let (hours, minutes, seconds) = (ms / 3_600_000 % 24, ms / 60_000 % 60, ms / 1_000 % 60);
+                write!(f, "{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02}.{:03}", ms % 1_000)
+            }
+            Leaf::Text(text) => f.write_str(text),
+        }
+    }
 }
 
 /// What two trees differ in, at one place.
@@ -31,9 +66,9 @@ pub struct Difference {
 }
 
 impl Tree {
-    /// The tree of a value. What serde cannot write is a leaf that says so.
-    pub fn of<T: Serialize>(value: &T) -> Tree {
-        value.serialize(Grow).unwrap_or_else(|unwritable| Tree::Leaf(unwritable.to_string()))
+    /// The tree of a value, `names` and addresses in it or not. What serde cannot write is a leaf that says so.
+    pub fn of<T: Serialize>(value: &T, names: bool) -> Tree {
+        value.serialize(Grow { names }).unwrap_or_else(|unwritable| Tree::Leaf(Leaf::Text(unwritable.0)))
     }
 
     /// Whether there is nothing in it: no entry, no element.
@@ -54,7 +89,7 @@ impl Tree {
 
     fn write_line(&self, line: &mut String) {
         match self {
-            Tree::Leaf(text) => line.push_str(text),
+            Tree::Leaf(leaf) => line.push_str(&leaf.to_string()),
             Tree::List(list) => {
                 line.push('[');
                 for (at, tree) in list.iter().enumerate() {
@@ -165,10 +200,14 @@ impl ser::Error for Unwritable {
     }
 }
 
-struct Grow;
+#[derive(Clone, Copy)]
+struct Grow {
+    names: bool,
+}
 
 /// Fields, entries or elements on their way into a tree.
 struct Growing {
+    grow: Grow,
     /// The variant that they are of.
     variant: Option<&'static str>,
     key: Option<String>,
@@ -176,22 +215,22 @@ struct Growing {
     list: Vec<Tree>,
 }
 
-fn growing(variant: Option<&'static str>) -> Growing {
-    Growing { variant, key: None, fields: Vec::new(), list: Vec::new() }
+fn growing(grow: Grow, variant: Option<&'static str>) -> Growing {
+    Growing { grow, variant, key: None, fields: Vec::new(), list: Vec::new() }
 }
 
 fn of_variant(variant: Option<&'static str>, tree: Tree) -> Tree {
     variant.map_or(tree.clone(), |variant| Tree::Fields(vec![(variant.to_owned(), tree)]))
 }
 
-fn leaf(value: impl fmt::Display) -> Result<Tree, Unwritable> {
-    Ok(Tree::Leaf(value.to_string()))
+fn text(value: impl Into<String>) -> Result<Tree, Unwritable> {
+    Ok(Tree::Leaf(Leaf::Text(value.into())))
 }
 
 /// A key of a map in one piece.
 fn key_of(tree: &Tree) -> String {
     match tree {
-        Tree::Leaf(text) => text.clone(),
+        Tree::Leaf(leaf) => leaf.to_string(),
         Tree::List(list) => list.iter().map(key_of).collect::<Vec<_>>().join("."),
         Tree::Fields(fields) => match fields.as_slice() {
             [(variant, tree)] => format!("{variant}({})", key_of(tree)),
@@ -200,20 +239,10 @@ fn key_of(tree: &Tree) -> String {
     }
 }
 
-/// A stamp as a time in UTC; 0 is no time.
-fn utc(ms: u64) -> Tree {
-    if ms == 0 {
-        return Tree::Leaf("never".to_owned());
-    }
-    let (year, month, day) = Stamp(ms).date();
-    let (hours, minutes, seconds) = (ms / 3_600_000 % 24, ms / 60_000 % 60, ms / 1_000 % 60);
-    Tree::Leaf(format!("{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02}.{:03}", ms % 1_000))
-}
-
-macro_rules! leaves {
+macro_rules! numbers {
     ($($name:ident: $type:ty),* $(,)?) => {
         $(fn $name(self, value: $type) -> Result<Tree, Unwritable> {
-            leaf(value)
+            Ok(Tree::Leaf(Leaf::Number(value.into())))
         })*
     };
 }
@@ -229,42 +258,64 @@ impl ser::Serializer for Grow {
     type SerializeStruct = Growing;
     type SerializeStructVariant = Growing;
 
-    leaves! {
-        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_u8: u8,
-        serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_f32: f32, serialize_f64: f64, serialize_char: char,
-        serialize_str: &str,
+    numbers! {
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_u8: u8, serialize_u16: u16,
+        serialize_u32: u32, serialize_u64: u64,
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<Tree, Unwritable> {
+        Ok(Tree::Leaf(Leaf::Bool(value)))
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<Tree, Unwritable> {
+        text(value.to_string())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<Tree, Unwritable> {
+        text(value.to_string())
+    }
+
+    fn serialize_char(self, value: char) -> Result<Tree, Unwritable> {
+        text(value)
+    }
+
+    fn serialize_str(self, value: &str) -> Result<Tree, Unwritable> {
+        text(value)
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<Tree, Unwritable> {
-        Ok(Tree::Leaf(value.iter().map(|byte| format!("{byte:02x}")).collect()))
+        text(value.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 
     fn serialize_none(self) -> Result<Tree, Unwritable> {
-        leaf("none")
+        Ok(Tree::Leaf(Leaf::None))
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Tree, Unwritable> {
-        value.serialize(Grow)
+        value.serialize(self)
     }
 
     fn serialize_unit(self) -> Result<Tree, Unwritable> {
-        leaf("none")
+        Ok(Tree::Leaf(Leaf::None))
     }
 
     fn serialize_unit_struct(self, name: &'static str) -> Result<Tree, Unwritable> {
-        leaf(name)
+        text(name)
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Tree, Unwritable> {
-        leaf(variant)
+        text(variant)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<Tree, Unwritable> {
-        let inner = value.serialize(Grow)?;
+        let inner = value.serialize(self)?;
         match (name, &inner) {
             // Whoever has it can register at the relay.
-            ("RegistrationToken", _) => leaf("…"),
-            ("Stamp" | "Deadline" | "ClaimedTime", Tree::Leaf(ms)) => Ok(ms.parse().map_or(inner, utc)),
+            ("RegistrationToken", _) => text(PRIVATE),
+            ("Name" | "RelayAddress", _) if !self.names => text(PRIVATE),
+            ("Stamp" | "ClaimedTime", Tree::Leaf(Leaf::Number(ms))) => {
+                Ok(u64::try_from(*ms).map_or(inner, |ms| Tree::Leaf(Leaf::Time(Stamp(ms)))))
+            }
             _ => Ok(inner),
         }
     }
@@ -276,46 +327,46 @@ impl ser::Serializer for Grow {
         variant: &'static str,
         value: &T,
     ) -> Result<Tree, Unwritable> {
-        Ok(of_variant(Some(variant), value.serialize(Grow)?))
+        Ok(of_variant(Some(variant), value.serialize(self)?))
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Growing, Unwritable> {
-        Ok(growing(None))
+        Ok(growing(self, None))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Growing, Unwritable> {
-        Ok(growing(None))
+        Ok(growing(self, None))
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Growing, Unwritable> {
-        Ok(growing(None))
+        Ok(growing(self, None))
     }
 
     fn serialize_tuple_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<Growing, Unwritable> {
-        Ok(growing(Some(variant)))
+        Ok(growing(self, Some(variant)))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Growing, Unwritable> {
-        Ok(growing(None))
+        Ok(growing(self, None))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Growing, Unwritable> {
-        Ok(growing(None))
+        Ok(growing(self, None))
     }
 
     fn serialize_struct_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<Growing, Unwritable> {
-        Ok(growing(Some(variant)))
+        Ok(growing(self, Some(variant)))
     }
 }
 
 impl Growing {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
-        self.list.push(value.serialize(Grow)?);
+        self.list.push(value.serialize(self.grow)?);
         Ok(())
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Unwritable> {
-        self.fields.push((name.to_owned(), value.serialize(Grow)?));
+        self.fields.push((name.to_owned(), value.serialize(self.grow)?));
         Ok(())
     }
 
@@ -376,7 +427,7 @@ impl ser::SerializeMap for Growing {
     type Error = Unwritable;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unwritable> {
-        self.key = Some(key_of(&key.serialize(Grow)?));
+        self.key = Some(key_of(&key.serialize(self.grow)?));
         Ok(())
     }
 
@@ -396,7 +447,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use thicket_types::event::TimerId;
     use thicket_types::ids::{EffectId, FrameId, MessageId, SegmentId, Seq};
-    use thicket_types::name::RegistrationToken;
+    use thicket_types::name::{Name, RegistrationToken};
 
     #[derive(Serialize)]
     struct Life {
@@ -408,6 +459,7 @@ mod tests {
         asked: BTreeMap<EffectId, bool>,
         places: BTreeSet<u64>,
         skew: Option<i64>,
+        name: Name,
     }
 
     fn life() -> Life {
@@ -421,42 +473,45 @@ mod tests {
             asked: [(effect, true)].into(),
             places: BTreeSet::new(),
             skew: Some(-4),
+            name: Name::parse("Bob").expect("a name"),
         }
     }
 
     #[test]
     fn a_value_becomes_names_ids_and_times() {
         let expected = format!(
-            "{{at 2026-09-21 14:13:20.123, never never, token …, queue [{}, {}, {}], timers {{Retry({}) 1970-01-01 00:00:00.002, \
-             Login 1970-01-01 00:00:00.001}}, asked {{7.1.{} true}}, places [], skew -4}}",
+            "{{at 2026-09-21 14:13:20.123, never never, token (private), queue [{}, {}, {}], timers {{Retry({}) 1970-01-01 00:00:00.002, \
+             Login 1970-01-01 00:00:00.001}}, asked {{7.1.{} true}}, places [], skew -4, name (private)}}",
             "01".repeat(16),
             "02".repeat(16),
             "03".repeat(16),
             "04".repeat(32),
             "09".repeat(16),
         );
-        assert_eq!(Tree::of(&life()).line(), expected);
+        assert_eq!(Tree::of(&life(), false).line(), expected);
+        let named = expected.replace("name (private)", "name Bob");
+        assert_eq!(Tree::of(&life(), true).line(), named, "a token stays private");
     }
 
     #[test]
     fn what_is_wide_is_unfolded_and_what_is_narrow_stays_in_a_line() {
-        let lines = Tree::of(&life()).lines(60);
+        let lines = Tree::of(&life(), false).lines(60);
         let shown: Vec<String> = lines.iter().map(|(depth, line)| format!("{}{line}", "  ".repeat(*depth))).collect();
         assert!(shown.iter().all(|line| line.chars().count() <= 100), "{shown:?}");
-        assert_eq!(shown[..4], ["at 2026-09-21 14:13:20.123", "never never", "token …", "queue"]);
+        assert_eq!(shown[..4], ["at 2026-09-21 14:13:20.123", "never never", "token (private)", "queue"]);
         assert_eq!(shown[4], format!("  - {}", "01".repeat(16)));
-        assert_eq!(shown.last().map(String::as_str), Some("skew -4"));
+        assert_eq!(shown.last().map(String::as_str), Some("name (private)"));
     }
 
     #[test]
     fn differences_are_what_went_what_came_and_what_changed_each_at_its_place() {
-        let (before, mut other) = (Tree::of(&life()), life());
+        let (before, mut other) = (Tree::of(&life(), false), life());
         other.queue = vec![MessageId([1; 16]), MessageId([5; 16]), MessageId([6; 16]), MessageId([3; 16])];
         other.timers.remove(&TimerId::Login);
         other.timers.insert(TimerId::Tidy, Stamp(9));
         other.skew = None;
         let found: Vec<String> = before
-            .differences(&Tree::of(&other))
+            .differences(&Tree::of(&other, false))
             .iter()
             .map(|found| {
                 let shown = |tree: &Option<Tree>| tree.as_ref().map_or_else(|| "nothing".to_owned(), Tree::line);
@@ -480,9 +535,10 @@ mod tests {
 
     #[test]
     fn lists_that_repeat_an_element_are_not_counted_twice() {
-        let (one, two) = (Tree::of(&vec![1, 1]), Tree::of(&vec![1, 1, 1]));
+        let (one, two) = (Tree::of(&vec![1, 1], false), Tree::of(&vec![1, 1, 1], false));
         let (came, went) = (one.differences(&two), two.differences(&one));
         assert_eq!((came.len(), went.len()), (1, 1));
-        assert_eq!((&came[0].after, &went[0].before), (&Some(Tree::Leaf("1".to_owned())), &Some(Tree::Leaf("1".to_owned()))));
+        let one = Some(Tree::Leaf(Leaf::Number(1)));
+        assert_eq!((&came[0].after, &went[0].before), (&one, &one));
     }
 }

@@ -21,6 +21,19 @@ impl Stamp {
         (year_of_era + era * 400 + u64::from(month <= 2), month, day)
     }
 
+    /// The first stamp of a day in UTC; `None` if the calendar has no such day, or it lies before 1970 or after 9999.
+    pub fn of_date((year, month, day): (u64, u64, u64)) -> Option<Stamp> {
+        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        // The year begins in March, so that a leap day is its last.
+        let (year_of, month_of) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let (era, year_of_era) = (year_of / 400, year_of % 400);
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * month_of + 2) / 5 + day - 1;
+        let stamp = Stamp((era * 146_097 + day_of_era).checked_sub(719_468)? * Duration::days(1).0);
+        (stamp.date() == (year, month, day)).then_some(stamp)
+    }
+
     /// The stamp a span later; stays at the largest value rather than wrap.
     pub fn after(self, span: Duration) -> Stamp {
         Stamp(self.0.saturating_add(span.0))
@@ -57,5 +70,28 @@ impl Duration {
     /// A span of whole days.
     pub const fn days(count: u64) -> Duration {
         Duration(count * 86_400_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_day_has_a_date_that_leads_back() {
+        let mut before = (1969, 12, 31);
+        for day in 0..60_000 {
+            let stamp = Stamp(day * Duration::days(1).0);
+            let date = stamp.date();
+            assert!(date > before, "{date:?}");
+            assert_eq!((Stamp::of_date(date), Stamp(stamp.0 + 86_399_999).date()), (Some(stamp), date));
+            before = date;
+        }
+        assert_eq!(Stamp(951_827_696_000).date(), (2000, 2, 29));
+        for wrong in
+            [(2026, 2, 29), (2100, 2, 29), (2026, 4, 31), (2026, 0, 1), (2026, 13, 1), (2026, 1, 0), (1969, 12, 31), (10_000, 1, 1)]
+        {
+            assert_eq!(Stamp::of_date(wrong), None, "{wrong:?}");
+        }
     }
 }

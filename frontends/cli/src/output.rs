@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use thicket_engine::Fault;
 use thicket_types::error::{Blame, Code};
 use thicket_types::ids::MessageId;
+use thicket_types::time::Stamp;
 
 /// Why a command did not do as asked.
 #[derive(Debug)]

@@ -1,0 +1,301 @@
+//! Records, one by one.
+
+use crate::commands::record;
+use crate::output::{Trouble, put_json, time};
+use crate::progress::Progress;
+use crate::{Global, home};
+use serde_json::{Map, Value, json};
+use thicket_engine::{Walked, walk};
+use thicket_types::error::Code;
+use thicket_types::event::{Arrived, Event, Opened, Outcome};
+use thicket_types::ids::Seq;
+use thicket_types::intent::Intent;
+use thicket_types::time::Stamp;
+
+/// Which records a list shows.
+#[derive(clap::Args)]
+pub struct Wanted {
+    /// Begin at this place.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// At most so many.
+    #[arg(long)]
+    count: Option<u64>,
+    /// Records of this kind alone.
+    #[arg(long)]
+    kind: Option<Kind>,
+    /// Records that name this error alone, by its number.
+    #[arg(long, value_name = "NUMBER", value_parser = cause)]
+    cause: Option<Code>,
+    /// Not what was before this day or time in UTC: 2026-11-22 or 2026-11-22T18:30.
+    #[arg(long, value_name = "TIME", value_parser = begin)]
+    since: Option<u64>,
+    /// Not what was after this day or time.
+    #[arg(long, value_name = "TIME", value_parser = end)]
+    until: Option<u64>,
+}
+
+/// A record's kind.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    Requested,
+    Arrived,
+    Elapsed,
+    Resolved,
+}
+
+pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
+    let at = home::at(global)?;
+    let mut left = wanted.count.unwrap_or(u64::MAX);
+    each(
+        global,
+        &at,
+        &mut |walked| {
+            let shown = wanted.takes(walked) && left > 0;
+            left -= u64::from(shown);
+            shown
+        },
+        &mut |walked| list(global, walked),
+    )
+}
+
+/// Shows one record whole.
+pub fn show(global: &Global, seq: u64) -> Result<(), Trouble> {
+    let at = home::at(global)?;
+    let mut found = false;
+    each(global, &at, &mut |walked| walked.place.seq == Seq(seq), &mut |walked| {
+        found = true;
+        if global.json {
+            let mut whole = line(walked);
+            whole.insert("event".to_owned(), record::object(&walked.record.event));
+            return put_json(&Value::Object(whole));
+        }
+        list(global, walked)?;
+        put!("{:#?}", walked.record.event)
+    })?;
+    if found { Ok(()) } else { Err(Trouble::Usage(format!("there is no record {seq}"))) }
+}
+
+impl Wanted {
+    fn takes(&self, walked: &Walked<'_>) -> bool {
+        let event = &walked.record.event;
+        let stamp = walked.place.stamp.0;
+        let kind = match event {
+            Event::Requested { .. } => Kind::Requested,
+            Event::Arrived(_) => Kind::Arrived,
+            Event::Elapsed { .. } => Kind::Elapsed,
+            Event::Resolved { .. } => Kind::Resolved,
+        };
+        walked.place.seq >= Seq(self.from)
+            && self.kind.is_none_or(|wanted| wanted == kind)
+            && self.cause.is_none_or(|wanted| cause_of(event) == Some(wanted))
+            && self.since.is_none_or(|since| stamp >= since)
+            && self.until.is_none_or(|until| stamp <= until)
+    }
+}
+
+/// The error that a record names.
+fn cause_of(event: &Event) -> Option<Code> {
+    match event {
+        Event::Arrived(arrival) => match arrival.content {
+            Arrived::Unsealable { cause, .. } => Some(cause),
+            Arrived::Answer { .. } | Arrived::Envelope { .. } | Arrived::Repeat { .. } => None,
+        },
+        Event::Resolved { outcome, .. } => match outcome {
+            Outcome::Refused(code) | Outcome::Fault(code) | Outcome::Opened(Opened::Unreadable { cause: code, .. }) => Some(*code),
+            _ => None,
+        },
+        Event::Requested { .. } | Event::Elapsed { .. } => None,
+    }
+}
+
+fn cause(typed: &str) -> Result<Code, String> {
+    let code = typed.parse().ok().and_then(Code::from_number);
+    code.ok_or_else(|| "no error has this number: docs/ERRORS.md lists them".to_owned())
+}
+
+/// The first millisecond of a day or minute in UTC.
+fn begin(typed: &str) -> Result<u64, String> {
+    moment(typed).map(|(from, _)| from).ok_or_else(|| "a day or a time in UTC, as 2026-11-22 or 2026-11-22T18:30".to_owned())
+}
+
+/// Its last one.
+fn end(typed: &str) -> Result<u64, String> {
+    let (from, len) = moment(typed).ok_or_else(|| "a day or a time in UTC, as 2026-11-22 or 2026-11-22T18:30".to_owned())?;
+    Ok(from.saturating_add(len - 1))
+}
+
+/// A day or minute: when it begins, and how long it is, in milliseconds.
+fn moment(typed: &str) -> Option<(u64, u64)> {
+    let (day, time) = typed.split_once('T').map_or((typed, None), |(day, time)| (day, Some(time)));
+    let mut parts = day.split('-').map(|part| part.parse::<u64>().ok());
+    let date = (parts.next()??, parts.next()??, parts.next()??);
+    let day = Stamp::of_date(date).filter(|_| parts.next().is_none())?;
+    let Some(time) = time else {
+        return Some((day.0, 86_400_000));
+    };
+    let (hours, minutes) = time.split_once(':')?;
+    let (hours, minutes) = (hours.parse::<u64>().ok()?, minutes.parse::<u64>().ok()?);
+    (hours < 24 && minutes < 60).then_some((day.0 + hours * 3_600_000 + minutes * 60_000, 60_000))
+}
+
+/// Shows each record of the journal that is wanted, until that fails. None is shown twice, however often the journal is looked
+/// at.
+fn each(
+    global: &Global,
+    at: &home::At,
+    wanted: &mut dyn FnMut(&Walked<'_>) -> bool,
+    show: &mut dyn FnMut(&Walked<'_>) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    // Gone as soon as something else is shown.
+    let mut reading = Some(Progress::start(global, "reading the journal"));
+    let mut seen = Seq::ZERO;
+    let mut shown = Ok(());
+    at.look_into(|look| {
+        let (disk, keys) = look.files();
+        walk(disk, keys, &mut |walked| {
+            if walked.place.seq <= seen {
+                return;
+            }
+            seen = walked.place.seq;
+            if shown.is_ok() && wanted(&walked) {
+                reading = None;
+                shown = show(&walked);
+            }
+        })
+    })?;
+    shown
+}
+
+fn list(global: &Global, walked: &Walked<'_>) -> Result<(), Trouble> {
+    if global.json {
+        return put_json(&Value::Object(line(walked)));
+    }
+    let (kind, what) = words(&walked.record.event);
+    put!("{:>8}  {}  {kind:<9} {what}", walked.place.seq, time(walked.place.stamp.0))
+}
+
+/// A record in a line, as a program reads it.
+fn line(walked: &Walked<'_>) -> Map<String, Value> {
+    let (kind, what) = words(&walked.record.event);
+    let fields =
+        [("seq", json!(walked.place.seq.0)), ("stamp_ms", json!(walked.place.stamp.0)), ("kind", json!(kind)), ("what", json!(what))];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn words(event: &Event) -> (&'static str, String) {
+    match event {
+        Event::Requested { id: _, intent } => {
+            let what = match intent {
+                Intent::Register { .. } => "Register",
+                Intent::Connect => "Connect",
+                Intent::AddContact { .. } => "AddContact",
+                Intent::AcceptContact { .. } => "AcceptContact",
+                Intent::Send { .. } => "Send",
+                Intent::DeclineContact { .. } => "DeclineContact",
+                Intent::BlockContact { .. } => "BlockContact",
+                Intent::RemoveContact { .. } => "RemoveContact",
+                Intent::VerifyContact { .. } => "VerifyContact",
+                Intent::AcceptIdentity { .. } => "AcceptIdentity",
+                Intent::UpdateKeys { .. } => "UpdateKeys",
+                Intent::MarkRead { .. } => "MarkRead",
+                Intent::SetReadMarks { .. } => "SetReadMarks",
+                Intent::RetryMessage { .. } => "RetryMessage",
+                Intent::CancelMessage { .. } => "CancelMessage",
+                Intent::ForgetMessage { .. } => "ForgetMessage",
+                Intent::ChangeRelay { .. } => "ChangeRelay",
+                Intent::TakeOver => "TakeOver",
+                Intent::Rejoin => "Rejoin",
+            };
+            ("Requested", what.to_owned())
+        }
+        Event::Arrived(arrival) => {
+            let what = match &arrival.content {
+                Arrived::Answer { answer } => format!("an answer, {} bytes", answer.0.len()),
+                Arrived::Envelope { cursor, sealed, .. } => format!("item {cursor}, {} bytes", sealed.0.len()),
+                Arrived::Repeat { cursor } => format!("item {cursor} again"),
+                Arrived::Unsealable { cursor, cause } => format!("item {cursor}, dropped: {}", cause.what()),
+            };
+            ("Arrived", what)
+        }
+        Event::Elapsed { timer, fault } => ("Elapsed", format!("{timer:?}{}", if *fault { ", and its fold failed" } else { "" })),
+        Event::Resolved { effect, outcome, vault_count: _ } => {
+            let what = match outcome {
+                Outcome::Handed => "handed to the transport".to_owned(),
+                Outcome::Unreachable => "the transport could not".to_owned(),
+                Outcome::Framed { bytes, .. } => format!("a frame of {} bytes", bytes.0.len()),
+                Outcome::Done => "done".to_owned(),
+                Outcome::Pinned { .. } => "an identity pinned".to_owned(),
+                Outcome::Begun { again } if again.is_empty() => "a conversation begun".to_owned(),
+                Outcome::Begun { again } => format!("a conversation begun, {} to be sealed again", again.len()),
+                Outcome::Opened(Opened::Message { .. }) => "a message read".to_owned(),
+                Outcome::Opened(Opened::Receipt { delivered, .. }) => format!("a receipt for {}", delivered.len()),
+                Outcome::Opened(Opened::Early { .. }) => "a message that waits".to_owned(),
+                Outcome::Opened(Opened::ReadMark { .. }) => "a read mark".to_owned(),
+                Outcome::Opened(Opened::Committed { .. }) => "a commit".to_owned(),
+                Outcome::Opened(Opened::Offer { .. }) => "an offer to begin".to_owned(),
+                Outcome::Opened(Opened::Known { .. }) => "a message that is here already".to_owned(),
+                Outcome::Opened(Opened::Unreadable { cause, .. }) => format!("unreadable: {}", cause.what()),
+                Outcome::Refused(code) => format!("refused: {}", code.what()),
+                Outcome::Fault(code) => format!("fault: {}", code.what()),
+            };
+            ("Resolved", format!("{}.{} {what}", effect.seq, effect.index))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thicket_types::event::{Arrival, Lane, TimerId};
+    use thicket_types::ids::{EffectId, Fingerprint, FrameId, SegmentId};
+    use thicket_types::name::Name;
+
+    #[test]
+    fn days_and_minutes_are_taken_in_utc_and_nothing_else_is() {
+        assert_eq!((begin("2026-11-22"), end("2026-11-22")), (Ok(1_795_305_600_000), Ok(1_795_391_999_999)));
+        assert_eq!((begin("2026-11-22T18:30"), end("2026-11-22T18:30")), (Ok(1_795_372_200_000), Ok(1_795_372_259_999)));
+        assert_eq!(begin("2000-02-29"), Ok(951_782_400_000));
+        for wrong in [
+            "",
+            "2026",
+            "2026-11",
+            "2026-02-29",
+            "2026-11-31",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-11-00",
+            "1969-12-31",
+            "2026-11-22-1",
+            "2026-11-22T",
+            "2026-11-22T24:00",
+            "2026-11-22T18:60",
+            "2026-11-22 18:30",
+            "99999999999999999999-01-01",
+            "18446744073709551615-01-01",
+        ] {
+            assert!(begin(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_found_wherever_a_record_names_it() {
+        let effect = EffectId { seq: Seq(1), index: 0, segment: SegmentId([0; 16]) };
+        let resolved = |outcome| Event::Resolved { effect, outcome, vault_count: 0 };
+        let (contact, name) = (Fingerprint([1; 20]), Name::parse("bob").expect("a name"));
+        let arrived = |content| Event::Arrived(Arrival { frame: FrameId([2; 32]), lane: Lane::Named, content });
+        let cause = Code::TooOld;
+        let naming = [
+            resolved(Outcome::Refused(cause)),
+            resolved(Outcome::Fault(cause)),
+            resolved(Outcome::Opened(Opened::Unreadable { contact, name, cause })),
+            arrived(Arrived::Unsealable { cursor: 1, cause }),
+        ];
+        assert!(naming.iter().all(|event| cause_of(event) == Some(cause)));
+        for event in
+            [resolved(Outcome::Done), arrived(Arrived::Repeat { cursor: 1 }), Event::Elapsed { timer: TimerId::Login, fault: false }]
+        {
+            assert_eq!(cause_of(&event), None);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The journal, looked at from outside: nothing is changed, and no relay is asked.
+
+mod list;
+mod state;
+mod verify;
+
+use crate::Global;
+use crate::output::Trouble;
+pub use verify::verified;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Check every seal and the chain, fold twice and on from each snapshot, and compare.
+    ///
+    /// Example: thicket journal verify
+    Verify,
+    /// List records: place, time, kind.
+    ///
+    /// Example: thicket journal ls --kind requested --since 2026-11-22
+    Ls(list::Wanted),
+    /// Show one record whole. Names are redacted; keys and texts are never in the journal.
+    ///
+    /// Example: thicket journal show 17
+    Show {
+        /// Its place.
+        seq: u64,
+    },
+    /// Show what the journal folds to, now or after the record at a place.
+    ///
+    /// Example: thicket journal state --at 17
+    State {
+        /// The place; without it the last.
+        #[arg(long, value_name = "SEQ")]
+        at: Option<u64>,
+        /// Show names and addresses too.
+        #[arg(long)]
+        names: bool,
+    },
+    /// Show what changed in the state from one place to another.
+    ///
+    /// Example: thicket journal diff 17 42
+    Diff {
+        /// The place to begin after; 0 is the beginning.
+        from: u64,
+        /// The place to end after.
+        to: u64,
+        /// Show names and addresses too.
+        #[arg(long)]
+        names: bool,
+    },
+}
+
+pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
+    match command {
+        Command::Verify => verify::run(global),
+        Command::Ls(wanted) => list::run(global, wanted),
+        Command::Show { seq } => list::show(global, *seq),
+        Command::State { at, names } => state::show(global, *at, *names),
+        Command::Diff { from, to, names } => state::diff(global, *from, *to, *names),
+    }
+}

@@ -1,0 +1,160 @@
+//! What the journal folds to at a place, and what changed between two.
+
+use crate::output::{Trouble, put_json};
+use crate::paint::Paint;
+use crate::progress::Progress;
+use crate::{Global, home, terminal};
+use serde_json::{Value, json};
+use std::io::IsTerminal as _;
+use thicket_replay::{Difference, History, Leaf, Tree};
+use thicket_types::ids::Seq;
+
+pub fn show(global: &Global, at: Option<u64>, names: bool) -> Result<(), Trouble> {
+    let ([place], [tree]) = at_places(global, names, |last| [at.map_or(last, Seq)])?;
+    if global.json {
+        return put_json(&json!({ "seq": place.0, "state": value(&tree) }));
+    }
+    let paint = paint(global);
+    put!("{}", paint.bold(&format!("state after {place}")))?;
+    for (depth, line) in tree.lines(terminal::width()) {
+        put!("{}{}", "  ".repeat(depth), short_ids(&line))?;
+    }
+    Ok(())
+}
+
+pub fn diff(global: &Global, from: u64, to: u64, names: bool) -> Result<(), Trouble> {
+    let ([from, to], [before, after]) = at_places(global, names, |_| [Seq(from), Seq(to)])?;
+    let found = before.differences(&after);
+    if global.json {
+        let changes: Vec<Value> = found.iter().map(change).collect();
+        return put_json(&json!({ "from": from.0, "to": to.0, "changes": changes }));
+    }
+    if found.is_empty() {
+        return put!("{from} and {to} fold to the same state");
+    }
+    for line in differences(&found, paint(global)) {
+        put!("{line}")?;
+    }
+    Ok(())
+}
+
+/// The states after some places.
+fn at_places<const N: usize>(global: &Global, names: bool, places: impl Fn(Seq) -> [Seq; N]) -> Result<([Seq; N], [Tree; N]), Trouble> {
+    let at = home::at(global)?;
+    let _folding = Progress::start(global, "folding the journal");
+    let (history, places, states) = at.look_into(|look| {
+        let (disk, keys) = look.files();
+        let history = History::read(disk, keys, &mut |_| {})?;
+        let places = places(history.last());
+        let mut states = Vec::new();
+        for place in places {
+            states.extend(history.at(disk, keys, place)?.map(|state| Tree::of(&state, names)));
+        }
+        Ok((history, places, states))
+    })?;
+    let reached = || format!("there is a state after each record from {} to {}", history.first().0.saturating_sub(1), history.last());
+    let states = <[Tree; N]>::try_from(states).map_err(|_| Trouble::Usage(reached()))?;
+    Ok((places, states))
+}
+
+fn paint(global: &Global) -> Paint {
+    global.color.paint(std::io::stdout().is_terminal())
+}
+
+/// Differences as a tree: what leads to several is said once.
+fn differences(found: &[Difference], paint: Paint) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut open: Vec<&String> = Vec::new();
+    for Difference { path, before, after } in found {
+        let Some((last, above)) = path.split_last() else {
+            continue;
+        };
+        let shared = open.iter().zip(above).take_while(|(open, name)| **open == *name).count();
+        open.truncate(shared);
+        for name in above.iter().skip(shared) {
+            lines.push(format!("{}{}", "  ".repeat(open.len() + 1), short_ids(name)));
+            open.push(name);
+        }
+        let indent = "  ".repeat(open.len());
+        let name = if last == "-" { String::new() } else { format!("{} ", short_ids(last)) };
+        let shown = |tree: &Tree| short_ids(&tree.line());
+        lines.push(match (before, after) {
+            (Some(before), Some(after)) => {
+                format!("{indent}{} {name}{} → {}", paint.warning("~"), shown(before), shown(after))
+            }
+            (Some(before), None) => format!("{indent}{} {name}{}", paint.bad("-"), shown(before)),
+            (None, Some(after)) => format!("{indent}{} {name}{}", paint.good("+"), shown(after)),
+            (None, None) => continue,
+        });
+    }
+    lines
+}
+
+fn change(found: &Difference) -> Value {
+    json!({ "path": found.path, "before": found.before.as_ref().map(value), "after": found.after.as_ref().map(value) })
+}
+
+fn value(tree: &Tree) -> Value {
+    match tree {
+        Tree::Leaf(Leaf::None) => Value::Null,
+        Tree::Leaf(Leaf::Bool(value)) => json!(value),
+        Tree::Leaf(Leaf::Number(number)) => json!(number),
+        Tree::Leaf(Leaf::Time(stamp)) => json!(stamp.0),
+        Tree::Leaf(Leaf::Text(text)) => json!(text),
+        Tree::List(list) => list.iter().map(value).collect(),
+        Tree::Fields(fields) => Value::Object(fields.iter().map(|(name, tree)| (name.clone(), value(tree))).collect()),
+    }
+}
+
+/// Ids by their first eight digits, as people tell them apart.
+fn short_ids(line: &str) -> String {
+    let mut short = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(begin) = rest.find(|char: char| char.is_ascii_hexdigit()) {
+        let (before, run) = rest.split_at(begin);
+        let len = run.find(|char: char| !char.is_ascii_hexdigit()).unwrap_or(run.len());
+        let (run, after) = run.split_at(len);
+        short.push_str(before);
+        match run.get(..8).filter(|_| len >= ID_DIGITS_MIN) {
+            Some(digits) => {
+                short.push_str(digits);
+                short.push('…');
+            }
+            None => short.push_str(run),
+        }
+        rest = after;
+    }
+    short + rest
+}
+
+/// Digits of the shortest id, of 16 bytes.
+const ID_DIGITS_MIN: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_shortened_and_nothing_else_is() {
+        let id = "0123456789abcdef".repeat(2);
+        assert_eq!(
+            short_ids(&format!("Retry({id}{id}) of {id}, deadbeef and 2026-11-22")),
+            "Retry(01234567…) of 01234567…, deadbeef and 2026-11-22"
+        );
+        assert_eq!(short_ids(""), "");
+    }
+
+    #[test]
+    fn what_leads_to_several_differences_is_said_once() {
+        let leaf = |text: &str| Some(Tree::Leaf(Leaf::Text(text.to_owned())));
+        let at = |path: &[&str], before, after| Difference { path: path.iter().map(|name| (*name).to_owned()).collect(), before, after };
+        let found = [
+            at(&["contacts", "bob", "received"], leaf("3"), leaf("4")),
+            at(&["contacts", "bob", "queue", "-"], None, leaf("m")),
+            at(&["contacts", "eve"], leaf("x"), None),
+            at(&["dropped"], leaf("0"), leaf("1")),
+        ];
+        let lines = differences(&found, crate::paint::Colour::Never.paint(false));
+        assert_eq!(lines, ["  contacts", "    bob", "    ~ received 3 → 4", "      queue", "      + m", "  - eve x", "~ dropped 0 → 1"]);
+    }
+}

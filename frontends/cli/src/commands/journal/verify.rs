@@ -1,0 +1,69 @@
+//! Whether the journal is whole and folds to the same.
+
+use crate::output::{Trouble, put_json};
+use crate::progress::Progress;
+use crate::text::counted;
+use crate::{Global, home};
+use serde_json::{Value, json};
+use thicket_engine::Fault;
+use thicket_replay::{FoldedOn, Verified, verify};
+use thicket_types::error::Code;
+
+pub fn run(global: &Global) -> Result<(), Trouble> {
+    let at = home::at(global)?;
+    let checking = Progress::start(global, "checking the journal");
+    let verified = verified(&at)?;
+    drop(checking);
+    show(global, &verified)?;
+    if verified.holds() { Ok(()) } else { Err(Code::Inconsistent.into()) }
+}
+
+/// Verifies a profile's journal. What else may be wrong with the profile does not matter to it.
+///
+/// **Errors:** `ProfileInUse`, if another process writes it without a pause.
+pub fn verified(at: &home::At) -> Result<Verified, Trouble> {
+    // Folds that differ may be what another process wrote in between: looked at again, and if they still do, they are shown.
+    let mut differs = None;
+    let looked = at.look_into(|look| {
+        let (disk, keys) = look.files();
+        let verified = verify(disk, keys)?;
+        if verified.holds() {
+            return Ok(verified);
+        }
+        differs = Some(verified);
+        Err(Fault::from(Code::Inconsistent))
+    });
+    match (looked, differs) {
+        (Err(Trouble::Numbered(Code::Inconsistent, None)), Some(differs)) => Ok(differs),
+        (looked, _) => looked,
+    }
+}
+
+fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
+    if global.json {
+        let snapshot = |on: &FoldedOn| json!({ "at": on.at.0, "records": on.records, "same": on.same });
+        let snapshots: Vec<Value> = verified.snapshots.iter().map(snapshot).collect();
+        let json = json!({
+            "from": verified.from.next().0,
+            "records": verified.records,
+            "state": verified.state.hex(),
+            "effects": verified.effects.hex(),
+            "view": verified.view.hex(),
+            "snapshots": snapshots,
+            "verified": verified.holds(),
+        });
+        return put_json(&json);
+    }
+    put!("records   {} from place {}", verified.records, verified.from.next())?;
+    put!("state     {}", verified.state)?;
+    put!("effects   {}", verified.effects)?;
+    put!("view      {}", verified.view)?;
+    for FoldedOn { at, records, same } in &verified.snapshots {
+        let comes = if *same { "the same state and effects" } else { "SOMETHING ELSE" };
+        put!("snapshot  at {at}, {} on to {comes}", counted(*records, "record"))?;
+    }
+    if verified.snapshots.is_empty() {
+        put!("snapshot  none")?;
+    }
+    put!("verified  {}", if verified.holds() { "yes" } else { "NO" })
+}

@@ -1,0 +1,88 @@
+//! The journal as a person looks at it: what is listed, what it folds to, and what changed.
+
+mod world;
+
+use serde_json::json;
+use world::{Place, program, status, text};
+
+/// The places that a list shows.
+fn places(person: &world::Person, filters: &[&str]) -> Vec<u64> {
+    let listed = person.json(&[&["journal", "ls"], filters].concat());
+    listed.iter().map(|record| record["seq"].as_u64().expect("a place")).collect()
+}
+
+#[test]
+fn records_are_listed_by_kind_cause_and_time() {
+    let place = Place::new();
+    let alice = &place.alice;
+    assert_eq!(alice.refused(&["contact", "add", "nobody"]), (3, 201));
+    let all = alice.json(&["journal", "ls"]);
+    let kinds = ["requested", "arrived", "elapsed", "resolved"];
+    let by_kind: Vec<usize> = kinds.iter().map(|kind| places(alice, &["--kind", kind]).len()).collect();
+    assert_eq!(by_kind.iter().sum::<usize>(), all.len());
+    assert!(by_kind[0] > 0 && by_kind[1] > 0 && by_kind[3] > 0, "{by_kind:?}");
+    for record in alice.json(&["journal", "ls", "--kind", "resolved", "--count", "2"]) {
+        assert_eq!(record["kind"], "Resolved");
+    }
+    // Nothing names an error that did not happen, and no error has the number 99.
+    assert_eq!(places(alice, &["--cause", "414"]), Vec::<u64>::new());
+    assert_eq!(alice.refused(&["journal", "ls", "--cause", "99"]), (2, 126));
+    // All of it was today, or yesterday where midnight came between.
+    assert_eq!(places(alice, &["--since", "2026-01-01", "--until", "9999-12-31"]).len(), all.len());
+    assert_eq!(places(alice, &["--until", "2026-01-01"]), Vec::<u64>::new());
+    assert_eq!(alice.refused(&["journal", "ls", "--since", "yesterday"]), (2, 126));
+}
+
+#[test]
+fn the_state_is_shown_at_any_place_and_names_only_where_they_are_asked_for() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    let now = alice.json(&["journal", "state"]).remove(0);
+    let last = now["seq"].as_u64().expect("a place");
+    let contacts = now["state"]["contacts"].as_object().expect("contacts").clone();
+    assert_eq!(contacts.len(), 1);
+    let bob = contacts.values().next().expect("bob");
+    assert_eq!((&bob["name"], &bob["standing"], &bob["received"]), (&json!("(private)"), &json!("Accepted"), &json!(1)));
+    assert!(bob["updated"].as_u64().is_some_and(|stamp| stamp > 1_700_000_000_000), "{bob}");
+    let named = alice.json(&["journal", "state", "--names"]).remove(0);
+    assert!(named["state"]["contacts"].as_object().is_some_and(|contacts| contacts.values().all(|contact| contact["name"] == "bob")));
+    assert_eq!(named["state"]["session"]["relay"]["address"], json!(place.relay.address));
+    let first = alice.json(&["journal", "state", "--at", "0"]).remove(0);
+    assert_eq!((&first["seq"], &first["state"]["session"]["phase"]), (&json!(0), &json!("Unregistered")));
+
+    // In words: short ids, nothing private, and what a person knows.
+    let shown = alice.say(&["journal", "state"]);
+    assert!(shown.starts_with(&format!("state after {last}\nsession\n")), "{shown}");
+    assert!(shown.contains("    name (private)\n") && shown.contains("    standing Accepted\n"), "{shown}");
+    let id = contacts.keys().next().expect("a fingerprint");
+    assert!(!shown.contains(id.as_str()) && shown.contains(&format!("  {}…\n", &id[..8])), "{shown}");
+    assert!(!shown.contains("bob") && !shown.contains(&place.relay.address), "{shown}");
+
+    assert_eq!(alice.refused(&["journal", "state", "--at", &(last + 1).to_string()]), (2, 126));
+}
+
+#[test]
+fn what_changed_between_two_places_is_shown_and_leads_from_one_to_the_other() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    let last = alice.json(&["journal", "state"])[0]["seq"].as_u64().expect("a place").to_string();
+    let whole = alice.json(&["journal", "diff", "0", &last]).remove(0);
+    let changes = whole["changes"].as_array().expect("changes");
+    let at = |path: &[&str]| changes.iter().find(|change| change["path"] == json!(path)).cloned();
+    let phase = at(&["session", "phase"]).expect("the phase changed");
+    assert_eq!((&phase["before"], &phase["after"]), (&json!("Unregistered"), &json!("Registered")));
+    assert!(changes.iter().any(|change| change["path"][0] == "contacts" && change["before"].is_null()), "{whole}");
+    // Back again it is the other way round.
+    let back = alice.json(&["journal", "diff", &last, "0"]).remove(0);
+    assert_eq!(back["changes"].as_array().map(Vec::len), Some(changes.len()));
+    assert_eq!(alice.say(&["journal", "diff", &last, &last]), format!("{last} and {last} fold to the same state\n"));
+    let shown = alice.say(&["journal", "diff", "0", &last]);
+    assert!(shown.contains("  ~ phase Unregistered → Registered\n"), "{shown}");
+    assert_eq!(alice.refused(&["journal", "diff", "0", "99999999"]), (2, 126));
+    // Nothing of it needs the profile for itself.
+    let mut listening = alice.start(&["--json", "listen"]);
+    let during = program(&alice.home, &["journal", "diff", "0", &last]).output().expect("the program starts");
+    assert_eq!((status(&during), text(&during.stdout)), (0, shown));
+    drop(listening.stdin.take());
+    assert!(listening.wait().expect("it ends").success());
+}

@@ -1,0 +1,308 @@
+"""A profile's files (SPEC §3 to 8), and the walk through its journal (SPEC §10). Nothing here writes."""
+
+import hashlib
+import hmac
+import re
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from argon2.low_level import Type, hash_secret_raw
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from payloads import LIMIT_STATE, RECORDS, Undecodable, decode_record, decode_snapshot
+
+TAG, HEADER, BLOCK_HEADER, RECORD_HEAD = 16, 128, 64, 16
+RECORDS_MAX, PAYLOAD_MAX, ENTRIES_MAX = 512, 131_072, 16_384
+SEALED_MAX = 1_048_576 + PAYLOAD_MAX + RECORD_HEAD + TAG
+RULES_KNOWN = {1}
+SEGMENT, SNAPSHOT = 1, 2
+SEGMENT_NAME = re.compile("journal/[0-9a-f]{16}-[0-9a-f]{32}[.]seg")
+SNAPSHOT_NAME = re.compile("snapshots/[0-9a-f]{16}[.]snap")
+
+Snapshot = NamedTuple("Snapshot", [("seq", int), ("chain", bytes), ("carried", list[Any]), ("state", dict[str, Any]),
+                                   ("digest", bytes)])  # fmt: skip
+# A segment whose key is gone has an empty one.
+Segment = NamedTuple("Segment", [("name", str), ("first", int), ("chain", bytes), ("key", bytes)])
+BlockHeader = NamedTuple("BlockHeader", [("count", int), ("first", int), ("sealed", int), ("index", int),
+                                         ("nonce", bytes)])  # fmt: skip
+Record = NamedTuple("Record", [("seq", int), ("stamp", int), ("event", dict[str, Any])])
+Block = NamedTuple("Block", [("end", int), ("chain", bytes), ("records", list[Record])])
+
+
+class Stop(Exception):
+    """Why the reading of a profile ends: a result that is neither ok nor torn."""
+
+    def __init__(self, result: str, why: str, file: str = "", byte: int = 0) -> None:
+        super().__init__(why)
+        self.result, self.why, self.file, self.byte = result, why, file, byte
+
+
+class Broken(Exception):
+    """A header, a block or a snapshot fails a check. What that means depends on where it stands."""
+
+
+class MaybeTorn(Broken):
+    """A block fails a check that the end of a write which was cut short fails too."""
+
+
+def sha256(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def derive(key: bytes, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), 32, None, purpose).derive(key)
+
+
+def unseal(key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes | None:
+    try:
+        return AESGCM(key).decrypt(nonce, sealed, aad)
+    except InvalidTag:
+        return None
+
+
+def check_version(data: bytes, file: str) -> None:
+    if struct.unpack_from("<HH", data, 8) != (1, 1):
+        raise Stop("newer", "another format version or suite", file)
+
+
+@lru_cache(maxsize=64)
+def passphrase_key(passphrase: bytes, salt: bytes, memory: int, passes: int, lanes: int) -> bytes:
+    return hash_secret_raw(passphrase, salt, passes, memory, lanes, 32, Type.ID, 0x13)
+
+
+class Keys:
+    """The `keys` file, opened (SPEC §4)."""
+
+    def __init__(self, data: bytes, passphrase: bytes) -> None:
+        def need(holds: bool, why: str) -> None:
+            if not holds:
+                raise Stop("keys-damaged", why, "keys")
+
+        need(len(data) >= 12 and data[:8] == b"THICKKEY", "no keys file")
+        check_version(data, "keys")
+        need(len(data) >= 148 and sha256(data[:116]) == data[116:148], "its first bytes are damaged")
+        memory, passes, lanes = struct.unpack_from("<III", data, 12)
+        need(8 <= memory <= 1_048_576 and 1 <= passes <= 64 and 1 <= lanes <= 16, "the cost is out of bounds")
+        # RFC 9106 §3.1: Argon2 is not defined for less.
+        need(memory >= 8 * lanes, "too little memory for so many lanes")
+        key = passphrase_key(passphrase, data[24:40], memory, passes, lanes)
+        account = unseal(key, data[56:68], data[68:116], data[:56])
+        if account is None:
+            raise Stop("wrong-passphrase", "the account key does not open", "keys")
+        mac = hmac.digest(derive(account, b"thicket.keys-mac.v1"), data[:-32], "sha256")
+        need(len(data) >= 184 and hmac.compare_digest(mac, data[-32:]), "the HMAC is another")
+        (count,) = struct.unpack_from("<I", data, 148)
+        need(count <= ENTRIES_MAX and 152 + 80 * count + 32 <= len(data), "too many entries")
+        self.wrapping = derive(account, b"thicket.journal-wrap.v1")
+        self.entries: dict[tuple[int, bytes], bytes] = {}
+        for at in range(152, 152 + 80 * count, 80):
+            (kind,) = struct.unpack_from("<I", data, at + 16)
+            if kind not in (SEGMENT, SNAPSHOT):
+                raise Stop("newer", "an entry of an unknown kind", "keys")
+            self.entries[kind, data[at : at + 16]] = data[at : at + 80]
+        need(152 + 80 * count + 32 == len(data), "bytes between the entries and the HMAC")
+
+    def key(self, kind: int, ident: bytes) -> bytes | None:
+        if (entry := self.entries.get((kind, ident))) is None:
+            return None
+        if (key := unseal(self.wrapping, entry[20:32], entry[32:], entry[:20])) is None:
+            raise Stop("keys-damaged", "an entry does not open", "keys")
+        return key
+
+
+def open_snapshot(data: bytes, name: str, keys: Keys) -> Snapshot:
+    if len(data) < HEADER or data[:8] != b"THICKSNP" or sha256(data[:96]) != data[96:128]:
+        raise Broken("the header is damaged")
+    check_version(data, name)
+    rules, seq, _, chain, ident, nonce, sealed = struct.unpack_from("<IQQ32s16s12sI", data, 12)
+    if rules not in RULES_KNOWN:
+        raise Stop("newer", f"rules version {rules}", name)
+    if (key := keys.key(SNAPSHOT, ident)) is None:
+        raise Broken("there is no key")
+    if sealed != len(data) - HEADER or not TAG <= sealed <= LIMIT_STATE + TAG:
+        raise Broken("the length is another")
+    if (payload := unseal(key, nonce, data[HEADER:], data[:HEADER])) is None:
+        raise Broken("the seal does not open")
+    try:
+        carried, state, encoded = decode_snapshot(payload)
+    except Undecodable as e:
+        raise Broken(str(e)) from e
+    return Snapshot(seq, chain, carried, state, sha256(encoded))
+
+
+def segment_header(data: bytes, name: str, keys: Keys) -> Segment:
+    if len(data) < HEADER or data[:8] != b"THICKSEG":
+        raise Broken("no header")
+    check_version(data, name)
+    rules, first, _, chain, ident, zeros = struct.unpack_from("<IQQ32s16s16s", data, 12)
+    if any(zeros) or sha256(data[:96]) != data[96:128] or first == 0:
+        raise Broken("the header is damaged")
+    # After the check sum, so that a wrong bit is no later version.
+    if rules not in RULES_KNOWN:
+        raise Stop("newer", f"rules version {rules}", name)
+    return Segment(name, first, chain, keys.key(SEGMENT, ident) or b"")
+
+
+def block_header(header: bytes) -> BlockHeader:
+    if len(header) < BLOCK_HEADER:
+        raise MaybeTorn("the header is cut short")
+    magic, *values, zeros, check = struct.unpack("<4sIQII12s12s16s", header)
+    block = BlockHeader(*values)
+    if magic != b"TBLK" or any(zeros) or check != sha256(header[:48])[:16]:
+        raise MaybeTorn("the header is damaged")
+    if not 1 <= block.count <= RECORDS_MAX or not TAG <= block.sealed <= SEALED_MAX:
+        raise MaybeTorn("the header is out of bounds")
+    return block
+
+
+def later_block(data: bytes, at: int, expected: int) -> bool:
+    """Whether an intact block header with a Seq after the expected one stands at `at` or behind it."""
+    while (at := data.find(b"TBLK", at)) >= 0:
+        try:
+            if block_header(data[at : at + BLOCK_HEADER]).first > expected:
+                return True
+        except Broken:
+            pass
+        at += 1
+    return False
+
+
+def records(plain: bytes, first: int, name: str) -> Iterator[Record]:
+    at, seq = 0, first
+    while at < len(plain):
+        if len(plain) - at < RECORD_HEAD:
+            raise Broken(f"record {seq}: its head is cut short")
+        tag, version, size, stamp = struct.unpack_from("<HHIQ", plain, at)
+        at += RECORD_HEAD + size
+        if size > PAYLOAD_MAX or at > len(plain):
+            raise Broken(f"record {seq}: its length is out of bounds")
+        if (tag, version) not in RECORDS:
+            raise Stop("newer", f"record {seq}: tag {tag}, version {version}", name)
+        try:
+            yield Record(seq, stamp, decode_record(tag, version, plain[at - size : at]))
+        except Undecodable as e:
+            raise Broken(f"record {seq}: {e}") from e
+        seq += 1
+
+
+def read_block(data: bytes, at: int, segment: Segment, seq: int, index: int, chain: bytes) -> Block:
+    header = data[at : at + BLOCK_HEADER]
+    block = block_header(header)
+    if (block.first, block.index) != (seq, index):
+        raise Broken(f"it is block {block.index} with Seq {block.first}, not block {index} with Seq {seq}")
+    end = at + BLOCK_HEADER + block.sealed
+    if end > len(data):
+        raise MaybeTorn("it is cut short")
+    if (plain := unseal(segment.key, block.nonce, data[at + BLOCK_HEADER : end], header + chain)) is None:
+        raise MaybeTorn("the seal does not open")
+    found = list(records(plain, seq, segment.name))
+    if len(found) != block.count:
+        raise Broken(f"it has {len(found)} records, not {block.count}")
+    return Block(end, sha256(chain, data[at:end]), found)
+
+
+@dataclass
+class Profile:
+    """A profile that is read once. After the walk the fields below say what came of it."""
+
+    files: Mapping[str, bytes]
+    passphrase: bytes
+    # The block that the vault remembers: its last Seq, and the chain after it.
+    remembered: tuple[int, bytes] | None = None
+    # Begin at the oldest segment, though a snapshot would let the walk begin later.
+    whole: bool = False
+    snapshot: Snapshot | None = None
+    passed_over: list[tuple[str, str]] = field(default_factory=list)
+    # What a writer would cut, and from which byte on. From byte 0 on: it would remove the file.
+    cuts: list[tuple[str, int]] = field(default_factory=list)
+    first: int = 0
+    last: int = 0
+    chain: bytes = bytes(32)
+
+    def open(self) -> None:
+        """Opens the keys and takes a snapshot: §10, 1 and 2."""
+        if "keys" not in self.files:
+            raise Stop("no-profile", "there is no keys file")
+        self.keys = Keys(self.files["keys"], self.passphrase)
+        for name in sorted(filter(SNAPSHOT_NAME.fullmatch, self.files), reverse=True):
+            try:
+                self.snapshot = open_snapshot(self.files[name], name, self.keys)
+                return
+            except Broken as e:
+                self.passed_over.append((name, str(e)))
+
+    def segments(self) -> list[Segment]:
+        """Which segments there are: §10, 3."""
+        names = sorted(filter(SEGMENT_NAME.fullmatch, self.files))
+        found: list[Segment] = []
+        for name in names:
+            try:
+                found.append(segment_header(self.files[name], name, self.keys))
+            except Broken as e:
+                if name != names[-1] or later_block(self.files[name], 0, -1):
+                    raise Stop("journal-damaged", str(e), name, 0) from e
+                self.cuts.append((name, 0))
+        if self.snapshot and any(segment.key for segment in found):
+            while not found[0].key and len(found) > 1 and found[1].first <= self.snapshot.seq:
+                del found[0]
+        for segment in found:
+            if not segment.key:
+                raise Stop("journal-damaged", "there is no key", segment.name, 0)
+        return sorted(found, key=lambda segment: segment.first)
+
+    def walk(self) -> Iterator[Record]:
+        """Gives each record: §10, 4 to 6."""
+        segments = self.segments()
+        if not self.snapshot and segments and (segments[0].first != 1 or any(segments[0].chain)):
+            raise Stop("journal-damaged", "no snapshot, and no first segment", segments[0].name, 0)
+        if self.snapshot and not self.whole:
+            covered = sum(s.first <= self.snapshot.seq for s in segments)
+            segments = segments[max(covered - 1, 0) :]
+        marks = {"the vault": self.remembered} if self.remembered and self.remembered[0] else {}
+        if self.snapshot:
+            marks["the snapshot"] = (self.snapshot.seq, self.snapshot.chain)
+        beyond = max((seq for seq, _ in marks.values()), default=0)
+        seq = begin = segments[0].first if segments else 1
+        self.chain = segments[0].chain if segments else self.chain
+        ends: dict[int, bytes] = {}
+        for segment in segments:
+            if (segment.first, segment.chain) != (seq, self.chain):
+                raise Stop("journal-damaged", "it does not continue the segment before", segment.name, 0)
+            for block in self.blocks(segment, segment is segments[-1], beyond):
+                yield from block.records
+                seq += len(block.records)
+                self.chain = block.chain
+                if any(seq - 1 == at for at, _ in marks.values()):
+                    ends[seq - 1] = block.chain
+                self.first, self.last = begin, seq - 1
+        for who, (at, chain) in marks.items():
+            if seq - 1 < at:
+                raise Stop("rolled-back", f"{who} names Seq {at}, and the journal ends at {seq - 1}")
+            # The vault may remember a block from before the walk. The snapshot's is always walked.
+            if (at >= begin or who == "the snapshot") and ends.get(at) != chain:
+                raise Stop("rolled-back", f"the chain at Seq {at} is not the one that {who} names")
+
+    def blocks(self, segment: Segment, newest: bool, beyond: int) -> Iterator[Block]:
+        data = self.files[segment.name]
+        seq, chain, at, index = segment.first, sha256(data[:HEADER]), HEADER, 0
+        while at < len(data):
+            try:
+                block = read_block(data, at, segment, seq, index, chain)
+            except Broken as e:
+                may_be_torn = newest and isinstance(e, MaybeTorn) and seq > beyond
+                if not may_be_torn or later_block(data, at + 1, seq):
+                    raise Stop("journal-damaged", str(e), segment.name, at) from e
+                self.cuts.append((segment.name, at if index else 0))
+                return
+            yield block
+            seq, chain, at, index = seq + len(block.records), block.chain, block.end, index + 1
+        if not index and newest:
+            self.cuts.append((segment.name, 0))
+        elif not index:
+            raise Stop("journal-damaged", "it holds no block", segment.name, HEADER)

@@ -302,7 +302,6 @@ class Profile:
                 return
             yield block
             seq, chain, at, index = seq + len(block.records), block.chain, block.end, index + 1
-        if not index and newest:
+        # Without a whole block it is none (§5), also if the next one took its place.
+        if not index:
             self.cuts.append((segment.name, 0))
-        elif not index:
-            raise Stop("journal-damaged", "it holds no block", segment.name, HEADER)

@@ -6,8 +6,9 @@ none of its fields has a name; a variant as SPEC's tables name it.
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 LIMIT_RECORD, LIMIT_STATE = 524_288, 268_435_456
 # SPEC §9.7 lets `Why` stand in `Why` without end. A bound keeps the decoder off the end of its own stack.
 NESTING_MAX = 64
@@ -136,7 +137,7 @@ class Input:
     def __init__(self, data: bytes, limit: int) -> None:
         self.data, self.at, self.room, self.depth = data, 0, limit, 0
         # The numbers and ids that a map's key or a set's element is made of: its place in the order.
-        self.key: list[int | str] = []
+        self.key: list[Any] = []
 
     def claim(self, size: int) -> None:
         self.room -= size
@@ -149,12 +150,12 @@ class Input:
         self.at += size
         return self.data[self.at - size : self.at]
 
-    def whole(self, value: Any) -> Any:
+    def whole(self, value: T) -> T:
         if self.at != len(self.data):
             raise Undecodable("bytes are left over")
         return value
 
-    def note(self, value: Any) -> Any:
+    def note(self, value: T) -> T:
         self.key.append(value)
         return value
 

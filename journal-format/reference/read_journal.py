@@ -111,7 +111,7 @@ def run_vector(data: bytes) -> list[str]:
     got["listing"] = listing.hexdigest()
     places = result.get("cut") or ([result] if "file" in result else [])
     got["at"] = ", ".join(f"{place['file']} {place['byte']}" for place in places)
-    wanted = {"expect", "at", "first", "last", "chain", "snapshot", "listing"} & facts.keys()
+    wanted = {"at", "first", "last", "chain", "snapshot", "listing"} & facts.keys() | {"expect"}
     return [f"{name} is {got.get(name)}, not {facts[name]}" for name in sorted(wanted) if got.get(name) != facts[name]]
 
 

@@ -11,8 +11,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import payloads
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+import payloads
 from journal import Profile, derive, passphrase_key, sha256
 from payloads import PRIMITIVES, TYPES, Input, Undecodable, decode_record
 from read_journal import read, record_json, record_text, run_vectors
@@ -65,7 +66,9 @@ class Writer:
         self.files[self.name] = head + sha256(head)
         self.chain, self.index = sha256(head + sha256(head)), 0
 
-    def block(self, *records: bytes, count: int | None = None, seq: int | None = None, index: int | None = None) -> None:
+    def block(
+        self, *records: bytes, count: int | None = None, seq: int | None = None, index: int | None = None
+    ) -> None:
         plain = b"".join(records)
         nonce = self.random.randbytes(12)
         head = b"TBLK" + struct.pack(
@@ -121,7 +124,9 @@ def small() -> Writer:
 
 
 def run(files: dict[str, bytes], remembered: tuple[int, bytes] | None = None, **more: Any) -> dict[str, Any]:
-    return read(Profile(files, PASSPHRASE, remembered, **more), lambda record: (record_json(record), record_text(record)))
+    return read(
+        Profile(files, PASSPHRASE, remembered, **more), lambda record: (record_json(record), record_text(record))
+    )
 
 
 class Varints(unittest.TestCase):
@@ -179,7 +184,9 @@ class Limits(unittest.TestCase):
 
     def test_a_code_is_one_of_the_table(self) -> None:
         known = [code for code in range(1_000) if self.decodes("Code", varint(code))]
-        self.assertEqual(known, [*range(100, 138), *range(200, 220), *range(300, 317), *range(400, 415), *range(500, 504)])
+        self.assertEqual(
+            known, [*range(100, 138), *range(200, 220), *range(300, 317), *range(400, 415), *range(500, 504)]
+        )
 
     def decodes(self, name: str, data: bytes) -> bool:
         try:
@@ -270,6 +277,17 @@ class Reading(unittest.TestCase):
             self.assertEqual(self.expect("torn", name, 0)["last"], 10)
         self.files[name] = b"x" + whole[1:]
         self.expect("journal-damaged", name, 0)
+
+    def test_a_segment_without_a_block_leaves_its_place_to_the_next(self) -> None:
+        chain = self.w.chain
+        self.w.segment()
+        empty, self.w.chain = self.w.name, chain
+        self.w.segment()
+        self.w.block(self.w.record())
+        self.w.keys()
+        # Both begin at one Seq; the names' order decides which is tried first.
+        self.assertLess(empty, self.w.name)
+        self.assertEqual(self.expect("torn", empty, 0)["last"], 11)
 
     def test_damage_is_named_where_it_is(self) -> None:
         for name, at in ((self.older, 20), (self.newest, 20)):
@@ -368,7 +386,16 @@ class Reading(unittest.TestCase):
 
 
 class Robustness(unittest.TestCase):
-    RESULTS = {"ok", "torn", "newer", "wrong-passphrase", "keys-damaged", "journal-damaged", "rolled-back", "no-profile"}
+    RESULTS = {
+        "ok",
+        "torn",
+        "newer",
+        "wrong-passphrase",
+        "keys-damaged",
+        "journal-damaged",
+        "rolled-back",
+        "no-profile",
+    }
 
     def check(self, files: dict[str, bytes], case: object) -> None:
         try:
@@ -416,7 +443,9 @@ class Robustness(unittest.TestCase):
             tag, payload = chance.choice(one_record_each())
             data = bytearray(payload)
             for _ in range(chance.randrange(4)):
-                data[chance.randrange(len(data))] = chance.choice((0, 1, 2, 250, 251, 252, 253, 254, chance.randrange(256)))
+                data[chance.randrange(len(data))] = chance.choice(
+                    (0, 1, 2, 250, 251, 252, 253, 254, chance.randrange(256))
+                )
             plain = w.record(bytes(data), tag) if case % 4 else chance.randbytes(chance.randrange(200))
             w.block(plain)
             w.snapshot(bytes(chance.choice((0, 0, 0, 1, 2, 21, 251, 253)) for _ in range(chance.randrange(30, 120))))

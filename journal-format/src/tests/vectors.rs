@@ -63,9 +63,9 @@ struct Vector {
     passphrase: &'static str,
     remembered: Option<(Seq, Digest)>,
     expected: Expected,
-    /// Of what is there after the cut: the place before the first record that the walk gives, and the last.
-    from: Seq,
+    /// The last record, after the cut.
     last: (Seq, Digest),
+    /// The snapshot that is used.
     snapshot: Option<Seq>,
     records: Vec<(Seq, Record)>,
     files: BTreeMap<String, Vec<u8>>,
@@ -215,8 +215,8 @@ impl Making {
         let mut files = made.clone();
         files.entry("keys".to_owned()).or_insert_with(|| self.keys_file());
         let (last, records) = (*durable, self.records);
-        let (from, passphrase) = (Seq::ZERO, PASSPHRASE);
-        Vector { name, comment, passphrase, remembered: None, expected, from, last, snapshot: None, records, files }
+        let passphrase = PASSPHRASE;
+        Vector { name, comment, passphrase, remembered: None, expected, last, snapshot: None, records, files }
     }
 
     fn ok(self, name: &'static str, comment: &'static str) -> Vector {
@@ -308,7 +308,7 @@ fn valid() -> Vec<Vector> {
     let (mut making, _) = life();
     making.snapshot();
     let at = making.durable.0;
-    vectors.push(Vector { from: at, snapshot: Some(at), ..making.ok("valid-snapshot", "A snapshot at the last record.") });
+    vectors.push(Vector { snapshot: Some(at), ..making.ok("valid-snapshot", "A snapshot at the last record.") });
 
     for (name, comment, lost) in [
         ("valid-snapshot-and-tail", "Two snapshots with records after each: the newer one is used.", 0),
@@ -325,7 +325,6 @@ fn valid() -> Vec<Vector> {
             _ => Some(snapshots[0].1),
         };
         vector.snapshot = used;
-        vector.from = used.unwrap_or(Seq::ZERO);
         vectors.push(vector);
     }
 
@@ -341,7 +340,7 @@ fn valid() -> Vec<Vector> {
             making.files.remove(&first);
         }
         let used = snapshots[1].1;
-        vectors.push(Vector { snapshot: Some(used), from: used, ..making.ok(name, comment) });
+        vectors.push(Vector { snapshot: Some(used), ..making.ok(name, comment) });
     }
     vectors
 }
@@ -726,11 +725,10 @@ impl Vector {
         }
         if matches!(self.expected, Expected::Ok | Expected::Torn(..)) {
             let (last, chain) = self.last;
-            line("after", &self.from.0.to_string());
             line("last", &last.0.to_string());
             line("chain", &super::hex(&chain.0));
             line("snapshot", &self.snapshot.map_or_else(|| "none".to_owned(), |seq| seq.0.to_string()));
-            let listed = self.records.iter().filter(|(seq, _)| *seq > self.from && *seq <= last);
+            let listed = self.records.iter().filter(|(seq, _)| Some(*seq) > self.snapshot && *seq <= last);
             let listing: String = listed.map(|(seq, record)| line_of(*seq, record)).collect();
             line("listing", &super::hex(&digest(&[listing.as_bytes()]).0));
         }

@@ -121,6 +121,8 @@ def open_snapshot(data: bytes, name: str, keys: Keys) -> Snapshot:
         raise Broken("the header is damaged")
     check_version(data, name)
     rules, seq, _, chain, ident, nonce, sealed = struct.unpack_from("<IQQ32s16s12sI", data, 12)
+    if rules == 0 or seq == 0:
+        raise Broken("rules version 0, or Seq 0")
     if rules not in RULES_KNOWN:
         raise Stop("newer", f"rules version {rules}", name)
     if (key := keys.key(SNAPSHOT, ident)) is None:
@@ -141,7 +143,7 @@ def segment_header(data: bytes, name: str, keys: Keys) -> Segment:
         raise Broken("no header")
     check_version(data, name)
     rules, first, _, chain, ident, zeros = struct.unpack_from("<IQQ32s16s16s", data, 12)
-    if any(zeros) or sha256(data[:96]) != data[96:128] or first == 0:
+    if any(zeros) or sha256(data[:96]) != data[96:128] or 0 in (first, rules):
         raise Broken("the header is damaged")
     # After the check sum, so that a wrong bit is no later version.
     if rules not in RULES_KNOWN:

@@ -108,11 +108,11 @@ pub fn seal(
 
 /// Opens the block at the front of the bytes: its records, and the chain's hash after it.
 ///
-/// **Errors:** as [`BlockHead::parse`]; `Short`; `Field` if it is not the block expected here; `Seal`; the records' own.
+/// **Errors:** as [`BlockHead::parse`]; `Short`; `Place` if it is not the block expected here; `Seal`; the records' own.
 pub fn open(key: &Key, chain: Digest, first: Seq, index: u32, bytes: &[u8]) -> Result<(BlockHead, Vec<Record>, Digest), FormatError> {
     let head = BlockHead::parse(bytes)?;
     if head.first != first || head.index != index {
-        return Err(FormatError::Field);
+        return Err(FormatError::Place);
     }
     let block = bytes.get(..head.block_len()).ok_or(FormatError::Short)?;
     let (plain_head, sealed) = block.split_at_checked(BLOCK_HEAD_LEN).ok_or(FormatError::Short)?;

@@ -65,7 +65,7 @@ impl Header {
         if digest(&[checked]).0.as_slice() != check {
             return Err(FormatError::Check);
         }
-        if first.0 == 0 {
+        if first.0 == 0 || rules.0 == 0 {
             return Err(FormatError::Field);
         }
         Ok((Header { segment, rules, first, created, previous }, digest(&[bytes])))

@@ -59,6 +59,8 @@ pub enum FormatError {
     Limit,
     /// A payload does not decode.
     Payload,
+    /// A whole block, or a segment, that does not belong where it stands.
+    Place,
 }
 
 impl fmt::Display for FormatError {
@@ -72,6 +74,7 @@ impl fmt::Display for FormatError {
             FormatError::Field => "a field holds what it must not",
             FormatError::Limit => "more than a bound allows",
             FormatError::Payload => "a payload does not decode",
+            FormatError::Place => "it does not belong here",
         })
     }
 }

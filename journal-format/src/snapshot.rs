@@ -54,7 +54,7 @@ pub fn seal(key: &Key, nonce: Nonce, head: &SnapshotHead, state: Vec<u8>) -> Res
     Ok(bytes)
 }
 
-/// Reads a snapshot's header, which needs no key. **Errors:** `Short`, `Magic`, `Check`, `Newer`.
+/// Reads a snapshot's header, which needs no key. **Errors:** `Short`, `Magic`, `Check`, `Newer`, `Field`.
 pub fn head(bytes: &[u8]) -> Result<SnapshotHead, FormatError> {
     parse(bytes).map(|(head, _, _)| head)
 }
@@ -83,6 +83,9 @@ fn parse(bytes: &[u8]) -> Result<(SnapshotHead, Nonce, usize), FormatError> {
     fields.preamble(MAGIC)?;
     let rules = RulesVersion(fields.u32()?);
     let seq = Seq(fields.u64()?);
+    if rules.0 == 0 || seq.0 == 0 {
+        return Err(FormatError::Field);
+    }
     let stamp = Stamp(fields.u64()?);
     let chain = Digest(fields.array()?);
     let id = fields.array()?;

@@ -413,8 +413,8 @@ fn a_block_is_opened_in_its_place_alone() {
     let second = &bytes[starts[1]..];
     let opened = |key: Key, chain, first, index| block::open(&key, chain, first, index, second).map(|(_, records, _)| records);
     assert_eq!(opened(key(), chains[1], Seq(8), 1), Ok(records[3..].to_vec()));
-    assert_eq!(opened(key(), chains[1], Seq(8), 0), Err(FormatError::Field));
-    assert_eq!(opened(key(), chains[1], Seq(9), 1), Err(FormatError::Field));
+    assert_eq!(opened(key(), chains[1], Seq(8), 0), Err(FormatError::Place));
+    assert_eq!(opened(key(), chains[1], Seq(9), 1), Err(FormatError::Place));
     assert_eq!(opened(key(), chains[0], Seq(8), 1), Err(FormatError::Seal));
     assert_eq!(opened(other_key(), chains[1], Seq(8), 1), Err(FormatError::Seal));
 }
@@ -425,7 +425,7 @@ fn blocks_that_changed_places_are_refused() {
     let mut swapped = bytes[..starts[0]].to_vec();
     swapped.extend_from_slice(&bytes[starts[1]..]);
     swapped.extend_from_slice(&bytes[starts[0]..starts[1]]);
-    assert_eq!(read(&swapped), Err(FormatError::Field));
+    assert_eq!(read(&swapped), Err(FormatError::Place));
 }
 
 #[test]

@@ -184,7 +184,10 @@ pub(crate) fn read(
         segments.iter().rposition(|(_, header, _)| header.first <= at.seq).unwrap_or(0)
     } else {
         // Older segments may have been removed: begin at the oldest still there.
-        if let Some((_, header, _)) = segments.first() {
+        if let Some((file, header, _)) = segments.first() {
+            if header.first == Seq(1) && header.previous != Digest([0; 32]) {
+                return Err(damaged(file, 0, FormatError::Place));
+            }
             at = Durable { seq: Seq(header.first.0.saturating_sub(1)), chain: header.previous };
         }
         0
@@ -195,7 +198,7 @@ pub(crate) fn read(
         let newest = position + 1 == count;
         let known = from.filter(|from| header.first <= from.seq);
         if known.is_none() && (header.first != end.durable.seq.next() || header.previous != end.durable.chain) {
-            return Err(damaged(&file, 0, FormatError::Field));
+            return Err(damaged(&file, 0, FormatError::Place));
         }
         let Some(key) = keys.key(Kind::Segment, header.segment.0)? else {
             return Err(damaged(&file, 0, FormatError::Seal));
@@ -234,6 +237,9 @@ fn walk_segment(
         let skip = known.is_some_and(|known| next <= known.seq);
         let opened = if skip {
             BlockHead::parse(rest).and_then(|head| {
+                if head.first != next || head.index != index {
+                    return Err(FormatError::Place);
+                }
                 let block = rest.get(..head.block_len()).ok_or(FormatError::Short)?;
                 Ok((head, Vec::new(), block::after(chain, block)))
             })
@@ -286,9 +292,9 @@ fn walk_segment(
     Ok(())
 }
 
-/// Whether a failure shows that the block was written whole, by this version or a newer one: it is never cut.
+/// Whether a failure shows that the block was written whole, by this version or a newer one, here or elsewhere: it is never cut.
 fn written(what: FormatError) -> bool {
-    matches!(what, FormatError::Newer | FormatError::Payload)
+    matches!(what, FormatError::Newer | FormatError::Payload | FormatError::Place)
 }
 
 /// Whether what fails at an offset is the torn end of the last write: no intact block follows.

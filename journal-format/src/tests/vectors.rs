@@ -316,6 +316,7 @@ fn valid() -> Vec<Vector> {
         ("valid-damaged-snapshots", "As before, and both have a wrong bit: the journal alone gives the state.", 2),
         ("valid-snapshot-without-a-key", "As before, and the newer one has no key.", 3),
         ("valid-cut-snapshot", "As before, and the newer one is cut.", 4),
+        ("valid-snapshot-without-rules", "As before, and the newer one has rules version 0, under a true SHA-256.", 5),
     ] {
         let (making, snapshots) = with_two_snapshots();
         let mut vector = damage_snapshots(making, &snapshots, lost).ok(name, comment);
@@ -375,6 +376,11 @@ fn damage_snapshots(mut making: Making, snapshots: &[(String, Seq); 2], how: u8)
             making.keys.remove(&(Kind::Snapshot, id));
         }
         4 => making.bytes(newer).truncate(150),
+        5 => {
+            let bytes = making.bytes(newer);
+            bytes[12] = 0;
+            check_again(bytes, 0, 96, 32);
+        }
         _ => {}
     }
     making
@@ -518,6 +524,46 @@ fn bad_segments() -> Vec<Vector> {
             let bytes = making.bytes(&middle.0);
             bytes[40] ^= 1;
             check_again(bytes, 0, 96, 32);
+        }),
+        made(
+            "segment-first-chain",
+            "The first segment begins at 1 and names a chain, under a true SHA-256.",
+            damaged(&first.0, 0),
+            &|making| {
+                let bytes = making.bytes(&first.0);
+                bytes[40] ^= 1;
+                check_again(bytes, 0, 96, 32);
+            },
+        ),
+        made("segment-no-rules", "The second segment has rules version 0, under a true SHA-256.", damaged(&middle.0, 0), &|making| {
+            let bytes = making.bytes(&middle.0);
+            bytes[12] = 0;
+            check_again(bytes, 0, 96, 32);
+        }),
+        made(
+            "block-last-index",
+            "The last block says another index, under a true check: it was written whole.",
+            damaged(&last.0, last.1),
+            &|making| {
+                let bytes = making.bytes(&last.0);
+                bytes[last.1 + 20] = 2;
+                check_again(bytes, last.1, 48, 16);
+            },
+        ),
+        made(
+            "block-last-later",
+            "The last block says a later Seq, under a true check: one before it is gone.",
+            damaged(&last.0, last.1),
+            &|making| {
+                let bytes = making.bytes(&last.0);
+                bytes[last.1 + 8] += 1;
+                check_again(bytes, last.1, 48, 16);
+            },
+        ),
+        made("block-last-earlier", "The last block says an earlier Seq, under a true check.", damaged(&last.0, last.1), &|making| {
+            let bytes = making.bytes(&last.0);
+            bytes[last.1 + 8] -= 1;
+            check_again(bytes, last.1, 48, 16);
         }),
         made("segment-lost", "The second segment is gone.", damaged(&last.0, 0), &|making| {
             making.files.remove(&middle.0);

@@ -62,7 +62,7 @@ macro_rules! errors {
 }
 
 errors! {
-    100 WrongPassphrase Caller "the passphrase does not open this profile, or this key", "try again; a forgotten passphrase cannot be recovered";
+    100 WrongPassphrase Caller "the passphrase is wrong", "try again; a forgotten passphrase cannot be recovered";
     101 ProfileExists Caller "there is a profile in this folder already", "choose another folder";
     102 ProfileMissing Caller "there is no profile in this folder", "name its folder with --home; to make one: thicket account create NAME";
     103 ProfileInUse Caller "another process has this profile open", "close it; a program that asks for many things in one process uses thicket listen";
@@ -138,7 +138,7 @@ errors! {
     313 StoreGone Device "the relay's keys are here, and its store is not, or is empty", "put the store back, or a backup of it: without it nobody has an account";
     314 RelayKeyGone Device "the relay's store is here, and its keys file is not", "put your copy of it back: with new keys it is another relay to its clients";
     315 AccountUnknown Peer "the relay does not know this account, which it had: it was restored from an older copy, or lost its store", "ask its operator, or register again at the same address: thicket register --relay ADDRESS";
-    316 StillUnderWay Device "the relay answers, and not everything was done in time", "the rest is kept and goes on at the next command; --timeout gives it more time";
+    316 StillUnderWay Device "not everything was done in time", "the rest is kept and goes on at the next command; --timeout gives it more time";
 
     400 ForgedAnswer Peer "an answer does not bear the relay's signature", "do not trust this relay or the way to it";
     401 ForgedEntry Peer "the relay gave an entry that its owner did not sign", "do not trust this relay";

@@ -221,6 +221,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage::exit(&error),
     };
+    output::call_again_by(global.again());
     let interrupted = if matches!(command, Command::Demo(_)) { Code::DemoInterrupted } else { Code::Interrupted };
     interrupt::heed(global.json, interrupted);
     let done = match command {

@@ -1,10 +1,11 @@
 //! What a command ends with: words for a person, JSON for a program, and an exit status for both.
 
 use crate::terminal::width_of_errors;
-use crate::text::{acts, beside};
+use crate::text::{acts, broken};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use thicket_engine::Fault;
 use thicket_types::error::{Blame, Code};
 use thicket_types::ids::MessageId;
@@ -15,6 +16,8 @@ use thicket_types::time::Stamp;
 pub enum Trouble {
     /// A numbered error, and for damage its place.
     Numbered(Code, Option<String>),
+    /// The same where more is known of what to do than the error's own hint says: that instead, as it ends a text.
+    Advised(Code, Option<String>, String),
     /// The command line asked for what cannot be: `Code::Usage` in words of its own.
     Usage(String),
     /// Whoever read standard output has seen enough.
@@ -22,6 +25,9 @@ pub enum Trouble {
     /// What is to be said is said: the exit status.
     Said(u8),
 }
+
+/// How the program is called once more for the same profile, set when the command line is read.
+static AGAIN: OnceLock<String> = OnceLock::new();
 
 /// What a shell makes of a program that SIGPIPE ended. Not 0: what was not shown was not said to be well either.
 const UNREAD: u8 = 141;
@@ -107,7 +113,7 @@ impl Trouble {
     /// Its number.
     pub fn code(&self) -> Option<Code> {
         match self {
-            Trouble::Numbered(code, _) => Some(*code),
+            Trouble::Numbered(code, _) | Trouble::Advised(code, ..) => Some(*code),
             Trouble::Usage(_) => Some(Code::Usage),
             Trouble::Unread | Trouble::Said(_) => None,
         }
@@ -116,17 +122,45 @@ impl Trouble {
     /// What happened, in words.
     pub fn words(&self) -> String {
         match self {
-            Trouble::Numbered(code, Some(place)) => format!("{} ({place})", code.what()),
-            Trouble::Numbered(code, None) => code.what().to_owned(),
+            Trouble::Numbered(code, Some(place)) | Trouble::Advised(code, Some(place), _) => format!("{} ({place})", code.what()),
+            Trouble::Numbered(code, None) | Trouble::Advised(code, None, _) => code.what().to_owned(),
             Trouble::Usage(words) => words.clone(),
             Trouble::Unread | Trouble::Said(_) => String::new(),
+        }
+    }
+
+    /// What to do, as the table of errors says it, unless more is known.
+    fn hint(&self) -> &str {
+        match self {
+            Trouble::Advised(_, _, hint) => hint,
+            other => other.code().map_or("", Code::hint),
         }
     }
 
     /// The error as a program reads it; null if there is none to tell of.
     pub fn object(&self) -> Value {
         self.code()
-            .map_or(Value::Null, |code| json!({ "code": code.number(), "name": code.name(), "message": self.words(), "hint": code.hint() }))
+            .map_or(Value::Null, |code| json!({ "code": code.number(), "name": code.name(), "message": self.words(), "hint": self.hint() }))
+    }
+
+    /// The error as a person reads it: what happened, its number, what to do.
+    pub fn told(&self) -> String {
+        match (self, self.code()) {
+            (_, None) => String::new(),
+            // Its words say what to do, and may go on with a list.
+            (Trouble::Usage(words), Some(code)) => {
+                let number = code.number();
+                match words.split_once(":\n") {
+                    Some((first, list)) => format!("thicket: {first} (error {number}):\n{list}"),
+                    None => format!("thicket: {words} (error {number})"),
+                }
+            }
+            (_, Some(code)) => {
+                // What ends with a command is typed as it stands.
+                let dot = if matches!(self, Trouble::Advised(..)) { "" } else { "." };
+                format!("thicket: {} (error {}). {}{dot}", self.words(), code.number(), sentence(&with_home(self.hint())))
+            }
+        }
     }
 
     /// Says it, and gives the exit status. With `json` the last line of standard output is the error's object.
@@ -134,23 +168,51 @@ impl Trouble {
         match &self {
             Trouble::Unread => return ExitCode::from(UNREAD),
             Trouble::Said(status) => return ExitCode::from(*status),
-            Trouble::Numbered(..) | Trouble::Usage(_) if json => {
+            Trouble::Numbered(..) | Trouble::Advised(..) | Trouble::Usage(_) if json => {
                 // If standard output is what failed, the exit status tells alone.
                 let _ = put_json(&json!({ "error": self.object() }));
             }
-            Trouble::Numbered(code, _) => {
-                note!("{}", on_errors(&format!("thicket: {} (error {}). {}.", self.words(), code.number(), sentence(code.hint()))));
-            }
-            Trouble::Usage(words) => note!("{}", on_errors(&format!("thicket: {words}"))),
+            Trouble::Numbered(..) | Trouble::Advised(..) | Trouble::Usage(_) => note!("{}", on_errors(&self.told())),
         }
         ExitCode::from(self.code().map_or(1, status))
+    }
+}
+
+/// Notes how the program is called once more for the same profile.
+pub fn call_again_by(again: String) {
+    // It is noted once, before anything is said.
+    let _ = AGAIN.set(again);
+}
+
+/// A hint whose commands can be typed as they stand: with `--home`, if that is how the profile was found.
+pub fn with_home(hint: &str) -> String {
+    AGAIN.get().map_or_else(|| hint.to_owned(), |again| called_by(hint, again))
+}
+
+/// Calls the program of every command in a hint so. A command begins with a small letter: what has an option there, such as
+/// `--home DIR`, is of another profile or of none.
+fn called_by(hint: &str, again: &str) -> String {
+    let mut parts = hint.split("thicket ");
+    let mut called = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        called.push_str(if part.starts_with(|char: char| char.is_ascii_lowercase()) { again } else { "thicket" });
+        called.push(' ');
+        called.push_str(part);
+    }
+    called
+}
+
+/// Says something beside what was asked for, in a line of standard error. With `--json` nobody reads it.
+pub fn remark(json: bool, words: &str) {
+    if !json {
+        note!("{}", on_errors(&format!("thicket: {words}")));
     }
 }
 
 /// Words for standard error: broken at the terminal's width where it is one, each of their lines by itself.
 pub fn on_errors(words: &str) -> String {
     match width_of_errors() {
-        Some(width) => words.split('\n').map(|line| beside(line, 0, width)).collect::<Vec<_>>().join("\n"),
+        Some(width) => broken(words, width),
         None => words.to_owned(),
     }
 }
@@ -167,7 +229,7 @@ pub fn status(code: Code) -> u8 {
         Code::Usage => 2,
         Code::WrongPassphrase => 4,
         Code::ProfileInUse => 5,
-        Code::RelayUnreachable | Code::NotThatRelay => 6,
+        Code::RelayUnreachable | Code::NotThatRelay | Code::StillUnderWay => 6,
         Code::JournalDamaged | Code::VaultDamaged | Code::KeysDamaged | Code::RolledBack => 7,
         Code::DiskFull => 8,
         Code::ProfileNewer => 9,
@@ -211,6 +273,49 @@ mod tests {
         assert!(shown.chars().all(|char| !acts(char)), "{shown:?}");
         assert!(shown.contains(r"\u009b2J \u007f \u202eevil\u2066 \u200b\ufeff\n\tgrüße, мир, 世界, שלום 👩‍👧 \\u009b"), "{shown}");
         assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON"), json!({ said: [said] }));
+    }
+
+    #[test]
+    fn a_hint_is_typed_as_it_stands_for_the_profile_that_was_named() {
+        let called = |hint| called_by(hint, "thicket --home '/a b'");
+        assert_eq!(called("to go on: thicket account take-over"), "to go on: thicket --home '/a b' account take-over");
+        assert_eq!(called("thicket contact add bob, thicket sync"), "thicket --home '/a b' contact add bob, thicket --home '/a b' sync");
+        for other in ["thicket --home DIR account create NAME", "see thicket --help", "update thicket-relayd", "close it"] {
+            assert_eq!(called(other), other, "another profile, or none");
+        }
+    }
+
+    #[test]
+    fn every_command_that_a_hint_names_is_one() {
+        let shape = <crate::Arguments as clap::CommandFactory>::command();
+        for code in Code::ALL {
+            for part in code.hint().split("thicket ").skip(1).filter(|part| !part.starts_with('-')) {
+                let mut words = part.split(|char: char| !char.is_ascii_lowercase() && char != '-').take_while(|word| !word.is_empty());
+                let command = words.next().and_then(|word| shape.find_subcommand(word)).unwrap_or_else(|| panic!("{code:?}: {part}"));
+                let below = words.next().map(|word| command.find_subcommand(word).is_some());
+                assert!(!command.has_subcommands() || below == Some(true), "{code:?}: {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_command_line_shows_its_number_and_then_its_list() {
+        let told = |words: &str| Trouble::Usage(words.to_owned()).told();
+        assert_eq!(told("the passphrase is empty"), "thicket: the passphrase is empty (error 126)");
+        assert_eq!(told("say which:\n  one\n  two"), "thicket: say which (error 126):\n  one\n  two");
+        assert_eq!(told("it does not begin with direct:"), "thicket: it does not begin with direct: (error 126)");
+    }
+
+    #[test]
+    fn what_is_known_to_do_stands_in_place_of_the_errors_own_hint() {
+        let trouble = Trouble::Advised(Code::FileFailed, Some("a.asc".to_owned()), "name another.".to_owned());
+        assert_eq!(trouble.told(), "thicket: a file or a stream cannot be read or written (a.asc) (error 308). Name another.");
+        assert_eq!((&trouble.object()["code"], &trouble.object()["hint"]), (&json!(308), &json!("name another.")));
+    }
+
+    #[test]
+    fn a_relay_that_takes_too_long_has_the_status_of_one_that_is_away() {
+        assert_eq!([Code::RelayUnreachable, Code::NotThatRelay, Code::StillUnderWay].map(status), [6, 6, 6]);
     }
 
     #[test]

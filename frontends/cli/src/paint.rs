@@ -36,6 +36,11 @@ impl Paint {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
+    /// Whether it colours.
+    pub fn colours(self) -> bool {
+        self.0
+    }
+
     /// What need not catch the eye.
     pub fn dim(self, text: &str) -> String {
         self.with("2", text)

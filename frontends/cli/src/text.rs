@@ -139,6 +139,26 @@ pub fn beside(text: &str, begin: usize, columns_max: usize) -> String {
     lines
 }
 
+/// Words in lines of at most so many columns, each of their lines by itself. A command to be typed, in a line of its own or at the
+/// end of one that is broken, stays whole.
+pub fn broken(words: &str, columns_max: usize) -> String {
+    words.split('\n').map(|line| broken_beside(line, 0, columns_max)).collect::<Vec<_>>().join("\n")
+}
+
+/// The same of one line, which begins in a column.
+pub fn broken_beside(line: &str, begin: usize, columns_max: usize) -> String {
+    const GOES_ON: [&str; 3] = [", ", "; ", ". "];
+    let is_long = begin + columns(line) > columns_max;
+    match line.rsplit_once(": thicket ").filter(|_| is_long) {
+        Some((words, command)) if GOES_ON.iter().all(|more| !command.contains(more)) => {
+            let words = beside(&format!("{words}:"), begin, columns_max);
+            format!("{words}\n{:begin$}thicket {}", "", command.trim_end_matches('.'))
+        }
+        _ if line.starts_with("thicket ") => line.to_owned(),
+        _ => beside(line, begin, columns_max),
+    }
+}
+
 /// So many of a thing: "1 message", "2 messages".
 pub fn counted(count: u64, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
@@ -178,6 +198,15 @@ mod tests {
         let long = beside(&"seven77 ".repeat(12), 4, 80);
         assert!(long.lines().all(|line| line.len() <= 80) && long.contains("seven77\n    seven77"), "{long}");
         assert_eq!(beside(&format!("at {}", "x".repeat(90)), 4, 80), format!("at\n    {}", "x".repeat(90)), "an address is not broken");
+    }
+
+    #[test]
+    fn a_command_is_a_line_that_nothing_breaks() {
+        assert_eq!(broken("one two\nthicket one two", 5), "one\ntwo\nthicket one two");
+        assert_eq!(broken("one two: thicket one two.", 9), "one two:\nthicket one two");
+        assert_eq!(broken("one two: thicket one two.", 80), "one two: thicket one two.");
+        assert_eq!(broken("one: thicket two, then three", 12), "one: thicket\ntwo, then\nthree", "it does not end with the command");
+        assert_eq!(broken_beside("one two: thicket one two.", 2, 12), "one two:\n  thicket one two");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What clap makes of a command line that it does not take: its words for a person, the error's object for a program.
 
-use crate::output::{Trouble, print};
+use crate::output::{Trouble, mention, print};
+use crate::paint::Colour;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use thicket_types::error::Code;
 
 /// Says what is wrong with the command line, or shows the help that it asked for.
 pub fn exit(error: &clap::Error) -> ExitCode {
@@ -12,8 +15,12 @@ pub fn exit(error: &clap::Error) -> ExitCode {
         // clap knows whether the terminal wants colours.
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => shown(error),
         _ if json => Err(Trouble::Usage(words(&error.render().to_string()))),
-        // Without somebody at standard error the exit status tells alone.
-        _ => error.print().map_err(|_| Trouble::Said(2)).and(Err(Trouble::Said(2))),
+        _ => {
+            let rendered = error.render();
+            let paint = Colour::Auto.paint(std::io::stderr().is_terminal());
+            mention(&numbered(&if paint.colours() { rendered.ansi().to_string() } else { rendered.to_string() }));
+            Err(Trouble::Said(2))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -27,6 +34,14 @@ fn shown(error: &clap::Error) -> Result<(), Trouble> {
         _ => Trouble::stream("standard output", &error),
     })?;
     print("")
+}
+
+/// What clap says, with the error's number. A help that was not asked for is no error to clap, and has none.
+fn numbered(rendered: &str) -> String {
+    match rendered.split_once("error:") {
+        Some((before, after)) if !before.contains('\n') => format!("{before}error {}:{after}", Code::Usage.number()),
+        _ => rendered.to_owned(),
+    }
 }
 
 /// Whether `--json` is among the arguments; what stands behind `--` is text.
@@ -50,6 +65,13 @@ mod tests {
         let wants = |line: &str| wants_json(line.split(' ').map(OsString::from));
         assert!(wants("thicket --json send") && wants("thicket send --json"));
         assert!(!wants("thicket send bob") && !wants("thicket send bob -- --json"));
+    }
+
+    #[test]
+    fn what_clap_says_shows_its_number() {
+        assert_eq!(numbered("error: what\n\nUsage: error: no"), "error 126: what\n\nUsage: error: no");
+        assert_eq!(numbered("\u{1b}[31merror:\u{1b}[0m what"), "\u{1b}[31merror 126:\u{1b}[0m what");
+        assert_eq!(numbered("Usage: thicket\nno error: here"), "Usage: thicket\nno error: here");
     }
 
     #[test]

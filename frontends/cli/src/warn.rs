@@ -2,13 +2,13 @@
 
 use crate::Global;
 use crate::commands::status::{clock, skew};
-use crate::output::on_errors;
+use crate::output::{on_errors, with_home};
 use std::io::IsTerminal as _;
 use thicket_client::{ContactView, View};
 use thicket_types::ids::Fingerprint;
 
 /// How far this clock may stand from the relay's before a command that asks the relay says so.
-const SKEW_MS_MAX: u64 = 3_600_000;
+const SKEW_BORNE_MS_MAX: u64 = 3_600_000;
 
 /// Warns of a clock that is hours off. Nothing stops for it: it is told, and what was asked for is done.
 pub fn of_clock(global: &Global, view: &View) {
@@ -18,7 +18,7 @@ pub fn of_clock(global: &Global, view: &View) {
 }
 
 fn skewed(view: &View) -> Option<String> {
-    let skew = skew(view).filter(|skew| skew.unsigned_abs() > SKEW_MS_MAX)?;
+    let skew = skew(view).filter(|skew| skew.unsigned_abs() > SKEW_BORNE_MS_MAX)?;
     let clock = clock(skew);
     Some(format!(
         "WARNING: this clock is {clock}: the times that others see are wrong, and keys are renewed too early or too late. Set it."
@@ -32,9 +32,9 @@ pub fn of_identity(global: &Global, view: &View, with: Option<Fingerprint>) {
         let name = contact.name.text();
         say(
             global,
-            &format!(
+            &with_home(&format!(
                 "WARNING: the directory shows another identity for {name} than the one that you know. Nothing is sent to {name} until you have asked them, and gone on with: thicket contact trust {name}"
-            ),
+            )),
         );
     }
 }

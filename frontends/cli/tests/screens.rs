@@ -30,6 +30,8 @@ fn settings(place: Option<&Path>) -> Settings {
         (r"(?m)^\[time\]  [0-9a-f]{8}  ", "[time]  [id]  "),
         (r"\d+ (?:GiB|MiB) free", "[space] free"),
         (r"\b[0-9a-f]{8}…", "[begin]…"),
+        (r"(?m)^(name +\w+ )\([0-9a-f]{8}\)$", "$1([begin])"),
+        (r"(thicket --home \S+ message cancel) [0-9a-f]{8}\b", "$1 [id]"),
         (r"\d+ records", "[count] records"),
         (r"records   \d+ from", "records   [count] from"),
         (r"snapshot  at \d+,", "snapshot  at [place],"),

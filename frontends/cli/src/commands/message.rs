@@ -3,7 +3,7 @@
 pub use super::rows::Found;
 use super::rows::{find, object, text, waiting};
 use super::send::{Goal, follow};
-use crate::output::{Trouble, put_json, time_exact};
+use crate::output::{Trouble, put_json, short, time_exact, with_home};
 use crate::progress::Progress;
 use crate::terminal::width;
 use crate::text::beside;
@@ -140,7 +140,8 @@ pub fn to_forget(found: &Found, contact: Fingerprint) -> Result<Vec<Intent>, Tro
     match found.waits {
         None => {}
         Some((_, MessageState::Queued, _)) => {
-            return Err(Trouble::Usage("this message has not left yet: take it back first, with thicket message cancel".to_owned()));
+            let cancel = format!("thicket message cancel {}", short(&found.message));
+            return Err(Trouble::Usage(with_home(&format!("this message has not left yet; to take it back first: {cancel}"))));
         }
         Some(_) => return Err(Code::MessageUnderWay.into()),
     }
@@ -189,7 +190,7 @@ fn print(row: &MessageRow, name: &str, waits: Option<MessageState>) -> Result<()
         put!("written    {} by {name}'s clock", time_exact(row.claimed.0))?;
     }
     if let Some(cause) = row.cause {
-        let words = format!("{} (error {}); {}", cause.what(), cause.number(), cause.hint());
+        let words = format!("{} (error {}); {}", cause.what(), cause.number(), with_home(cause.hint()));
         put!("cause      {}", beside(&words, 11, width()))?;
     }
     put!("text       {}", text(row, "           "))

@@ -165,7 +165,9 @@ pub fn find(
 ) -> Result<Found, Trouble> {
     let digits = typed.to_ascii_lowercase();
     if !(DIGITS_MIN..=MessageId::LEN * 2).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(Trouble::Usage(format!("{typed} is no message's id: give the 8 digits that thicket read shows, or more of them")));
+        return Err(Trouble::Usage(format!(
+            "{typed} is no message's id: give the eight digits that thicket read shows, or at least the first four"
+        )));
     }
     let mut fits: Vec<MessageId> = view.unsettled.keys().copied().filter(|message| message.hex().starts_with(&digits)).collect();
     match whole(&digits) {

@@ -18,9 +18,11 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long the error may take to get out then.
 const SAYING: Duration = Duration::from_millis(200);
 /// What a shell makes of a program that SIGINT ended.
-const STATUS: i32 = 130;
+pub const STATUS: u8 = 130;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+/// Set where an interruption is the usual end, and no error.
+static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// Begins to heed Ctrl-C, and on Unix SIGTERM and SIGHUP. Signals that the parent has switched off, as nohup does, stay so.
 ///
@@ -34,8 +36,10 @@ pub fn heed(json: bool, code: Code) {
         std::thread::spawn(move || {
             std::thread::sleep(GRACE);
             // On a thread of its own: whoever holds standard output may never let go of it.
-            std::thread::spawn(move || Trouble::from(code).exit(json));
-            std::thread::sleep(SAYING);
+            if !QUIET.load(Ordering::Acquire) {
+                std::thread::spawn(move || Trouble::from(code).exit(json));
+                std::thread::sleep(SAYING);
+            }
             end();
         });
     });
@@ -44,7 +48,12 @@ pub fn heed(json: bool, code: Code) {
 /// Ends the program wherever it is; what it did to the terminal is undone.
 fn end() -> ! {
     terminal::restore();
-    std::process::exit(STATUS)
+    std::process::exit(i32::from(STATUS))
+}
+
+/// Has an interruption be no error from here on: whoever runs says what is to be said.
+pub fn is_usual() {
+    QUIET.store(true, Ordering::Release);
 }
 
 /// Whether it was asked to stop.

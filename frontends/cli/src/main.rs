@@ -252,6 +252,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Trouble::Said(interrupt::STATUS)) => Trouble::Said(interrupt::STATUS).exit(global.json),
         // Whatever it looked like where it was met.
         Err(_) if interrupt::asked() => Trouble::from(interrupted).exit(global.json),
         Err(trouble) => trouble.exit(global.json),

@@ -100,23 +100,65 @@ pub fn fit(text: &str, columns_max: usize) -> String {
     fitted
 }
 
-/// A text in rows of at most so many columns: cut at its line breaks, and wherever a row is full.
-pub fn rows(text: &str, columns_max: usize) -> Vec<String> {
+/// A text in rows of at most so many columns: cut at its line breaks, and broken at its words where a row is full. What goes on
+/// stands as far in as `indent`, which later lines of the text bear already, or half a row if that is less. A word that is longer
+/// than a row is cut.
+pub fn rows(text: &str, indent: usize, columns_max: usize) -> Vec<String> {
+    let (borne, below) = (" ".repeat(indent), " ".repeat(indent.min(columns_max / 2)));
     let mut rows = Vec::new();
-    for line in text.split('\n') {
-        let (mut row, mut taken) = (String::new(), 0);
-        for char in line.chars() {
-            let columns = columns_of(char);
-            if taken + columns > columns_max && taken > 0 {
-                rows.push(std::mem::take(&mut row));
-                taken = 0;
+    for (number, line) in text.split('\n').enumerate() {
+        let begin = if number == 0 { "" } else { &below };
+        let line = if number == 0 { line } else { line.strip_prefix(&borne).unwrap_or(line) };
+        let mut row = Row { text: begin.to_owned(), taken: begin.len(), words: 0 };
+        for word in line.split(' ') {
+            let width = columns(word);
+            let gap = usize::from(row.words > 0);
+            row.words += 1;
+            if row.taken + gap + width > columns_max {
+                if width == 0 {
+                    // A blank that nobody would see.
+                    continue;
+                }
+                if below.len() + width <= columns_max {
+                    rows.push(row.go_on(&below));
+                } else if gap > 0 {
+                    row.put(' ', columns_max, &below, &mut rows);
+                }
+            } else if gap > 0 {
+                row.put(' ', columns_max, &below, &mut rows);
             }
-            row.push(char);
-            taken += columns;
+            word.chars().for_each(|char| row.put(char, columns_max, &below, &mut rows));
         }
-        rows.push(row);
+        rows.push(row.text);
     }
     rows
+}
+
+/// A row that is being filled.
+struct Row {
+    text: String,
+    /// Its columns.
+    taken: usize,
+    /// The words of its line so far.
+    words: usize,
+}
+
+impl Row {
+    /// Gives the row, and begins the next below it.
+    fn go_on(&mut self, below: &str) -> String {
+        self.taken = below.len();
+        std::mem::replace(&mut self.text, below.to_owned())
+    }
+
+    fn put(&mut self, char: char, columns_max: usize, below: &str, rows: &mut Vec<String>) {
+        let columns = columns_of(char);
+        // What does not fit into an empty row either stands in it.
+        if self.taken + columns > columns_max && self.taken > below.len() {
+            rows.push(self.go_on(below));
+        }
+        self.text.push(char);
+        self.taken += columns;
+    }
 }
 
 /// A text that begins in a column: broken at its words where a line of so many columns ends, and going on below its begin. A word
@@ -186,10 +228,26 @@ mod tests {
 
     #[test]
     fn rows_end_where_a_line_ends_or_is_full() {
-        assert_eq!(rows("abcdef\ngh", 4), ["abcd", "ef", "gh"]);
-        assert_eq!(rows("", 4), [""]);
-        assert_eq!(rows("世界世", 5), ["世界", "世"]);
-        assert_eq!(rows("世", 1), ["世"], "what does not fit stands alone");
+        assert_eq!(rows("abcdef\ngh", 0, 4), ["abcd", "ef", "gh"]);
+        assert_eq!(rows("", 0, 4), [""]);
+        assert_eq!(rows("世界世", 0, 5), ["世界", "世"]);
+        assert_eq!(rows("世", 0, 1), ["世"], "what does not fit stands alone");
+    }
+
+    #[test]
+    fn rows_break_at_words_and_go_on_as_far_in_as_the_text_began() {
+        assert_eq!(rows("bob: one two three", 5, 13), ["bob: one two", "     three"]);
+        assert_eq!(rows("bob: one\n     two and three", 5, 13), ["bob: one", "     two and", "     three"]);
+        assert_eq!(rows("bob: a  b   ", 5, 9), ["bob: a  b"], "blanks at a row's end are nobody's loss");
+        assert_eq!(rows("bob: abcdefghij", 5, 10), ["bob: abcde", "     fghij"]);
+        assert_eq!(rows("someone: hi there", 9, 10), ["someone:", "     hi", "     there"], "half a row is for the text");
+        for columns_max in 5..40 {
+            let said = "2026-09-21 14:13  bob: 世界 and a longword-that-fits-nowhere,\n                       e\u{301} twice";
+            let rows = rows(said, 23, columns_max);
+            assert!(rows.iter().all(|row| columns(row) <= columns_max), "{columns_max}: {rows:?}");
+            let letters = |text: &str| text.chars().filter(|char| !char.is_whitespace()).collect::<String>();
+            assert_eq!(letters(&rows.concat()), letters(said), "{columns_max}");
+        }
     }
 
     #[test]

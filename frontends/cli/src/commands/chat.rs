@@ -6,7 +6,7 @@ use super::rows::{each_page, object, text};
 use super::screen::{Look, Screen};
 use super::send::{standing, strip_break};
 use crate::ahead::{next_line, read_ahead};
-use crate::output::{Trouble, on_errors, put_json, short, time};
+use crate::output::{Trouble, put_json, remark, short, time, with_home};
 use crate::text::{counted, fit, harmless};
 use crate::watch::Watch;
 use crate::who;
@@ -30,6 +30,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const CHANGES: usize = 256;
 /// Bytes that are read of a line: so many that one too many is seen, behind the longest line break.
 const LINE_LEN_MAX: usize = BODY_LEN_MAX + 3;
+/// Lines and characters of a message that are shown on a terminal: more would fill it.
+const LINES_SHOWN: usize = 12;
+const CHARACTERS_SHOWN: usize = 1_000;
+/// The column that what is no message begins in.
+const NOTE: usize = "0000-00-00 00:00  · ".len() - 1;
 /// Columns that a message gets where only its begin is quoted.
 const QUOTED: usize = 30;
 
@@ -47,10 +52,27 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
         begun: BTreeSet::new(),
         away: false,
     };
-    chat.begin(contact)?;
-    chat.talk(&typed())?;
-    chat.settle()?;
+    if !global.json {
+        interrupt::is_usual();
+    }
+    let done = chat.begin(contact).and_then(|()| chat.talk(&typed())).and_then(|()| chat.settle());
+    if interrupt::asked() && !global.json {
+        // That is how many leave a chat: no error, but the status tells.
+        chat.screen.end()?;
+        chat.say_what_waits()?;
+        client.close()?;
+        return Err(Trouble::Said(interrupt::STATUS));
+    }
+    done?;
     Ok(client.close()?)
+}
+
+/// The begin of a text that would fill a terminal; none of one that does not.
+fn begin_of(text: &str) -> Option<&str> {
+    let by_lines = text.match_indices('\n').nth(LINES_SHOWN - 1).map(|(at, _)| at);
+    let by_characters = text.char_indices().nth(CHARACTERS_SHOWN).map(|(at, _)| at);
+    let end = by_lines.into_iter().chain(by_characters).min()?;
+    text.get(..end)
 }
 
 /// Lines of standard input, as they come; the last is an error if the input was cut off by one.
@@ -92,6 +114,9 @@ struct Chat<'a> {
 impl Chat<'_> {
     /// Shows the last messages, and what is to be known of the contact.
     fn begin(&mut self, contact: &ContactView) -> Result<(), Trouble> {
+        if self.screen.is_typing() {
+            self.note("each line that you type is sent; Ctrl-D on an empty one ends this chat", Look::Dim)?;
+        }
         let rows = last(self.client, self.with)?;
         for row in &rows {
             self.row(row)?;
@@ -99,7 +124,7 @@ impl Chat<'_> {
         self.begun = rows.iter().filter(|row| row.direction == Direction::Received).map(|row| row.message).collect();
         if contact.held {
             let code = Code::ContactHeld;
-            self.note(&format!("{}; {}", code.what(), code.hint()), Look::Loud)?;
+            self.note(&format!("{}; {}", code.what(), with_home(code.hint())), Look::Loud)?;
         } else if contact.blocked {
             self.note(&format!("{} is blocked: nothing can be sent, and what they send is dropped", self.name), Look::Loud)?;
         } else if !contact.accepted {
@@ -136,7 +161,7 @@ impl Chat<'_> {
         let message = match self.client.send(self.with, line) {
             Ok(message) => message,
             Err(code) if self.screen.is_typing() => {
-                return self.note(&format!("not sent: {}; {}", code.what(), code.hint()), Look::Loud);
+                return self.note(&format!("not sent: {}; {}", code.what(), with_home(code.hint())), Look::Loud);
             }
             Err(code) => return Err(code.into()),
         };
@@ -144,7 +169,7 @@ impl Chat<'_> {
         if self.global.json {
             return put_json(&serde_json::json!({ "message": message.hex(), "state": MessageState::Queued.word() }));
         }
-        self.line(now_ms(), "me", &harmless(line, ""), "")
+        self.text(now_ms(), "me", line, "", message)
     }
 
     /// Shows changes. States of own messages are gathered: one line for all that moved.
@@ -207,10 +232,10 @@ impl Chat<'_> {
             Change::Received { contact, .. } => {
                 let view = self.client.view();
                 let (name, typed) = (who::shown(&view, *contact), who::typed(&view, *contact));
-                self.note(&format!("{name} wrote: thicket read {typed}"), Look::Dim)
+                self.note(&with_home(&format!("{name} wrote: thicket read {typed}")), Look::Dim)
             }
             Change::Unreadable { contact, cause } if *contact == self.with => {
-                self.note(&format!("a message of {} cannot be read: {}; {}", self.name, cause.what(), cause.hint()), Look::Loud)
+                self.note(&format!("a message of {} cannot be read: {}; {}", self.name, cause.what(), with_home(cause.hint())), Look::Loud)
             }
             Change::Message { message, state: MessageState::Failed } => self.failed(*message),
             Change::Message { message, state } if self.sent.contains_key(message) && *state >= MessageState::Delivered => {
@@ -223,7 +248,7 @@ impl Chat<'_> {
             }
             Change::IdentityChanged(contact) if *contact == self.with => {
                 let code = Code::ContactHeld;
-                self.note(&format!("{}; {}", code.what(), code.hint()), Look::Loud)
+                self.note(&format!("{}; {}", code.what(), with_home(code.hint())), Look::Loud)
             }
             Change::Disconnected(code) if !self.away => {
                 self.away = true;
@@ -245,7 +270,10 @@ impl Chat<'_> {
         let begin = fit(&harmless(line, ""), QUOTED);
         let row = self.client.message(self.with, Direction::Sent, message)?;
         let cause = row.and_then(|row| row.cause).map_or(String::new(), |cause| format!(": {}", cause.what()));
-        self.note(&format!("\"{begin}\" failed{cause}; thicket message retry {} sends it again", short(&message)), Look::Loud)
+        self.note(
+            &format!("\"{begin}\" failed{cause}; {} message retry {} sends it again", self.global.again(), short(&message)),
+            Look::Loud,
+        )
     }
 
     /// A message that has a row.
@@ -255,17 +283,41 @@ impl Chat<'_> {
         }
         let name = self.name.clone();
         let who = if row.direction == Direction::Sent { "me" } else { &name };
-        self.line(row.stamp.0, who, &text(row, "    "), &super::rows::state(row))
+        let state = super::rows::state(row);
+        match &row.text {
+            Some(said) => self.text(row.stamp.0, who, said, &state, row.message),
+            None => self.line(row.stamp.0, who, &text(row, ""), &state),
+        }
+    }
+
+    /// What somebody said: on a terminal no more of it than leaves room for the rest.
+    fn text(&mut self, at_ms: u64, who: &str, said: &str, state: &str, message: MessageId) -> Result<(), Trouble> {
+        let indent = " ".repeat(self.indent());
+        let Some(begin) = begin_of(said).filter(|_| self.screen.is_typing()) else {
+            return self.line(at_ms, who, &harmless(said, &indent), state);
+        };
+        self.line(at_ms, who, &format!("{}…", harmless(begin, &indent)), state)?;
+        let (again, id) = (self.global.again(), short(&message));
+        self.note(&format!("that is its begin, of {} bytes; all of it: {again} message show {id}", said.len()), Look::Dim)
     }
 
     fn line(&mut self, at_ms: u64, who: &str, what: &str, state: &str) -> Result<(), Trouble> {
-        let width = self.name.len().max("me".len());
-        self.screen.show(&format!("{}  {who:>width$}: {what}{state}", time(at_ms)), Look::Plain)
+        let (width, indent) = (self.name_len(), self.indent());
+        self.screen.show(&format!("{}  {who:>width$}: {what}{state}", time(at_ms)), indent, Look::Plain)
+    }
+
+    fn name_len(&self) -> usize {
+        self.name.len().max("me".len())
+    }
+
+    /// The column that texts begin in.
+    fn indent(&self) -> usize {
+        "0000-00-00 00:00  : ".len() + self.name_len()
     }
 
     /// What is no message, set apart from what is.
     fn note(&mut self, words: &str, look: Look) -> Result<(), Trouble> {
-        if self.global.json { Ok(()) } else { self.screen.show(&format!("{:16}  · {words}", ""), look) }
+        if self.global.json { Ok(()) } else { self.screen.show(&format!("{:16}  · {words}", ""), NOTE, look) }
     }
 
     /// Notes that the person has read up to a message, if there is something unread.
@@ -290,19 +342,26 @@ impl Chat<'_> {
         })?;
         drop(watch);
         let view = self.client.view();
-        let mut waiting = 0_u64;
         for message in self.sent.keys() {
-            match standing(self.client, &view, self.with, *message)? {
-                (MessageState::Failed, cause) => return Err(cause.unwrap_or(Code::Inconsistent).into()),
-                (MessageState::Queued | MessageState::Sent, _) => waiting += 1,
-                _ => {}
+            if let (MessageState::Failed, cause) = standing(self.client, &view, self.with, *message)? {
+                return Err(cause.unwrap_or(Code::Inconsistent).into());
             }
         }
-        if waiting > 0 && !self.global.json {
+        self.say_what_waits()
+    }
+
+    /// Says how much of what was sent here the relay does not have.
+    fn say_what_waits(&self) -> Result<(), Trouble> {
+        let view = self.client.view();
+        let mut waiting = 0_u64;
+        for message in self.sent.keys() {
+            let (state, _) = standing(self.client, &view, self.with, *message)?;
+            waiting += u64::from(matches!(state, MessageState::Queued | MessageState::Sent));
+        }
+        if waiting > 0 {
             let wait = if waiting == 1 { "waits" } else { "wait" };
             let waiting = counted(waiting, "message");
-            let words = format!("thicket: {waiting} {wait} for the relay; what waits goes out at the next command that reaches it.");
-            note!("{}", on_errors(&words));
+            remark(self.global.json, &format!("{waiting} {wait} for the relay; what waits goes out at the next command that reaches it."));
         }
         Ok(())
     }
@@ -326,4 +385,19 @@ fn last(client: &Client, contact: Fingerprint) -> Result<Vec<MessageRow>, Troubl
 fn now_ms() -> u64 {
     use thicket_types::ports::Clock as _;
     thicket_client::SystemClock::new().now().0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_text_that_would_fill_a_terminal_the_begin_is_shown() {
+        for whole in ["", "short", &"x".repeat(CHARACTERS_SHOWN), &"x\n".repeat(LINES_SHOWN - 1)] {
+            assert_eq!(begin_of(whole), None);
+        }
+        assert_eq!(begin_of(&"ä".repeat(CHARACTERS_SHOWN + 1)), Some("ä".repeat(CHARACTERS_SHOWN).as_str()));
+        let lines = "x\n".repeat(LINES_SHOWN + 5);
+        assert_eq!(begin_of(&lines).map(|begin| begin.lines().count()), Some(LINES_SHOWN));
+    }
 }

@@ -49,18 +49,20 @@ impl Screen {
         self.typing
     }
 
-    /// Prints a line above what is being typed.
-    pub fn show(&mut self, line: &str, look: Look) -> Result<(), Trouble> {
-        if !self.prompted {
-            return print(&format!("{}\n", self.painted(line, look)));
-        }
-        let Some((columns_max, height)) = size(std::io::stdout()) else {
-            return print(&format!("\r\x1b[K{}\n{PROMPT}", self.painted(line, look)));
+    /// Prints a line above what is being typed. On a terminal it is broken at its words, and goes on below its text, which begins
+    /// in the column `indent`.
+    pub fn show(&mut self, line: &str, indent: usize, look: Look) -> Result<(), Trouble> {
+        let (rows, height) = match size(std::io::stdout()) {
+            Some((columns_max, height)) => (rows(line, indent, columns_max), height),
+            None => (vec![line.to_owned()], 0),
         };
-        let rows: Vec<String> = rows(line, columns_max).iter().map(|row| self.painted(row, look)).collect();
+        let rows: Vec<String> = rows.iter().map(|row| self.painted(row, look)).collect();
+        if !self.prompted {
+            return print(&format!("{}\n", rows.join("\n")));
+        }
         let count = rows.len();
         if count + 1 >= height {
-            return print(&format!("\r\x1b[K{}\n{PROMPT}", self.painted(line, look)));
+            return print(&format!("\r\x1b[K{}\n{PROMPT}", rows.join("\n")));
         }
         // DECSC and DECRC keep the cursor's place; the line feeds scroll where there is no room below, and IL makes it above.
         let room = "\n".repeat(count);

@@ -3,7 +3,7 @@
 //! A contact is named by their name, or by their fingerprint or how that begins. Of several who call themselves alike the name
 //! means the one whom the directory knows; the others are reached by their fingerprints alone.
 
-use crate::output::Trouble;
+use crate::output::{Trouble, with_home};
 use thicket_client::{ContactView, View};
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
@@ -67,18 +67,61 @@ pub fn shown(view: &View, contact: Fingerprint) -> String {
     if alike { format!("{name} ({})", begin(contact)) } else { name }
 }
 
+/// Whether what a contact sends is dropped.
+pub fn is_blocked(view: &View, contact: Fingerprint) -> bool {
+    known(view, contact).is_some_and(|known| known.blocked)
+}
+
+/// Whether somebody wrote first and waits to be accepted.
+pub fn asks(contact: &ContactView) -> bool {
+    !contact.accepted && !contact.blocked
+}
+
+/// Who asks to be accepted, and what to type: at most so many are named.
+pub fn asking(view: &View, asking: &[&ContactView]) -> String {
+    let mut names: Vec<String> = asking.iter().take(LISTED_MAX).map(|contact| shown(view, contact.fingerprint)).collect();
+    if let Some(more @ 1..) = asking.len().checked_sub(LISTED_MAX) {
+        names.push(format!("{more} more"));
+    }
+    let (whom, ask) = match asking {
+        [one] => (typed(view, one.fingerprint), "asks"),
+        _ => ("NAME".to_owned(), "ask"),
+    };
+    let who = match names.as_slice() {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        names => names.concat(),
+    };
+    with_home(&format!("{who} {ask} to be accepted. To accept, or decline:\nthicket contact accept {whom}\nthicket contact decline {whom}"))
+}
+
+/// All who ask to be accepted, by name; words for a person, if there are any.
+pub fn all_asking(view: &View) -> Option<String> {
+    let mut all: Vec<&ContactView> = view.contacts.iter().filter(|contact| asks(contact)).collect();
+    all.sort_by_key(|contact| (contact.name.key(), contact.fingerprint));
+    (!all.is_empty()).then(|| asking(view, &all))
+}
+
+/// Whether another identity was trusted in place of this one: what waits for it goes nowhere by itself.
+pub fn is_replaced(view: &View, contact: Fingerprint) -> bool {
+    let replaces = |known: &ContactView, other: &ContactView| {
+        other.fingerprint != contact && other.name.key() == known.name.key() && other.proved && !other.held
+    };
+    known(view, contact).is_some_and(|known| known.held && view.contacts.iter().any(|other| replaces(known, other)))
+}
+
 /// What names a contact on the command line.
 pub fn typed(view: &View, contact: Fingerprint) -> String {
     let name = name_of(view, contact);
     if find(view, &name).is_ok_and(|meant| meant.fingerprint == contact) { name } else { contact.hex() }
 }
 
-fn known(view: &View, contact: Fingerprint) -> Option<&ContactView> {
+/// What is known of a contact.
+pub fn known(view: &View, contact: Fingerprint) -> Option<&ContactView> {
     view.contacts.iter().find(|known| known.fingerprint == contact)
 }
 
 /// How a fingerprint begins: as much as names it where it is asked for.
-fn begin(contact: Fingerprint) -> String {
+pub fn begin(contact: Fingerprint) -> String {
     contact.hex().chars().take(DIGITS_MIN).collect()
 }
 
@@ -115,6 +158,41 @@ mod tests {
 
     fn found(typed: &str) -> Result<u8, Trouble> {
         find(&view(), typed).map(|contact| contact.fingerprint.0[19])
+    }
+
+    #[test]
+    fn whoever_asks_is_named_with_what_to_type_and_of_many_some() {
+        assert_eq!(all_asking(&view()), None, "all are accepted");
+        let asks = |names: &[&str]| {
+            let of = |(id, name): (usize, &&str)| ContactView {
+                accepted: false,
+                ..contact([0xee, u8::try_from(id).expect("few")], name, false)
+            };
+            let mut contacts: Vec<ContactView> = names.iter().enumerate().map(of).collect();
+            contacts.push(ContactView { accepted: false, blocked: true, ..contact([0xff, 0], "mallory", false) });
+            all_asking(&View { contacts, ..View::default() }).expect("somebody asks")
+        };
+        assert_eq!(
+            asks(&["bob"]),
+            "bob asks to be accepted. To accept, or decline:\nthicket contact accept bob\nthicket contact decline bob"
+        );
+        assert!(
+            asks(&["dave", "Bob"]).starts_with("Bob and dave ask to be accepted. To accept, or decline:\nthicket contact accept NAME\n")
+        );
+        let many: Vec<String> = (0..LISTED_MAX + 2).map(|number| format!("n{number}")).collect();
+        let told = asks(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(told.starts_with("n0, n1, n2, n3, n4, n5, n6, n7 and 2 more ask to be accepted."), "{told}");
+    }
+
+    #[test]
+    fn an_identity_is_replaced_by_another_that_the_directory_shows() {
+        let bobs = |held: bool, new_held: bool| {
+            let old = ContactView { held, ..contact([1, 1], "bob", true) };
+            let new = ContactView { held: new_held, ..contact([2, 2], "Bob", true) };
+            let (id, contacts) = (old.fingerprint, vec![old, new]);
+            is_replaced(&View { contacts, ..View::default() }, id)
+        };
+        assert_eq!([bobs(true, false), bobs(true, true), bobs(false, false)], [true, false, false]);
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Contacts: looked up, accepted, listed.
 
 use super::account::in_groups;
-use crate::output::{Trouble, put_json};
+use crate::output::{Trouble, put_json, remark, short, with_home};
 use crate::terminal::width;
-use crate::text::beside;
+use crate::text::{beside, counted};
 use crate::watch::Watch;
 use crate::{Global, home, warn, who};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
-use thicket_client::{Client, ContactView};
+use thicket_client::{Client, ContactView, View};
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
@@ -113,11 +113,21 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             let (view, _) = home::look(global)?;
             let lens = view.contacts.iter().map(|contact| contact.name.text().len());
             let name_len = lens.filter(|len| *len <= NAME_LEN_MAX).max().unwrap_or_default();
-            view.contacts.iter().try_for_each(|contact| line(global, contact, name_len))?;
+            by_name(&view).into_iter().try_for_each(|contact| line(global, contact, name_len))?;
+            if view.contacts.is_empty() {
+                remark(global.json, &with_home("you have no contacts yet. To add one: thicket contact add NAME"));
+            }
             warn::of_identity(global, &view, None);
             Ok(())
         }
     }
+}
+
+/// Contacts as they are looked for: by name, and those of one name by fingerprint.
+fn by_name(view: &View) -> Vec<&ContactView> {
+    let mut contacts: Vec<&ContactView> = view.contacts.iter().collect();
+    contacts.sort_by_key(|contact| (contact.name.key(), contact.fingerprint));
+    contacts
 }
 
 fn add(global: &Global, text: &str) -> Result<(), Trouble> {
@@ -142,7 +152,12 @@ fn add(global: &Global, text: &str) -> Result<(), Trouble> {
         }
     }
     let contact = client.contact(&name).ok_or(Code::UnknownContact)?;
-    show(global, client, contact.fingerprint)
+    let view = client.view();
+    show(global, client, contact.fingerprint)?;
+    if who::asks(&contact) {
+        remark(global.json, &who::asking(&view, &[&contact]));
+    }
+    Ok(())
 }
 
 fn accept(global: &Global, typed: &str) -> Result<(), Trouble> {
@@ -200,7 +215,24 @@ fn trust(global: &Global, typed: &str) -> Result<(), Trouble> {
     }
     drop(watch);
     let contact = client.contact(&name).ok_or(Code::UnknownContact)?;
-    show(global, client, contact.fingerprint)
+    let view = client.view();
+    show(global, client, contact.fingerprint)?;
+    if let Some(words) = left_behind(&view, old.fingerprint).filter(|_| contact.fingerprint != old.fingerprint) {
+        remark(global.json, &with_home(&words));
+    }
+    Ok(())
+}
+
+/// What waits for an identity that another was trusted in place of, and what to do with it.
+fn left_behind(view: &View, old: Fingerprint) -> Option<String> {
+    let mut waiting = view.unsettled.iter().filter(|(_, (contact, ..))| *contact == old).map(|(message, _)| message);
+    let (first, more) = (waiting.next()?, waiting.count());
+    let count = counted(u64::try_from(more).unwrap_or(u64::MAX).saturating_add(1), "message");
+    let old = who::shown(view, old);
+    Some(match more {
+        0 => format!("{count} to {old} waits, and goes nowhere. To take it back: thicket message cancel {}", short(first)),
+        _ => format!("{count} to {old} wait, and go nowhere. To take each back: thicket message cancel ID; the first is {}", short(first)),
+    })
 }
 
 fn update(global: &Global, typed: &str) -> Result<(), Trouble> {
@@ -292,4 +324,51 @@ fn line(global: &Global, contact: &ContactView, name_len: usize) -> Result<(), T
     let together = name_len + 2 + fingerprint.len() + 2 + standing.len() <= width();
     let between = if together { "  ".to_owned() } else { format!("\n{:name_len$}  ", "") };
     put!("{begin}  {fingerprint}{between}{}", beside(standing, name_len + 2, width()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thicket_types::effect::MessageState;
+    use thicket_types::ids::MessageId;
+    use thicket_types::name::Name;
+    use thicket_types::time::Stamp;
+
+    fn view(contacts: &[(u8, &str)]) -> View {
+        let contact = |(id, name): &(u8, &str)| ContactView {
+            fingerprint: Fingerprint([*id; 20]),
+            name: Name::parse(name).expect("a name"),
+            accepted: true,
+            blocked: false,
+            verified: false,
+            proved: true,
+            held: false,
+            received: 0,
+        };
+        View { contacts: contacts.iter().map(contact).collect(), ..View::default() }
+    }
+
+    #[test]
+    fn contacts_are_listed_by_name_and_those_of_one_name_by_fingerprint() {
+        let view = view(&[(1, "dave"), (2, "Bob"), (3, "alice"), (5, "bob"), (4, "BOB")]);
+        let listed: Vec<u8> = by_name(&view).iter().map(|contact| contact.fingerprint.0[0]).collect();
+        assert_eq!(listed, [3, 2, 4, 5, 1]);
+    }
+
+    #[test]
+    fn what_waits_for_an_identity_that_was_replaced_is_to_be_taken_back() {
+        let mut view = view(&[(1, "bob"), (2, "bob")]);
+        let old = Fingerprint([1; 20]);
+        let wait = |view: &mut View, id: u8, contact: u8| {
+            view.unsettled.insert(MessageId([id; 16]), (Fingerprint([contact; 20]), MessageState::Queued, None, Stamp(0)));
+        };
+        wait(&mut view, 7, 2);
+        assert_eq!(left_behind(&view, old), None, "what waits for others is theirs");
+        wait(&mut view, 8, 1);
+        let one = "1 message to bob (01010101) waits, and goes nowhere. To take it back: thicket message cancel 08080808";
+        assert_eq!(left_behind(&view, old).as_deref(), Some(one));
+        wait(&mut view, 9, 1);
+        let two = "2 messages to bob (01010101) wait, and go nowhere. To take each back: thicket message cancel ID; the first is 08080808";
+        assert_eq!(left_behind(&view, old).as_deref(), Some(two));
+    }
 }

@@ -1,11 +1,11 @@
 //! Conversations as a list, and messages found by their words.
 
 use super::rows::{Lines, object, waiting};
-use crate::output::{Trouble, put_json, time};
+use crate::output::{Trouble, put_json, remark, time, with_home};
 use crate::progress::Progress;
 use crate::terminal::width;
 use crate::text::{columns, fit, harmless};
-use crate::who::{name_of, shown};
+use crate::who::{is_blocked, name_of, shown};
 use crate::{Global, home, warn};
 use serde_json::json;
 use std::cmp::Reverse;
@@ -25,7 +25,9 @@ const BESIDE_NAME: usize = "0000-00-00 00:00    99 new  me: ".len() + TEXT_COLUM
 pub fn list(global: &Global) -> Result<(), Trouble> {
     let (view, reader) = home::look(global)?;
     let reading = Progress::start(global, "reading the vault");
-    let (latest, unread) = (last(reader.latest()?, waiting(&view, &reader, None)?), reader.unread()?);
+    let (latest, mut unread) = (last(reader.latest()?, waiting(&view, &reader, None)?), reader.unread()?);
+    // Of whoever is blocked nothing is new.
+    unread.retain(|contact, _| !is_blocked(&view, *contact));
     drop(reading);
     let name_max = width().saturating_sub(BESIDE_NAME).clamp(NAME_COLUMNS.1, NAME_COLUMNS.0);
     let all: Vec<(String, u64, MessageRow)> = latest
@@ -50,6 +52,9 @@ pub fn list(global: &Global) -> Result<(), Trouble> {
         let left = width().saturating_sub(before).max(TEXT_COLUMNS_MIN);
         let text = fit(&harmless(text.lines().next().unwrap_or_default(), ""), left);
         put!("{time}  {name:<name_len$}{new}  {me}{text}")?;
+    }
+    if all.is_empty() {
+        remark(global.json, &with_home("there are no messages yet. To write one: thicket send NAME TEXT"));
     }
     warn::of_identity(global, &view, None);
     Ok(())
@@ -89,6 +94,9 @@ pub fn search(global: &Global, words: &str) -> Result<(), Trouble> {
         } else {
             put!("{}", lines.line(row, who))?;
         }
+    }
+    if found.is_empty() {
+        remark(global.json, "no message holds all these words, or words that begin so. Search for fewer, or for how they begin.");
     }
     Ok(())
 }

@@ -5,16 +5,16 @@ use super::rows::PAGE;
 use crate::ahead::{next_line, read_ahead};
 use crate::output::{Trouble, error, put_json};
 use crate::progress::Progress;
-use crate::who::name_of;
+use crate::who::{is_blocked, known, name_of};
 use crate::{Global, home, interrupt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use thicket_client::{Client, Direction, MessageRow, Profile, Reader};
+use thicket_client::{Client, Direction, MessageRow, Profile, Reader, View};
 use thicket_types::effect::{Change, MessageState};
 use thicket_types::error::Code;
-use thicket_types::ids::Fingerprint;
+use thicket_types::ids::{Fingerprint, MessageId};
 use thicket_types::limits::LISTEN_LINE_LEN_MAX;
 
 /// How soon a change is told while no line comes.
@@ -63,7 +63,8 @@ impl Before {
         Ok(Before { newest: reader.newest()?, unread: reader.unread()?, reader })
     }
 
-    /// Tells what is unread, the oldest first: it came while nobody listened, or was told to a process that died with it.
+    /// Tells what is unread, the oldest first: it came while nobody listened, or was told to a process that died with it. Of whoever
+    /// is blocked by now nothing.
     fn tell(&self, client: &Client) -> Result<(), Trouble> {
         if self.unread.is_empty() {
             return Ok(());
@@ -83,9 +84,13 @@ impl Before {
                 *left -= 1;
                 Ok(())
             }
+            _ if is_blocked(&view, row.contact) => Ok(()),
             _ => {
-                let (from, fingerprint) = (name_of(&view, row.contact), row.contact.hex());
-                put_json(&json!({ "change": "received", "from": from, "fingerprint": fingerprint, "message": row.message.hex(), "text": row.text, "unread": true }))
+                let mut line = received(&view, row.contact, row.message, Some(row));
+                if let Some(line) = line.as_object_mut() {
+                    line.insert("unread".to_owned(), json!(true));
+                }
+                put_json(&line)
             }
         })
     }
@@ -125,6 +130,19 @@ fn lines() -> Receiver<Vec<u8>> {
     read_ahead(|| next_line(&mut std::io::stdin().lock(), LISTEN_LINE_LEN_MAX)?.ok())
 }
 
+/// The line of a message that came.
+fn received(view: &View, contact: Fingerprint, message: MessageId, row: Option<&MessageRow>) -> Value {
+    json!({
+        "change": "received",
+        "from": name_of(view, contact),
+        "fingerprint": contact.hex(),
+        "accepted": known(view, contact).is_some_and(|known| known.accepted),
+        "message": message.hex(),
+        "text": row.and_then(|row| row.text.as_deref()),
+        "claimed_ms": row.map(|row| row.claimed.0),
+    })
+}
+
 /// The line of a change; none for what is no news to a program.
 pub fn told(client: &Client, change: &Change) -> Result<Option<Value>, Trouble> {
     let name_of = |contact: Fingerprint| name_of(&client.view(), contact);
@@ -140,8 +158,8 @@ pub fn told(client: &Client, change: &Change) -> Result<Option<Value>, Trouble> 
             json!({ "change": "identity_changed", "name": name_of(*contact), "fingerprint": contact.hex() })
         }
         Change::Received { contact, message } => {
-            let text = client.message(*contact, Direction::Received, *message)?.and_then(|row| row.text);
-            json!({ "change": "received", "from": name_of(*contact), "fingerprint": contact.hex(), "message": message.hex(), "text": text })
+            let row = client.message(*contact, Direction::Received, *message)?;
+            received(&client.view(), *contact, *message, row.as_ref())
         }
         Change::Unreadable { contact, cause } => {
             json!({ "change": "unreadable", "from": name_of(*contact), "fingerprint": contact.hex(), "error": error(*cause) })

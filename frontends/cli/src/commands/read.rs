@@ -1,7 +1,7 @@
 //! A conversation, read: shown, and marked as read where that is possible.
 
 use super::rows::{Lines, each_page, object, waiting};
-use crate::output::{Trouble, put_json};
+use crate::output::{Trouble, put_json, remark, with_home};
 use crate::progress::Progress;
 use crate::{Global, home, warn, who};
 use thicket_client::{Client, Direction, MessageRow, Profile};
@@ -29,16 +29,22 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
             false => put!("{}", lines.line(row, if row.direction == Direction::Sent { "me" } else { &who })),
         })
     };
-    let mut last = None;
+    let (mut last, mut none) = (None, true);
     let page = |after, count| {
         let _reading = Progress::start(global, "reading the vault");
         reader.messages(Some(contact), after, count)
     };
     each_page(0, page, |rows| {
         last = newest(rows).or(last);
+        none = false;
         shown(rows)
     })?;
-    shown(&waiting(&view, &reader, Some(contact))?)?;
+    let waiting = waiting(&view, &reader, Some(contact))?;
+    shown(&waiting)?;
+    if none && waiting.is_empty() {
+        let typed = who::typed(&view, contact);
+        remark(global.json, &with_home(&format!("there are no messages with {who} yet. To write one: thicket send {typed} TEXT")));
+    }
     warn::of_identity(global, &view, Some(contact));
     let unread = reader.unread()?.get(&contact).is_some_and(|count| *count > 0);
     match (profile, last) {

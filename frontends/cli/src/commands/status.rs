@@ -2,11 +2,12 @@
 
 use super::relay::way;
 use super::settings::word;
-use crate::output::{Trouble, error, put_json, sentence};
+use crate::output::{Trouble, error, put_json, sentence, with_home};
 use crate::paint::Paint;
 use crate::terminal::width;
-use crate::text::{beside, counted};
+use crate::text::{beside, broken, counted};
 use crate::watch::Watch;
+use crate::who::{all_asking, begin};
 use crate::{Global, home, warn};
 use std::io::IsTerminal as _;
 use thicket_client::View;
@@ -15,7 +16,7 @@ use thicket_types::ids::Fingerprint;
 use thicket_types::name::RelayAddress;
 
 /// How far clocks may stand apart before it is said: shown times are then wrong by more than a reader overlooks.
-const SKEW_MS_MAX: u64 = 120_000;
+const SKEW_SHOWN_MS_MIN: u64 = 120_000;
 
 pub fn run(global: &Global) -> Result<(), Trouble> {
     let client = home::open(global)?;
@@ -28,7 +29,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     if global.json {
         put_json(&object(&view, name, fingerprint))?;
     } else {
-        print(&view, name, global.color.paint(std::io::stdout().is_terminal()), &global.again())?;
+        print(&view, (name, fingerprint), global.color.paint(std::io::stdout().is_terminal()), &global.again())?;
     }
     warn::of_identity(global, &view, None);
     Ok(client.close()?)
@@ -58,8 +59,8 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Valu
     })
 }
 
-fn print(view: &View, name: &str, paint: Paint, again: &str) -> Result<(), Trouble> {
-    put!("name        {name}")?;
+fn print(view: &View, (name, fingerprint): (&str, Fingerprint), paint: Paint, again: &str) -> Result<(), Trouble> {
+    put!("name        {}", beside(&format!("{name} ({})", begin(fingerprint)), 12, width()))?;
     put!("registered  {}", if view.registered { "yes" } else { "no" })?;
     put!("relay       {}", view.relay.as_ref().map_or("none", RelayAddress::text))?;
     if let Some(before) = &view.moving_from {
@@ -87,16 +88,19 @@ fn print(view: &View, name: &str, paint: Paint, again: &str) -> Result<(), Troub
     if view.set_aside > 0 {
         many("set aside", view.set_aside, "item", "that this build could not take, at the relay still: please report it")?;
     }
-    let said = |code: Code| format!("{} (error {}). {}.", code.what(), code.number(), sentence(code.hint()));
+    if let Some(words) = all_asking(view) {
+        put!("\n{}", broken(&words, width()))?;
+    }
+    let said = |code: Code| format!("{} (error {}). {}.", code.what(), code.number(), sentence(&with_home(code.hint())));
     if view.copied {
-        put!("\n{}", paint.bad(&beside(&format!("Sending is stopped: {}", said(Code::ProfileCopied)), 0, width())))?;
+        put!("\n{}", paint.bad(&broken(&format!("Sending is stopped: {}", said(Code::ProfileCopied)), width())))?;
     }
     if let Some(before) = &view.moving_from {
         let words = "The change of the relay is not settled: until the new one answers, what you send waits. To go back:";
         put!("\n{}", paint.warning(&format!("{}\n{again} relay change {}", beside(words, 0, width()), before.text())))?;
     }
     for code in warnings(view) {
-        put!("\n{}", paint.warning(&beside(&sentence(&said(code)), 0, width())))?;
+        put!("\n{}", paint.warning(&broken(&sentence(&said(code)), width())))?;
     }
     Ok(())
 }
@@ -113,7 +117,7 @@ pub fn skew(view: &View) -> Option<i64> {
 
 /// Whether this device's clock and the relay's stand so far apart that it is said.
 pub fn is_far(skew_ms: i64) -> bool {
-    skew_ms.unsigned_abs() >= SKEW_MS_MAX
+    skew_ms.unsigned_abs() >= SKEW_SHOWN_MS_MIN
 }
 
 /// How this device's clock stands to the relay's, whose clock less ours is given.

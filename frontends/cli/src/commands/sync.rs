@@ -2,21 +2,23 @@
 
 use super::rows::each_page;
 use super::send::held;
-use crate::output::{Trouble, put_json};
+use crate::output::{Trouble, put_json, with_home};
 use crate::terminal::width;
-use crate::text::beside;
+use crate::text::{beside, broken};
 use crate::watch::Watch;
-use crate::who::shown;
+use crate::who::{all_asking, is_replaced, shown};
 use crate::{Global, home, warn};
 use thicket_client::Direction;
 use thicket_types::error::Code;
 
 pub fn run(global: &Global) -> Result<(), Trouble> {
-    let client = home::open(global)?;
+    let profile = home::unlock(global)?;
+    // Before it is started: what comes at once is new too.
+    let before = profile.reader()?.newest()?;
+    let client = home::start(global, profile)?;
     if !client.view().registered {
         return Err(Code::NotRegistered.into());
     }
-    let before = client.newest()?;
     let mut watch = Watch::new(global, &client, "waiting for the relay");
     let (rested, silence) = (watch.rest()?, watch.silence());
     drop(watch);
@@ -43,8 +45,15 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     put!("{came} new, {waiting} still to be stored by the relay")?;
     let code = Code::ContactHeld;
     for (contact, count) in held {
-        let words = format!("{count} of them to {}, which waits: {} (error {})", shown(&view, contact), code.what(), code.number());
+        let who = shown(&view, contact);
+        let words = match is_replaced(&view, contact) {
+            true => with_home(&format!("{count} of them to {who}, which goes nowhere; to take it back: thicket message cancel ID")),
+            false => format!("{count} of them to {who}, which waits: {} (error {})", code.what(), code.number()),
+        };
         put!("{}", beside(&words, 0, width()))?;
     }
-    Ok(())
+    match all_asking(&view) {
+        Some(words) => put!("{}", broken(&words, width())),
+        None => Ok(()),
+    }
 }

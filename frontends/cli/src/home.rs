@@ -3,6 +3,7 @@
 use crate::Global;
 use crate::output::Trouble;
 use crate::progress::Progress;
+use crate::text::beside;
 use crate::{terminal, who};
 use etcetera::BaseStrategy as _;
 use std::env::VarError;
@@ -29,8 +30,27 @@ pub fn folder(global: &Global) -> Result<PathBuf, Trouble> {
     Ok(base.data_dir().join("thicket"))
 }
 
+/// What is asked for on the terminal, and for what is new once more.
+struct Question {
+    prompt: &'static str,
+    /// The second prompt, and what is said if the two differ.
+    again: Option<(&'static str, &'static str)>,
+}
+
+const PASSPHRASE: Question = Question { prompt: "Passphrase: ", again: None };
+const OLD_PASSPHRASE: Question = Question { prompt: "Old passphrase: ", again: None };
+const FIRST_PASSPHRASE: Question = Question { prompt: "Passphrase: ", again: Some(("Once more: ", "the two differ; nothing was made")) };
+const NEW_PASSPHRASE: Question =
+    Question { prompt: "New passphrase: ", again: Some(("New passphrase once more: ", "the two differ; nothing was changed")) };
+/// What is to be known before a passphrase is chosen.
+const CHOOSE: &str = "Choose a passphrase. It cannot be recovered: whoever forgets it has lost this account.";
+
 /// The passphrase: from a file, from the environment, or from the terminal (twice, if it is a new one).
 pub fn passphrase(global: &Global, new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
+    given_or_typed(global, if new { &FIRST_PASSPHRASE } else { &PASSPHRASE })
+}
+
+fn given_or_typed(global: &Global, question: &Question) -> Result<Secret<Vec<u8>>, Trouble> {
     let given = match &global.passphrase_file {
         Some(file) => Some(first_line(file)?),
         None => from_environment("THICKET_PASSPHRASE")?,
@@ -40,7 +60,7 @@ pub fn passphrase(global: &Global, new: bool) -> Result<Secret<Vec<u8>>, Trouble
         None if !has_terminal() => {
             return Err(Trouble::Usage("no terminal to ask for the passphrase on; give --passphrase-file FILE".to_owned()));
         }
-        None => typed(new)?,
+        None => typed(question)?,
     };
     if passphrase.expose().is_empty() {
         return Err(Trouble::Usage("the passphrase is empty".to_owned()));
@@ -55,7 +75,7 @@ pub fn new_passphrase(file: Option<&Path>) -> Result<Secret<Vec<u8>>, Trouble> {
         None if !has_terminal() => {
             return Err(Trouble::Usage("no terminal to ask for the new passphrase on; give --new-file FILE".to_owned()));
         }
-        None => typed(true)?,
+        None => typed(&NEW_PASSPHRASE)?,
     };
     if passphrase.expose().is_empty() { Err(Trouble::Usage("the passphrase is empty".to_owned())) } else { Ok(passphrase) }
 }
@@ -63,10 +83,25 @@ pub fn new_passphrase(file: Option<&Path>) -> Result<Secret<Vec<u8>>, Trouble> {
 /// The text of a file that holds a secret.
 ///
 /// **Errors:** `FileFailed`, with what the system says; `FileTooLarge`, and then no more was read than that takes to see.
-pub fn text_of(file: &Path) -> Result<String, Trouble> {
+fn text_of(file: &Path) -> Result<String, Trouble> {
+    text_or(file, |place| Trouble::Numbered(Code::FileFailed, Some(place)))
+}
+
+/// The armored key that a file holds. **Errors:** as of any secret; of a file that is no text what is expected there.
+pub fn armored(file: &Path) -> Result<String, Trouble> {
+    text_or(file, |place| Trouble::Advised(Code::FileFailed, Some(place), ARMORED.to_owned()))
+}
+
+const ARMORED: &str = "an armored OpenPGP secret key is expected: gpg --armor --export-secret-keys writes one.";
+
+fn text_or(file: &Path, no_text: impl FnOnce(String) -> Trouble) -> Result<String, Trouble> {
     let shown = file.display().to_string();
     let opened = File::open(file).map_err(|error| Trouble::stream(&shown, &error))?;
-    bounded(opened).map_err(|error| Trouble::stream(&shown, &error))?.ok_or(Trouble::Numbered(Code::FileTooLarge, Some(shown)))
+    match bounded(opened) {
+        Ok(text) => text.ok_or(Trouble::Numbered(Code::FileTooLarge, Some(shown))),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(no_text(format!("{shown}: it is no text"))),
+        Err(error) => Err(Trouble::stream(&shown, &error)),
+    }
 }
 
 /// All of an input, if it is no longer than a secret may be.
@@ -110,7 +145,7 @@ fn has_terminal() -> bool {
     std::io::stdin().is_terminal()
 }
 
-fn typed(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
+fn typed(question: &Question) -> Result<Secret<Vec<u8>>, Trouble> {
     // Whatever ends the program meanwhile puts it back.
     let _echo = terminal::keep();
     let read = |prompt: &str| {
@@ -120,14 +155,14 @@ fn typed(new: bool) -> Result<Secret<Vec<u8>>, Trouble> {
         })?;
         Ok::<_, Trouble>(Secret::new(typed.into_bytes()))
     };
-    if !new {
-        return read("Passphrase: ");
-    }
+    let Some((again, differ)) = question.again else {
+        return read(question.prompt);
+    };
     // On the terminal too, wherever standard error goes.
-    let first = read("Choose a passphrase. It cannot be recovered: whoever forgets it has lost this account.\nPassphrase: ")?;
-    let second = read("Once more: ")?;
+    let first = read(&format!("{}\n{}", beside(CHOOSE, 0, terminal::width_of_questions()), question.prompt))?;
+    let second = read(again)?;
     if first.expose() != second.expose() {
-        return Err(Trouble::Usage("the two differ; nothing was made".to_owned()));
+        return Err(Trouble::Usage(differ.to_owned()));
     }
     Ok(first)
 }
@@ -159,13 +194,22 @@ pub struct At {
 
 /// Finds the profile and asks for its passphrase.
 pub fn at(global: &Global) -> Result<At, Trouble> {
+    at_by(global, &PASSPHRASE)
+}
+
+/// The same where a new passphrase is asked for after it.
+pub fn at_by_old_passphrase(global: &Global) -> Result<At, Trouble> {
+    at_by(global, &OLD_PASSPHRASE)
+}
+
+fn at_by(global: &Global, question: &Question) -> Result<At, Trouble> {
     let folder = folder(global)?;
     match std::fs::metadata(folder.join(KEYS_FILE)) {
         Ok(keys) if keys.is_file() => {}
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(Trouble::stream(&folder.display().to_string(), &error)),
         Ok(_) | Err(_) => return Err(Trouble::Numbered(Code::ProfileMissing, Some(folder.display().to_string()))),
     }
-    Ok(At { folder, passphrase: passphrase(global, false)? })
+    Ok(At { folder, passphrase: given_or_typed(global, question)? })
 }
 
 /// Unlocks the profile.

@@ -34,6 +34,11 @@ mod known {
         }
     }
 
+    /// How many columns the terminal has that questions are asked on, wherever the streams lead.
+    pub fn columns_of_questions() -> Option<usize> {
+        size(File::open("/dev/tty").ok()?).map(|(columns, _)| columns)
+    }
+
     /// The columns and rows of the terminal that a stream leads to.
     pub fn size(stream: impl AsFd) -> Option<(usize, usize)> {
         let size = tcgetwinsize(stream).ok()?;
@@ -52,11 +57,16 @@ mod known {
 
     pub fn restore() {}
 
+    pub fn columns_of_questions() -> Option<usize> {
+        None
+    }
+
     pub fn size<T>(_: T) -> Option<(usize, usize)> {
         None
     }
 }
 
+use known::columns_of_questions;
 pub use known::{keep, restore, size};
 
 /// Columns that every terminal has.
@@ -67,6 +77,11 @@ const COLUMNS_MIN: usize = 40;
 /// How wide what is printed on standard output may be: as every terminal is, or as a narrower one that is there.
 pub fn width() -> usize {
     size(std::io::stdout()).map_or(COLUMNS, |(columns, _)| columns.clamp(COLUMNS_MIN, COLUMNS))
+}
+
+/// How wide the words before a question may be.
+pub fn width_of_questions() -> usize {
+    columns_of_questions().map_or(COLUMNS, |columns| columns.clamp(COLUMNS_MIN, COLUMNS))
 }
 
 /// How wide a line on standard error may be: none where it is no terminal, so that a line stays one.

@@ -102,7 +102,40 @@ fn an_exported_identity_is_imported_elsewhere() {
         .output()
         .expect("the program starts");
     assert_eq!(status(&wrong), 4);
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(said.contains(file) && said.contains("that the key was locked by") && !said.contains("profile"), "{said}");
     assert!(!folder.path().join("r").exists(), "nothing was made");
+}
+
+#[test]
+fn a_key_that_is_not_armored_is_told_what_is_expected() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("alice.gpg");
+    std::fs::write(&file, b"\x95\x03\xbe\xff").expect("room");
+    let file = file.to_str().expect("UTF-8");
+    let output = thicket(&folder.path().join("p"), &["--json", "account", "import", file]);
+    let error = last_json(&output)["error"].clone();
+    assert_eq!((status(&output), error["code"].as_u64()), (1, Some(308)), "{output:?}");
+    assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("an armored OpenPGP secret key is expected")), "{error}");
+    let output = thicket(&folder.path().join("p"), &["--passphrase-file", file, "account", "show"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("armored"), "a passphrase is no key: {output:?}");
+}
+
+#[test]
+fn what_is_to_be_typed_names_the_profile_as_it_was_named() {
+    let folder = made();
+    let home = folder.path().join("p");
+    let told = |home: &Path, arguments: &[&str]| String::from_utf8_lossy(&thicket(home, arguments).stderr).into_owned();
+    let none = folder.path().join("no profile");
+    let said = told(&none, &["status"]);
+    assert!(said.contains(&format!("to make one: thicket --home '{}' account create NAME", none.display())), "{said}");
+    let said = told(&home, &["read", "a b"]);
+    assert!(said.contains("thicket --home DIR account create NAME"), "another profile has another home: {said}");
+    assert!(told(&home, &["contact", "list"]).contains(&format!("thicket --home {} contact add NAME", home.display())));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));
+    command.env("THICKET_HOME", &none).arg("status");
+    let output = command.output().expect("the program starts");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("to make one: thicket account create NAME"), "{output:?}");
 }
 
 #[test]
@@ -335,6 +368,9 @@ fn a_command_line_that_cannot_be_read_is_an_error_with_a_number() {
     }
     let plain = thicket(folder.path(), &["send", "bob"]);
     assert_eq!((status(&plain), plain.stdout.len()), (2, 0));
+    assert!(plain.stderr.starts_with(b"error 126: the following required"), "{plain:?}");
+    let plain = thicket(folder.path(), &["account", "delete"]);
+    assert!(String::from_utf8_lossy(&plain.stderr).ends_with(" (error 126)\n"), "{plain:?}");
     assert_eq!(status(&thicket(folder.path(), &["--json", "--version"])), 0);
 }
 

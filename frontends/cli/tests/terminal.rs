@@ -229,7 +229,11 @@ fn a_chat_keeps_what_is_typed_below_what_comes() {
     let Place { alice, bob, .. } = &place;
     let mut terminal = Terminal::run(bob, &["--color=never", "chat", "alice"]);
     let rows = terminal.until("the prompt", |rows| rows.last().is_some_and(|row| row == ">"));
-    assert!(rows[0].ends_with("  alice: See you at eight.") && rows[1].contains("     me: I will be there."), "{rows:?}");
+    assert!(
+        rows[0].starts_with("                  · each line") && rows[..2].concat().contains("Ctrl-D"),
+        "how to leave comes first: {rows:?}"
+    );
+    assert!(rows[2].ends_with("  alice: See you at eight.") && rows[3].contains("     me: I will be there."), "{rows:?}");
 
     // Half a line is typed when messages come.
     terminal.press("I am typ");
@@ -237,8 +241,11 @@ fn a_chat_keeps_what_is_typed_below_what_comes() {
     let rows = terminal.until("the message", |rows| rows.iter().any(|row| row.ends_with("alice: Are you there?")));
     assert_eq!(rows.last().map(String::as_str), Some("> I am typ"), "{rows:?}");
     alice.say(&["send", "bob", &"A long one. ".repeat(8)]);
-    let rows = terminal.until("the long message", |rows| rows.len() >= 6);
+    let rows = terminal.until("the long message", |rows| rows.iter().filter(|row| row.contains("A long one.")).count() >= 3);
     assert_eq!(rows.last().map(String::as_str), Some("> I am typ"), "{rows:?}");
+    // It is broken at its words, and goes on below its text.
+    assert!(rows.iter().any(|row| row.ends_with("  alice: A long one. A long one. A long one.")), "{rows:?}");
+    assert!(rows.iter().any(|row| *row == format!("{:25}A long one. A long one. A long one.", "")), "{rows:?}");
 
     // The typed line becomes a message, in place of what was typed.
     terminal.press("ing.\n");
@@ -265,6 +272,64 @@ fn a_chat_keeps_what_is_typed_below_what_comes() {
 }
 
 #[test]
+fn a_chat_that_is_interrupted_ends_without_an_error_and_says_what_waits() {
+    let mut place = Place::with_conversation();
+    place.relay.stop();
+    let line = format!("export THICKET_PASSPHRASE='{PASSPHRASE}'; exec \"$thicket\" --color=never chat bob");
+    let mut terminal = Terminal::session(&place.alice.home, &line);
+    terminal.until("the prompt", |rows| rows.last().is_some_and(|row| row == ">"));
+    terminal.press("Kept.\n");
+    terminal.until("the message", |rows| rows.iter().any(|row| row.ends_with("me: Kept.")));
+    terminal.press("\u{3}");
+    assert_eq!(terminal.end(), 130);
+    let rows = terminal.until("the last line", |rows| rows.join(" ").contains("at the next command that reaches it."));
+    let said = rows.join(" ");
+    assert!(said.contains("thicket: 1 message waits for the relay") && !said.contains("127") && !said.contains("interrupted"), "{rows:?}");
+}
+
+#[test]
+fn a_message_that_would_fill_the_terminal_shows_its_begin_and_how_to_read_the_rest() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    alice.say(&["send", "bob", &format!("begin {}end", "word ".repeat(13_000))]);
+    bob.say(&["sync"]);
+    let id = bob.newest("alice");
+    let mut terminal = Terminal::run(bob, &["--color=never", "chat", "alice"]);
+    terminal.until("the prompt", |rows| rows.last().is_some_and(|row| row == ">"));
+    let sent = terminal.sent();
+    assert!(sent.contains("begin word") && sent.contains('…') && !sent.contains("end\r\n"), "{sent}");
+    assert!(sent.split_whitespace().collect::<Vec<_>>().join(" ").contains(&format!("message show {}", &id[..8])), "{sent}");
+    assert!(sent.lines().count() < 60, "{}", sent.lines().count());
+    terminal.press("\u{4}");
+    assert_eq!(terminal.end(), 0);
+    // Through a pipe it is whole.
+    let output = bob.pipe(&["chat", "alice"], "");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("word end\n"), "whole where nobody looks");
+}
+
+#[test]
+fn the_old_and_the_new_passphrase_are_asked_for_by_their_names() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let home = folder.path().join("alice");
+    assert_eq!(program(&home, &["account", "create", "alice"]).output().expect("the program starts").status.code(), Some(0));
+    let change = "exec \"$thicket\" account passphrase";
+    let mut terminal = Terminal::session(&home, change);
+    terminal.answer("Old passphrase:", PASSPHRASE);
+    terminal.answer("New passphrase:", "four five six");
+    terminal.answer("New passphrase once more:", "four five seven");
+    assert_eq!(terminal.end(), 2);
+    terminal.until("the refusal", |rows| rows.iter().any(|row| row == "thicket: the two differ; nothing was changed (error 126)"));
+    // What comes before the question is broken at its words.
+    assert!(terminal.rows().iter().any(|row| row.ends_with("whoever forgets")), "{:?}", terminal.rows());
+
+    let mut terminal = Terminal::session(&home, change);
+    terminal.answer("Old passphrase:", PASSPHRASE);
+    terminal.answer("New passphrase:", "four five six");
+    terminal.answer("New passphrase once more:", "four five six");
+    assert_eq!(terminal.end(), 0, "{}", terminal.sent());
+}
+
+#[test]
 fn a_new_passphrase_is_asked_for_twice_with_the_word_that_it_cannot_be_recovered() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let home = folder.path().join("alice");
@@ -273,7 +338,7 @@ fn a_new_passphrase_is_asked_for_twice_with_the_word_that_it_cannot_be_recovered
     assert!(terminal.sent().contains("Choose a passphrase. It cannot be recovered:"), "{}", terminal.sent());
     terminal.answer("Once more:", "one two four");
     assert_eq!(terminal.end(), 2);
-    terminal.until("the refusal", |rows| rows.iter().any(|row| row == "thicket: the two differ; nothing was made"));
+    terminal.until("the refusal", |rows| rows.iter().any(|row| row == "thicket: the two differ; nothing was made (error 126)"));
     assert!(!home.join("keys").exists());
 
     let mut terminal = Terminal::session(&home, "exec \"$thicket\" account create alice 2>/dev/null");

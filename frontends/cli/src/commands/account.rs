@@ -67,6 +67,9 @@ pub enum Command {
     Show,
 }
 
+/// What opens a key that is imported.
+const OF_THE_KEY: &str = "give the one that the key was locked by; a forgotten one cannot be recovered.";
+
 pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     let (name, fingerprint) = match command {
         Command::Create { name } => {
@@ -74,8 +77,14 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             create(global, true, |_| Ok(Origin::New(name)))?.own()
         }
         Command::Import { file } => create(global, false, |passphrase| {
-            let armored = home::text_of(file)?;
+            let armored = home::armored(file)?;
             Ok(Origin::Imported { armored, passphrase: Secret::new(passphrase.expose().clone()) })
+        })
+        .map_err(|trouble| match trouble {
+            Trouble::Numbered(code @ Code::WrongPassphrase, None) => {
+                Trouble::Advised(code, Some(file.display().to_string()), OF_THE_KEY.to_owned())
+            }
+            other => other,
         })?
         .own(),
         Command::Export => {
@@ -84,7 +93,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             return if global.json { put_json(&serde_json::json!({ "armored": armored })) } else { put!("{}", armored.trim_end()) };
         }
         Command::Passphrase { new_file } => {
-            let mut profile = home::unlock(global)?;
+            let mut profile = home::at_by_old_passphrase(global)?.unlock(global)?;
             profile.rekey(&home::new_passphrase(new_file.as_deref())?)?;
             let (name, _) = profile.own();
             return if global.json {

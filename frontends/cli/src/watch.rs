@@ -10,6 +10,7 @@ use thicket_client::{Client, View};
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
+use thicket_types::name::RelayAddress;
 
 /// How long at most between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -65,11 +66,16 @@ impl<'a> Watch<'a> {
         Ok(self.until(|view, _| Ok(view.at_rest.then_some(())))?.is_some())
     }
 
-    /// What to say when the time is up: the reason that the profile gave last, or that the relay is not there; or, if it is, that
-    /// it takes longer.
+    /// What to say when the time is up: the reason that the profile gave last, or that the relay is not there; or, if it is or had no
+    /// time to answer, that it takes longer. While a change of the relay is not settled, that too, and the way back.
     pub fn silence(&self) -> Trouble {
-        let without = if self.client.view().online { Code::StillUnderWay } else { Code::RelayUnreachable };
-        self.trouble.unwrap_or(without).into()
+        let view = self.client.view();
+        let without = if view.online || self.global.patience().is_zero() { Code::StillUnderWay } else { Code::RelayUnreachable };
+        let code = self.trouble.unwrap_or(without);
+        match &view.moving_from {
+            Some(before) => Trouble::Advised(code, None, pending(code, before, &self.global.again())),
+            None => code.into(),
+        }
     }
 
     fn hear(&mut self, view: &View, changes: &[Change]) {
@@ -86,6 +92,15 @@ impl<'a> Watch<'a> {
             }
         }
     }
+}
+
+/// What to do about an error while a change of the relay is not settled.
+fn pending(code: Code, before: &RelayAddress, again: &str) -> String {
+    format!(
+        "{}. The change of the relay is not settled, and stays so until the new one takes the account or you go back; status shows it. To go back: {again} relay change {}",
+        code.hint(),
+        before.text()
+    )
 }
 
 /// A change in words, for `-v`.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Child;
 use thicket_relay::{Policy, Registration};
-use world::{Person, Place, TestRelay, documented, fields, last, lines, program, status, text};
+use world::{Person, Place, TestRelay, documented, documented_changes, fields, last, lines, program, status, text};
 
 /// Reads lines of a running command until one is as wanted; its input is kept open.
 fn until(child: &mut Child, mut wanted: impl FnMut(&Value) -> bool) -> Value {
@@ -249,6 +249,111 @@ fn a_listener_is_told_at_its_start_what_is_unread_until_it_is_read() {
 }
 
 #[test]
+fn what_a_blocked_contact_left_unread_is_no_news() {
+    let place = Place::with_conversation();
+    let Place { alice, bob, .. } = &place;
+    alice.say(&["send", "bob", "Read me, read me."]);
+    bob.say(&["sync"]);
+    let told = |bob: &Person| {
+        let output = bob.pipe(&["listen"], "");
+        let texts = lines(&output).into_iter().filter(|line| line["change"] == "received").map(|line| line["text"].clone());
+        (texts.collect::<Vec<Value>>(), bob.json(&["conversations"])[0]["unread"].clone())
+    };
+    assert_eq!(told(bob), (vec![json!("Read me, read me.")], json!(1)));
+    bob.say(&["contact", "block", "alice"]);
+    assert_eq!(told(bob), (vec![], json!(0)));
+    assert!(!bob.say(&["conversations"]).contains("new"));
+    bob.say(&["contact", "unblock", "alice"]);
+    assert_eq!(told(bob), (vec![json!("Read me, read me.")], json!(1)), "it was kept");
+}
+
+#[test]
+fn a_listener_is_told_who_asks_and_when_they_say_they_wrote() {
+    let place = Place::new();
+    let Place { alice, bob, .. } = &place;
+    bob.say(&["contact", "add", "alice"]);
+    let sent = |text: &str| {
+        bob.say(&["send", "alice", text]);
+        bob.json(&["read", "alice"]).pop().expect("a message")["claimed_ms"].clone()
+    };
+    let mut wanted = documented_changes().remove("received").expect("a row");
+    wanted.insert("change".to_owned());
+    let first = sent("May I?");
+    alice.say(&["sync"]);
+    let mut bot = alice.start(&["listen"]);
+    let line = until(&mut bot, |line| line["change"] == "received");
+    assert_eq!((&line["accepted"], &line["claimed_ms"], &line["unread"]), (&json!(false), &first, &json!(true)), "{line}");
+    assert_eq!(fields(&line), wanted);
+    assert_eq!(asked(&mut bot, &json!({ "accept": "bob" }))["answer"], "accepted");
+    let second = sent("Thanks.");
+    let line = until(&mut bot, |line| line["change"] == "received");
+    assert_eq!((&line["accepted"], &line["claimed_ms"]), (&json!(true), &second), "{line}");
+    wanted.remove("unread");
+    assert_eq!(fields(&line), wanted);
+    end(bot);
+}
+
+#[test]
+fn whoever_asks_is_named_with_what_to_type() {
+    let place = Place::new();
+    let Place { alice, bob, .. } = &place;
+    bob.say(&["contact", "add", "alice"]);
+    bob.say(&["send", "alice", "May I?"]);
+    let home = alice.home.display();
+    let words = format!(
+        "bob asks to be accepted. To accept, or decline:\nthicket --home {home} contact accept bob\nthicket --home {home} contact decline bob\n"
+    );
+    for command in ["sync", "status"] {
+        let said = alice.say(&[command]);
+        assert!(said.ends_with(&words), "{said}");
+    }
+    let added = alice.run(&["contact", "add", "bob"]);
+    assert!(text(&added.stdout).contains("asks to be accepted") && text(&added.stderr) == format!("thicket: {words}"), "{added:?}");
+    assert!(alice.run(&["--json", "contact", "add", "bob"]).stderr.is_empty());
+    alice.say(&["contact", "accept", "bob"]);
+    for command in [&["sync"][..], &["status"]] {
+        assert!(!alice.say(command).contains("asks"), "{command:?}");
+    }
+    assert!(alice.run(&["contact", "add", "bob"]).stderr.is_empty());
+}
+
+#[test]
+fn an_empty_list_says_so_where_nobody_takes_it_for_a_line_of_it() {
+    let place = Place::new();
+    let Place { alice, bob, .. } = &place;
+    let says = |command: &[&str], words: &str| {
+        let output = alice.run(command);
+        assert_eq!((status(&output), output.stdout.len()), (0, 0), "{output:?}");
+        assert!(text(&output.stderr).starts_with("thicket: ") && text(&output.stderr).contains(words), "{output:?}");
+        let json = alice.run(&[&["--json"], command].concat());
+        assert_eq!((status(&json), json.stdout.len(), json.stderr.len()), (0, 0, 0), "{json:?}");
+    };
+    says(&["contact", "list"], "contact add NAME");
+    says(&["conversations"], "send NAME TEXT");
+    alice.say(&["contact", "add", "bob"]);
+    says(&["read", "bob"], "send bob TEXT");
+    says(&["search", "eight"], "Search for fewer");
+    assert!(bob.run(&["contact", "list"]).stderr.starts_with(b"thicket: "));
+}
+
+#[test]
+fn what_was_given_no_time_is_queued_and_blames_nobody() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    let sent = alice.run(&["--timeout=0", "send", "bob", "At once."]);
+    let said = text(&sent.stderr);
+    assert_eq!((status(&sent), text(&sent.stdout).as_str()), (0, "queued\n"));
+    assert!(said.starts_with("thicket: not everything was done in time (error 316).") && !said.contains("300"), "{said}");
+    assert_eq!(alice.refused(&["--timeout=0", "sync"]), (6, 316));
+    // Whoever does not wait for the relay hears nothing of it.
+    let queued = alice.run(&["send", "--wait=queued", "bob", "And this."]);
+    assert_eq!((text(&queued.stdout).as_str(), text(&queued.stderr).as_str()), ("queued\n", ""));
+    alice.say(&["sync"]);
+    place.bob.say(&["sync"]);
+    assert!(texts(&place.bob, "alice").ends_with(&["At once.".to_owned(), "And this.".to_owned()]));
+}
+
+#[test]
 fn a_listener_is_told_whose_lookup_failed_and_why_a_message_did() {
     let mut place = Place::with_conversation();
     let mut bot = place.alice.start(&["listen"]);
@@ -358,13 +463,16 @@ fn a_change_of_the_relay_that_hangs_is_told_and_can_be_taken_back() {
 
     // Whoever listens there is not whom this address names.
     let wrong = format!("direct:{}@127.0.0.1:{}", "01".repeat(32), place.relay.port());
-    assert_eq!(alice.refused(&["--timeout=1", "relay", "change", &wrong]), (6, 312));
+    let refused = alice.run(&["--timeout=1", "relay", "change", &wrong]);
+    let back = format!("thicket --home {} relay change {old}\n", alice.home.display());
+    let said = text(&refused.stderr);
+    assert!(status(&refused) == 6 && said.contains("(error 312)") && said.contains("is not settled"), "{said}");
+    assert!(said.contains("; status shows it. To go back: thicket") && said.ends_with(&back), "{said}");
     let hanging = alice.json(&["--timeout=1", "status"]).remove(0);
     assert_eq!((&hanging["relay"], &hanging["moving_from"]), (&json!(wrong), &json!(old)));
     assert_eq!((&hanging["skew_ms"], &hanging["online"]), (&Value::Null, &json!(false)), "what was measured was another's clock");
     let told = alice.say(&["--timeout=1", "status"]);
     assert!(told.contains(&format!("relay       {wrong}\nmoves from  {old}\n")) && !told.contains("clock "), "{told}");
-    let back = format!("thicket --home {} relay change {old}\n", alice.home.display());
     assert!(told.contains("To go back:") && told.contains(&back), "{told}");
 
     alice.say(&["relay", "change", old]);
@@ -372,6 +480,17 @@ fn a_change_of_the_relay_that_hangs_is_told_and_can_be_taken_back() {
     alice.say(&["send", "bob", "Back again."]);
     place.bob.say(&["sync"]);
     assert_eq!(texts(&place.bob, "alice").last().map(String::as_str), Some("Back again."));
+
+    // The same with another relay whose identity is not the one that was given: it is left as well.
+    let other = TestRelay::start(&place.folder.path().join("other"), 2, Policy::default());
+    let key = place.relay.key.hex().chars().rev().collect::<String>();
+    let output = alice.run(&["--json", "--timeout=2", "relay", "change", &other.address, "--key", &key]);
+    let error = last(&output)["error"].clone();
+    assert_eq!(error["code"], 400, "{output:?}");
+    assert!(error["hint"].as_str().is_some_and(|hint| hint.ends_with(&format!("relay change {old}"))), "{error}");
+    assert_eq!(alice.json(&["--timeout=1", "status"])[0]["moving_from"], json!(old));
+    alice.say(&["relay", "change", old]);
+    assert_eq!(alice.json(&["status"])[0]["moving_from"], Value::Null);
 }
 
 #[test]
@@ -614,7 +733,8 @@ fn a_changed_identity_is_warned_of_wherever_the_contact_is_shown() {
         let warnings = text(&output.stderr).lines().filter(|line| line.starts_with("WARNING: the directory")).map(str::to_owned).collect();
         (status(&output), warnings)
     };
-    let one = |warnings: Vec<String>| matches!(warnings.as_slice(), [line] if line.ends_with(": thicket contact trust bob"));
+    let trust = format!(": thicket --home {} contact trust bob", alice.home.display());
+    let one = |warnings: Vec<String>| matches!(warnings.as_slice(), [line] if line.ends_with(&trust));
     for command in [&["contact", "list"][..], &["conversations"], &["read", "bob"], &["sync"], &["status"]] {
         let (status, warnings) = warned(command);
         assert!(status == 0 && one(warnings), "{command:?}");
@@ -627,6 +747,11 @@ fn a_changed_identity_is_warned_of_wherever_the_contact_is_shown() {
     assert_eq!(fields(&trusted), documented()["contact trust"]);
     assert_eq!(trusted["held"], false, "{trusted}");
     assert!(alice.run(&["contact", "list"]).stderr.is_empty(), "whoever is meant by the name is trusted");
+    // What waits for the old one goes nowhere, and nobody is told to trust it.
+    let cancel = format!("thicket --home {} message cancel ID", alice.home.display());
+    assert!(alice.say(&["sync"]).split_whitespace().collect::<Vec<_>>().join(" ").contains("goes nowhere; to take it back: thicket"));
+    let held = alice.json(&["doctor"])[0]["checks"].as_array().expect("checks").iter().find(|check| check["check"] == "held").cloned();
+    assert_eq!(held.map(|check| check["todo"].clone()), Some(json!(cancel)));
 
     // Two have the name now. It means the new one; the old one is reached by the fingerprint.
     let new = trusted["fingerprint"].as_str().expect("a fingerprint");

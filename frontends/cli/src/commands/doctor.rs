@@ -5,13 +5,13 @@ use super::relay::way;
 use super::rows::PAGE;
 use super::send::held;
 use super::status::{clock, is_far, skew};
-use crate::output::{Trouble, put_json, sentence, status};
+use crate::output::{Trouble, put_json, sentence, status, with_home};
 use crate::paint::Paint;
 use crate::progress::Progress;
 use crate::terminal::width;
-use crate::text::{beside, counted, quoted};
+use crate::text::{beside, broken_beside, counted, quoted};
 use crate::watch::Watch;
-use crate::who::shown;
+use crate::who::{is_replaced, shown};
 use crate::{Global, home};
 use serde_json::json;
 use std::io::IsTerminal as _;
@@ -39,6 +39,8 @@ enum Found {
     Numbered(Code),
     /// Something to mend.
     Problem(Code),
+    /// The same, where more is known of what to do.
+    Advised(Code, String),
 }
 
 /// What to do.
@@ -59,7 +61,7 @@ impl Todo {
     /// A sentence, as it stands behind its arrow; a command stays as it is typed.
     fn shown(&self) -> String {
         match self {
-            Todo::Words(words) => beside(&format!("{}.", sentence(words)), BESIDE + 2, width()),
+            Todo::Words(words) => broken_beside(&format!("{}.", sentence(&with_home(words))), BESIDE + 2, width()),
             Todo::Command(command) => command.clone(),
         }
     }
@@ -99,6 +101,7 @@ impl Check {
     fn fault(name: &'static str, trouble: Trouble) -> Result<Check, Trouble> {
         match trouble {
             Trouble::Numbered(code, place) => Ok(Check::of(name, code, place)),
+            Trouble::Advised(code, place, todo) => Ok(Check { found: Found::Advised(code, todo), ..Check::of(name, code, place) }),
             other => Err(other),
         }
     }
@@ -107,7 +110,7 @@ impl Check {
         match self.found {
             Found::Ok => "ok",
             Found::Warning(_) | Found::Numbered(_) => "warning",
-            Found::Problem(_) => "problem",
+            Found::Problem(_) | Found::Advised(..) => "problem",
         }
     }
 
@@ -116,6 +119,7 @@ impl Check {
             Found::Ok => None,
             Found::Warning(todo) => Some(todo.text().to_owned()),
             Found::Numbered(code) | Found::Problem(code) => Some(code.hint().to_owned()),
+            Found::Advised(_, todo) => Some(todo.clone()),
         }
     }
 
@@ -125,18 +129,19 @@ impl Check {
             Found::Ok => None,
             Found::Warning(todo) => Some(todo.shown()),
             Found::Numbered(code) | Found::Problem(code) => Some(Todo::Words(code.hint()).shown()),
+            Found::Advised(_, todo) => Some(broken_beside(&sentence(todo), BESIDE + 2, width())),
         }
     }
 
     fn code(&self) -> Option<Code> {
         match self.found {
-            Found::Numbered(code) | Found::Problem(code) => Some(code),
+            Found::Numbered(code) | Found::Problem(code) | Found::Advised(code, _) => Some(code),
             Found::Ok | Found::Warning(_) => None,
         }
     }
 
     fn problem_code(&self) -> Option<Code> {
-        self.code().filter(|_| matches!(self.found, Found::Problem(_)))
+        self.code().filter(|_| matches!(self.found, Found::Problem(_) | Found::Advised(..)))
     }
 }
 
@@ -192,7 +197,7 @@ fn painted(paint: Paint, check: &Check) -> String {
     match check.found {
         Found::Ok => paint.good(&word),
         Found::Warning(_) | Found::Numbered(_) => paint.warning(&word),
-        Found::Problem(_) => paint.bad(&word),
+        Found::Problem(_) | Found::Advised(..) => paint.bad(&word),
     }
 }
 
@@ -295,7 +300,7 @@ fn inside(global: &Global, at: &home::At, profile: Result<Profile, Trouble>, che
                         Code::ProfileInUse => Check::warning("relay", "not asked: another process has this profile open", CLOSE),
                         _ => Check::of("profile", code, place),
                     });
-                    checks.extend(waiting(&view));
+                    checks.extend(waiting(&view, None, &global.again()));
                     checks.extend(anonymity(&view));
                 }
                 Err(trouble) => checks.push(Check::fault("vault", trouble)?),
@@ -372,7 +377,8 @@ fn relay(global: &Global, client: &Client, checks: &mut Vec<Check>) -> Result<()
             Check::ok("clock", words)
         });
     }
-    checks.extend(waiting(&view));
+    let trouble = checks.iter().filter(|check| check.name == "relay").find_map(Check::problem_code);
+    checks.extend(waiting(&view, trouble, &global.again()));
     checks.extend(anonymity(&view));
     Ok(())
 }
@@ -383,8 +389,8 @@ fn anonymity(view: &View) -> Option<Check> {
     Some(Check::warning("anonymity", way.words, way.todo))
 }
 
-/// What is under way, and whom nothing goes to.
-fn waiting(view: &View) -> Vec<Check> {
+/// What is under way, and whom nothing goes to; `trouble` is what the relay was found to have.
+fn waiting(view: &View, trouble: Option<Code>, again: &str) -> Vec<Check> {
     let held = held(view);
     let parts = [
         (view.unsettled.len().saturating_sub(held.values().sum()), "to be stored by the relay"),
@@ -394,11 +400,23 @@ fn waiting(view: &View) -> Vec<Check> {
     let words: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     let under_way = match words.is_empty() {
         true => Check::ok("waiting", "nothing"),
-        false => Check::warning("waiting", words.join(", "), "nothing needs doing: it goes on whenever the relay is reached"),
+        false => Check::warning(
+            "waiting",
+            words.join(", "),
+            match trouble {
+                None => "nothing needs doing: it goes on whenever the relay is reached",
+                Some(_) => "it goes on when what is wrong with the relay is mended, as said above",
+            },
+        ),
     };
     let held = held.into_iter().map(|(contact, count)| {
         let (who, code) = (shown(view, contact), Code::ContactHeld);
-        let what = format!("{} to {who}, who is held (error {}); thicket message cancel ID takes one back", messages(count), code.number());
+        let count = messages(count);
+        if is_replaced(view, contact) {
+            let what = format!("{count} to {who}, in whose place you trust another identity: nothing goes there");
+            return Check::mendable("held", what, format!("{again} message cancel ID"));
+        }
+        let what = format!("{count} to {who}, who is held (error {}); {again} message cancel ID takes one back", code.number());
         Check { name: "held", what, found: Found::Numbered(code) }
     });
     [under_way].into_iter().chain(held).collect()
@@ -430,6 +448,17 @@ mod tests {
         assert_eq!(shown(Check::mendable("folder", "", "chmod 700 /home/a")), "chmod 700 /home/a");
         assert_eq!(shown(Check::problem("disk", Code::DiskFull)), "Make room; nothing that was acknowledged is lost.");
         assert!(Code::ALL.iter().all(|code| !code.hint().starts_with("thicket ")), "a hint begins a sentence");
+    }
+
+    #[test]
+    fn what_waits_needs_nothing_only_where_nothing_is_wrong_with_the_relay() {
+        let view = View { unacknowledged: 2, ..View::default() };
+        let todo = |trouble| waiting(&view, trouble, "thicket")[0].todo().expect("something waits");
+        assert!(todo(None).starts_with("nothing needs doing"));
+        for code in [Code::ProfileCopied, Code::AccountUnknown, Code::RelayUnreachable] {
+            assert!(!todo(Some(code)).contains("nothing needs doing"), "{code:?}");
+        }
+        assert_eq!(waiting(&View::default(), Some(Code::RelayUnreachable), "thicket")[0].word(), "ok", "nothing waits");
     }
 
     #[test]

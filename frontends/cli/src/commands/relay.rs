@@ -115,8 +115,10 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     let Command::Change { address: typed, with } = command;
     let (relay, key, token) = (address(typed)?, with.key()?, home::token(with.token_file.as_deref())?);
     let client = home::open(global)?;
-    if client.view().registered && client.view().relay.as_ref() != Some(&relay) {
-        // What waits at the old relay would be left there. One that does not answer can't hold the account.
+    let view = client.view();
+    if view.registered && view.relay.as_ref() != Some(&relay) && view.moving_from.as_ref() != Some(&relay) {
+        // What waits at the old relay would be left there. One that does not answer can't hold the account. Whoever goes back to
+        // where the account is leaves nothing.
         Watch::new(global, &client, "fetching what waits at the old relay").rest()?;
     }
     home::ask(&client, Intent::ChangeRelay { relay: relay.clone(), key, token })?;

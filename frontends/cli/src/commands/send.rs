@@ -1,6 +1,6 @@
 //! Sending, and waiting for what becomes of it.
 
-use crate::output::{Trouble, on_errors, put_json, short};
+use crate::output::{Trouble, on_errors, put_json, short, with_home};
 use crate::watch::Watch;
 use crate::{Global, home, warn};
 use std::collections::BTreeMap;
@@ -82,9 +82,10 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     } else {
         put!("{}", state.word())?;
     }
-    if state < MessageState::Stored && !view.copied && !view.online && !is_held(&view, contact) {
-        let code = silence.code().unwrap_or(Code::RelayUnreachable);
-        note!("{}", on_errors(&format!("{} (error {}): {}", code.what(), code.number(), code.hint())));
+    // What was not waited for is no news.
+    let missed = state < goal.state() && state < MessageState::Stored;
+    if missed && !view.copied && !view.online && !is_held(&view, contact) {
+        note!("{}", on_errors(&silence.told()));
     }
     client.close()?;
     match state {
@@ -93,7 +94,7 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
         // It goes nowhere by itself: the person has to decide.
         state if state < MessageState::Stored && is_held(&view, contact) => Err(Trouble::Numbered(
             Code::ContactHeld,
-            Some(format!("the message waits; to take it back: thicket message cancel {}", short(&message))),
+            Some(with_home(&format!("the message waits; to take it back: thicket message cancel {}", short(&message)))),
         )),
         _ => Ok(()),
     }

@@ -265,6 +265,19 @@ pub fn documented() -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
+/// The fields that docs/CLI.md lists, by the kind of a change.
+pub fn documented_changes() -> BTreeMap<String, BTreeSet<String>> {
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where the crate is")).join("../../docs/CLI.md");
+    let document = std::fs::read_to_string(path).expect("docs/CLI.md is there");
+    let table = document.split_once("| kind | with |\n|---|---|\n").expect("a table of changes").1;
+    let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<String>>();
+    let rows = table.lines().take_while(|line| line.starts_with('|')).map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
+        (quoted(cells[0]), quoted(cells[1]).into_iter().collect::<BTreeSet<String>>())
+    });
+    rows.flat_map(|(kinds, fields)| kinds.into_iter().map(move |kind| (kind, fields.clone()))).collect()
+}
+
 /// The names of an object's fields.
 pub fn fields(object: &serde_json::Value) -> BTreeSet<String> {
     object.as_object().unwrap_or_else(|| panic!("no object: {object}")).keys().cloned().collect()

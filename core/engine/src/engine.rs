@@ -529,11 +529,11 @@ fn load_from<R: Reducer>(
         end.blocks.retain(|block| block.first() <= upto);
     }
     // Without a snapshot nothing but the whole journal gives the state.
-    if from.is_none() && end.from > Seq::ZERO {
+    if from.is_none() && end.from.seq > Seq::ZERO {
         return Err(Fault::from(Code::JournalDamaged));
     }
     // The vault's remembered block must be one of this journal's: where the tail holds its place, its hash must be there.
-    let in_tail = remembered.is_some_and(|durable| durable.seq > end.from);
+    let in_tail = remembered.is_some_and(|durable| durable.seq > end.from.seq);
     let at_snapshot =
         from.is_some() && remembered.is_some_and(|durable| Some(durable.seq) == from.map(|from| from.seq) && Some(durable) != from);
     if !apart && (in_tail && !met || at_snapshot) {

@@ -116,8 +116,8 @@ pub(crate) struct End {
     pub(crate) durable: Durable,
     pub(crate) stamp: Stamp,
     pub(crate) blocks: Vec<BlockAt>,
-    /// Where the walk began: the place before its first record.
-    pub(crate) from: Seq,
+    /// Where the walk began: the place before its first record, and the chain there.
+    pub(crate) from: Durable,
     /// Whether the block that ends where the walk began was there.
     met: bool,
 }
@@ -192,7 +192,7 @@ pub(crate) fn read(
         }
         0
     };
-    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at.seq, met: from.is_none() };
+    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at, met: from.is_none() };
     let count = segments.len();
     for (position, (file, header, chain)) in segments.into_iter().enumerate().skip(start) {
         let newest = position + 1 == count;
@@ -366,8 +366,8 @@ pub(crate) fn segment_ids(disk: &mut dyn Disk) -> Result<BTreeSet<[u8; 16]>, Fau
     Ok(ids)
 }
 
-/// Walks a whole journal without changing it, from its oldest segment; returns the place before its first record.
-pub fn walk(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(Seq, Durable), Fault> {
+/// Walks a whole journal without changing it, from its oldest segment; returns the place before its first record, and the last.
+pub fn walk(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(Durable, Durable), Fault> {
     let end = read(disk, keys, None, Seq::ZERO, false, visit)?;
     Ok((end.from, end.durable))
 }

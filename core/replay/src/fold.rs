@@ -1,6 +1,6 @@
 //! One fold over a journal's records.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use thicket_engine::{BlockStart, Fault, ProfileKeys, Walked, kept, walk};
 use thicket_journal_format::event::Record;
 use thicket_reducer::{ClientRules, State};
@@ -32,17 +32,31 @@ pub struct Step<'a> {
 }
 
 /// Where folds can begin: at the beginning, or at the oldest snapshot if that has retired; and at each later snapshot that is kept.
+/// Every seal and the chain are checked on the way.
 ///
-/// `begins`: the place before the oldest record. **Errors:** `JournalDamaged` if nothing holds what came before it.
-pub(crate) fn kept_starts(disk: &mut dyn Disk, keys: &ProfileKeys, begins: Seq) -> Result<(Start, VecDeque<Start>), Fault> {
-    let mut kept: VecDeque<Start> =
-        kept::<ClientRules>(disk, keys)?.into_iter().map(|kept| Start { state: kept.state, after: kept.durable.seq }).collect();
-    let start = if begins == Seq::ZERO {
+/// **Errors:** as [`walk`]; `RolledBack` if a snapshot is not of this journal; `JournalDamaged` if nothing holds what came before
+/// its oldest record.
+pub(crate) fn starts(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<(Start, VecDeque<Start>), Fault> {
+    let mut snapshots: VecDeque<_> = kept::<ClientRules>(disk, keys)?.into();
+    let mut chains = BTreeMap::new();
+    let (begins, _) = walk(disk, keys, &mut |walked| {
+        if let Some(chain) = walked.chain
+            && snapshots.iter().any(|kept| kept.durable.seq == walked.place.seq)
+        {
+            chains.insert(walked.place.seq, chain);
+        }
+    })?;
+    chains.insert(begins.seq, begins.chain);
+    if snapshots.iter().any(|kept| chains.get(&kept.durable.seq) != Some(&kept.durable.chain)) {
+        return Err(Fault::from(Code::RolledBack));
+    }
+    let mut starts: VecDeque<Start> = snapshots.drain(..).map(|kept| Start { state: kept.state, after: kept.durable.seq }).collect();
+    let start = if begins.seq == Seq::ZERO {
         Start { state: ClientRules::fresh(), after: Seq::ZERO }
     } else {
-        kept.pop_front().ok_or(Fault::from(Code::JournalDamaged))?
+        starts.pop_front().ok_or(Fault::from(Code::JournalDamaged))?
     };
-    Ok((start, kept))
+    Ok((start, starts))
 }
 
 /// Folds one record, if the fold is not past it; the visitor sees what came of it.

@@ -1,7 +1,7 @@
 //! A journal that one can go to any place of.
 
 use crate::Step;
-use crate::fold::{Start, fold_one, kept_starts};
+use crate::fold::{Start, fold_one, starts};
 use thicket_engine::{Fault, ProfileKeys, Resume, Walked, walk, walk_on};
 use thicket_journal_format::event::Record;
 use thicket_reducer::State;
@@ -51,8 +51,7 @@ impl History {
     }
 
     fn read_by(disk: &mut dyn Disk, keys: &ProfileKeys, every: u64, visit: &mut dyn FnMut(&Step<'_>)) -> Result<History, Fault> {
-        let (begins, _) = walk(disk, keys, &mut |_| {})?;
-        let (begins, _) = kept_starts(disk, keys, begins)?;
+        let (begins, _) = starts(disk, keys)?;
         let mut history = History { last: begins.after, begins, checkpoints: Vec::new(), every };
         let mut at = history.begins.clone();
         let mut folded = Ok(());
@@ -153,6 +152,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify;
     use thicket_engine::{Engine, Input, OsDisk, private_folders};
     use thicket_journal_format::keys::Cost;
     use thicket_reducer::ClientRules;
@@ -286,5 +286,20 @@ mod tests {
         let (thinned, every) = places(1);
         assert!(every > 1 && thinned.len() <= CHECKPOINTS_MAX && thinned.len() > CHECKPOINTS_MAX / 4, "{} of {every}", thinned.len());
         assert!(thinned.windows(2).all(|pair| pair[1] - pair[0] >= every), "{thinned:?}");
+    }
+
+    #[test]
+    fn a_snapshot_of_another_history_is_not_folded_on_from() {
+        let (folder, mut disk, keys) = journal(28, &[20]);
+        assert!(verify(&mut disk, &keys).is_ok_and(|verified| verified.holds() && verified.snapshots.len() == 1));
+        let mut segments: Vec<_> =
+            std::fs::read_dir(folder.path().join("p/journal")).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+        segments.sort();
+        // The snapshot's own segment, and what comes after it.
+        for segment in &segments[2..] {
+            std::fs::remove_file(segment).expect("a file");
+        }
+        assert_eq!(verify(&mut disk, &keys).err().map(|fault| fault.code), Some(Code::RolledBack));
+        assert_eq!(History::read(&mut disk, &keys, &mut |_| {}).err().map(|fault| fault.code), Some(Code::RolledBack));
     }
 }

@@ -1,8 +1,8 @@
 //! Whether a journal folds to the same, again and from each snapshot.
 
-use crate::fold::{Start, fold_on, kept_starts};
+use crate::fold::{Start, fold_on, starts};
 use crate::view_digest::Numbering;
-use thicket_engine::{Fault, ProfileKeys, walk};
+use thicket_engine::{Fault, ProfileKeys};
 use thicket_journal_format::{codec, digest};
 use thicket_reducer::{State, view};
 use thicket_types::error::Code;
@@ -54,11 +54,9 @@ pub fn state_digest(state: &State) -> Result<Digest, Fault> {
 /// Verifies a journal without changing it: every seal and the chain, then two folds from the oldest record and one from each
 /// snapshot that is kept.
 ///
-/// **Errors:** `JournalDamaged` with its place; `ProfileNewer`; the disk's.
+/// **Errors:** `JournalDamaged` with its place; `RolledBack` if a snapshot is not of this journal; `ProfileNewer`; the disk's.
 pub fn verify(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Verified, Fault> {
-    // This walk checks every seal and the chain, and tells where the journal still begins.
-    let (begins, _) = walk(disk, keys, &mut |_| {})?;
-    let (start, kept) = kept_starts(disk, keys, begins)?;
+    let (start, kept) = starts(disk, keys)?;
     let places: Vec<Seq> = kept.iter().map(|start| start.after).collect();
     let from = start.after;
     let first = fold(disk, keys, start.clone(), &places)?;

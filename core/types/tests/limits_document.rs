@@ -11,7 +11,7 @@ fn each_bound_has_a_row_and_each_row_a_bound_and_tests_that_exist() {
     let root = Path::new(&crate_folder).join("../..");
     let read = |path: &str| fs::read_to_string(root.join(path)).expect("a file of this checkout");
     let (table, document) = (read("core/types/src/limits.rs"), read("docs/LIMITS.md"));
-    let exists = |folder: &str, function: &str| sources(&root.join(folder)).iter().any(|source| has_function(source, function));
+    let exists = |folder: &str, function: &str| sources(&root.join(folder)).iter().any(|source| runs(source, function));
     assert_eq!(complaints(&table, &document, &exists), Vec::<String>::new());
 }
 
@@ -40,6 +40,14 @@ fn what_is_missing_on_either_side_is_named() {
     for malformed in ["", "none", "there_is", "`there_is`"] {
         assert_eq!(with(0, row("ONE_MAX", malformed)), ["ONE_MAX: it names no test"], "{malformed:?}");
     }
+}
+
+#[test]
+fn a_function_that_is_no_test_is_none() {
+    let source = "fn helper() {}\n\n#[test]\n#[ignore]\nfn marked() {\n    helper();\n}\n\npub(super) fn case(store: &mut dyn Store) {}\n\n\
+                  conformance! {\n    items {\n        in_the_suite,\n    }\n}\n\nconst NAMES: [&str; 1] = [\n    after,\n];\n";
+    let said = ["marked", "in_the_suite", "helper", "case", "after", "mark"].map(|function| runs(source, function));
+    assert_eq!(said, [true, true, false, false, false, false]);
 }
 
 /// What is wrong, if anything: sorted, so that it reads the same each time.
@@ -80,9 +88,24 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-fn has_function(source: &str, function: &str) -> bool {
-    let declared = format!("fn {function}");
-    source.match_indices(&declared).any(|(at, _)| source[at + declared.len()..].starts_with(['(', '<']))
+/// Whether a source has a test of that name: a function that is marked as one, or a case that a suite runs against each
+/// implementation (`conformance! { concern { case, } }`).
+fn runs(source: &str, function: &str) -> bool {
+    let (mut marked, mut in_suite) = (false, false);
+    for line in source.lines() {
+        in_suite = line == "conformance! {" || (in_suite && line != "}");
+        let line = line.trim();
+        if in_suite && line.strip_suffix(',') == Some(function) {
+            return true;
+        }
+        let declared = line.strip_prefix("fn ").and_then(|rest| rest.split_once(['(', '<']));
+        if marked && declared.is_some_and(|(name, _)| name == function) {
+            return true;
+        }
+        // Attributes may stand between the two.
+        marked = line == "#[test]" || (marked && line.starts_with('#'));
+    }
+    false
 }
 
 /// All Rust files under a folder.

@@ -366,6 +366,26 @@ fn logins_hold_the_renewal_of_the_anonymous_lane_off_for_a_day_at_most() {
 }
 
 #[test]
+fn the_vaults_log_is_emptied_an_hour_after_its_first_write_and_not_sooner() {
+    let mut machine = Machine::new();
+    let due = VAULT_LOG_FOR.0;
+    // Given an opened profile: what the last process left is emptied an hour later, and then there is nothing to empty.
+    for (after, emptied) in [(0, 0), (due - 1, 0), (due, 1), (2 * due, 1)] {
+        machine.pump_at(after);
+        assert_eq!(machine.ports.with(|ports| ports.emptied), emptied, "after {after}");
+    }
+    // When it is written into, and once more before that hour is over, then the first write counts.
+    for (number, after) in [(1, 3 * due), (2, 4 * due - 1)] {
+        machine.switch(number);
+        let pumped = machine.pump_at(after);
+        assert_eq!(machine.ports.with(|ports| ports.emptied), 1, "after {after}");
+        assert!(pumped.deadline.is_some_and(|deadline| deadline <= Stamp(START_MS + 4 * due)), "it wakes in time");
+    }
+    machine.pump_at(4 * due);
+    assert_eq!(machine.ports.with(|ports| ports.emptied), 2);
+}
+
+#[test]
 fn a_log_that_a_reader_holds_up_is_emptied_a_minute_later_and_not_sooner() {
     let mut machine = Machine::new();
     machine.ports.with(|ports| ports.read = true);

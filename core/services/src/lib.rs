@@ -52,7 +52,7 @@ use thicket_types::wire::VERSION;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::owner_statement::Ask as OwnerAsk;
 use thicket_types::wire::relay::request::Ask;
-use thicket_types::wire::relay::{Answer, Owner, OwnerStatement, Refusal, Request};
+use thicket_types::wire::relay::{Answer, Fetch, Owner, OwnerStatement, Refusal, Request};
 
 /// What a request meets: the relay's identity, the time, and the ports.
 pub struct Scope<'a> {
@@ -246,8 +246,8 @@ fn once(asked: &Asked) -> bool {
     }
 }
 
-/// Whether an owner's request is done once in a session: a late repeat would give back a capability that was taken since, add key
-/// packages twice, or put back an older key.
+/// Whether an owner's request gets its first answer again: a late repeat would give back a capability that was taken since, add key
+/// packages twice, or put back an older key. All these have a number, and are done once in a session.
 fn owned_once(ask: &OwnerAsk) -> bool {
     match ask {
         OwnerAsk::Capabilities(_) | OwnerAsk::Publish(_) | OwnerAsk::MailboxKey(_) => true,
@@ -260,6 +260,9 @@ fn serve(scope: &mut Scope<'_>, id: FrameId, nonce: &[u8], asked: Asked) -> Done
         Asked::Openly(ask) => serve_anybody(scope, id, nonce, ask),
         Asked::AsOwner(owner, statement, ask) => {
             let owned = session::owner(scope, nonce, &owner, &statement)?;
+            if let OwnerAsk::Fetch(fetch) = &ask {
+                return serve_fetch(scope, &owned, fetch, statement.number);
+            }
             if !owned_once(&ask) {
                 return serve_owner(scope, &owned, &ask);
             }
@@ -284,12 +287,31 @@ fn serve_anybody(scope: &mut Scope<'_>, id: FrameId, nonce: &[u8], ask: Ask) -> 
     }
 }
 
+/// A fetch brings what waits each time that it comes: its answer may have been lost. The generation that it may bear is swapped once,
+/// or a late repeat would put an older one back, and its owner be taken for a copy.
+fn serve_fetch(scope: &mut Scope<'_>, owned: &Owned, fetch: &Fetch, number: u64) -> Done {
+    if !fetch.generation.is_empty() {
+        let generation = session::generation(&fetch.generation)?;
+        match numbers::with(owned.done, number) {
+            Ok(done) => {
+                scope.store.set_generation(&owned.key, generation).map_err(failed)?;
+                scope.store.set_done(scope.tag, done).map_err(failed)?;
+            }
+            // It was done, or came so late that nobody knows.
+            Err(Code::NotLoggedIn) => {}
+            Err(code) => return Err(code.into()),
+        }
+    }
+    mailbox::fetch(scope, owned, fetch)
+}
+
 fn serve_owner(scope: &mut Scope<'_>, owned: &Owned, ask: &OwnerAsk) -> Done {
     match ask {
         OwnerAsk::Publish(publish) => directory::publish(scope, owned, publish),
         OwnerAsk::MailboxKey(publish) => directory::publish_mailbox_key(scope, owned, publish),
         OwnerAsk::Capabilities(set) => mailbox::set_capabilities(scope, owned, set),
-        OwnerAsk::Fetch(fetch) => mailbox::fetch(scope, owned, fetch),
+        // Taken apart when its number was looked at.
+        OwnerAsk::Fetch(_) => Err(Code::MalformedRequest.into()),
         OwnerAsk::Acknowledge(acknowledge) => mailbox::acknowledge(scope, owned, acknowledge),
     }
 }

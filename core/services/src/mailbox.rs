@@ -6,7 +6,7 @@
 //! ```
 
 use crate::session::Owned;
-use crate::{Backlog, Done, NewMail, Refused, Reply, Scope, directory, failed, session, stamp};
+use crate::{Backlog, Done, NewMail, Refused, Reply, Scope, directory, failed, stamp};
 use alloc::vec::Vec;
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, FrameId, MailboxId};
@@ -83,12 +83,9 @@ fn paid(scope: &mut Scope<'_>, item: &NewItem<'_>, stamp: Option<&Stamp>) -> Res
     stamp::held(scope, stamp, purpose, stamp::put_bits(scope.policy, requests)).map(|_| ())
 }
 
+/// Gives what waits, the oldest first. What else a fetch may bear was looked at before.
 pub(crate) fn fetch(scope: &mut Scope<'_>, Owned { key, account, .. }: &Owned, fetch: &Fetch) -> Done {
     let mailbox = account.mailbox;
-    if !fetch.generation.is_empty() {
-        let generation = session::generation(&fetch.generation)?;
-        scope.store.set_generation(key, generation).map_err(failed)?;
-    }
     let items = scope.store.items(mailbox, fetch.items_max.min(FETCH_ITEMS_MAX)).map_err(failed)?;
     let waiting = u32::try_from(scope.store.count(mailbox).map_err(failed)?).unwrap_or(u32::MAX);
     // The store gives those of contacts first.

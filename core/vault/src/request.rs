@@ -48,6 +48,8 @@ pub(crate) fn framed_as_owner(scope: &Scope<'_>, ask: OwnerAsk) -> Result<Outcom
     let nonce = scope.random::<16>()?.to_vec();
     let number = match ask {
         OwnerAsk::Publish(_) | OwnerAsk::MailboxKey(_) | OwnerAsk::Capabilities(_) => next_number(scope)?,
+        // What it swaps is swapped once, also if the frame comes again later in the session.
+        OwnerAsk::Fetch(ref fetch) if !fetch.generation.is_empty() => next_number(scope)?,
         OwnerAsk::Fetch(_) | OwnerAsk::Acknowledge(_) => 0,
     };
     let statement = wire::OwnerStatement { relay_key, session, nonce: nonce.clone(), ask: Some(ask), number }.encode_to_vec();

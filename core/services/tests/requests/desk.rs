@@ -62,8 +62,8 @@ pub const OTHER_LANE: LaneTag = LaneTag([2; 16]);
 /// The generation that accounts are registered with.
 pub const GENERATION: [u8; 16] = [1; 16];
 
-pub struct Desk {
-    pub store: MemoryStore,
+pub struct Desk<S = MemoryStore> {
+    pub store: S,
     pub policy: Policy,
     pub now: time::Stamp,
     rates: Rates,
@@ -78,14 +78,15 @@ impl Desk {
     }
 
     pub fn with(policy: Policy) -> Desk {
-        Desk {
-            store: MemoryStore::new(),
-            policy,
-            now: time::Stamp(1_790_000_000_000),
-            rates: Rates::default(),
-            entropy: Counting(0),
-            nonces: 0,
-        }
+        Desk { policy, ..Desk::over(MemoryStore::new()) }
+    }
+}
+
+impl<S: Store> Desk<S> {
+    /// A desk with a store of its own that asks for no stamps.
+    pub fn over(store: S) -> Desk<S> {
+        let policy = Policy { stamp_bits: 0, ..Policy::default() };
+        Desk { store, policy, now: time::Stamp(1_790_000_000_000), rates: Rates::default(), entropy: Counting(0), nonces: 0 }
     }
 
     pub fn frame(&mut self, ask: Ask) -> Vec<u8> {
@@ -112,21 +113,21 @@ impl Desk {
             verify: &Transparent,
         };
         let handled = handle(&mut scope, frame);
-        self.store.commit().expect("a store in memory");
+        self.store.commit().expect("a store that works");
         handled
     }
 
     /// The statement of who is logged in on a lane; of alice in a session that never was, if nobody is.
     pub fn statement(&mut self, tag: LaneTag, nonce: &[u8], ask: Own) -> OwnerStatement {
-        let session = self.store.session(tag).expect("a store in memory").map_or([0; 32], |session| session.nonce);
+        let session = self.store.session(tag).expect("a store that works").map_or([0; 32], |session| session.nonce);
         let number = self.nonces;
         OwnerStatement { relay_key: RELAY.0.to_vec(), session: session.to_vec(), nonce: nonce.to_vec(), ask: Some(ask), number }
     }
 
     /// The certificate of who is logged in on a lane.
     pub fn certificate(&mut self, tag: LaneTag) -> String {
-        let name = self.store.lane(tag).expect("a store in memory");
-        let account = name.and_then(|name| self.store.account(&name).expect("a store in memory"));
+        let name = self.store.lane(tag).expect("a store that works");
+        let account = name.and_then(|name| self.store.account(&name).expect("a store that works"));
         account.map_or("alice".to_owned(), |account| String::from_utf8(account.certificate).expect("a name"))
     }
 

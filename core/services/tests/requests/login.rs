@@ -1,10 +1,12 @@
 use crate::desk::*;
 use prost::Message as _;
+use std::path::Path;
+use thicket_store::SqliteStore;
 use thicket_types::error::Code;
 use thicket_types::ids::{LaneTag, MailboxId};
 use thicket_types::limits::{GENERATIONS_MAX, LANES_MAX};
 use thicket_types::name::Name;
-use thicket_types::ports::{Account, Store as _};
+use thicket_types::ports::{Account, Store};
 use thicket_types::wire::context;
 use thicket_types::wire::relay::answer::Said;
 use thicket_types::wire::relay::request::Ask;
@@ -180,6 +182,46 @@ fn a_fetch_swaps_the_generation_of_who_is_logged_in() {
     let proof = desk.proof(THIRD_LANE, "alice");
     let copy = Ask::Login(signed_login(&login_with(&proof, &[GENERATION], [9; 16]), "alice"));
     assert_eq!(desk.code(THIRD_LANE, copy), Code::ProfileCopied);
+}
+
+#[test]
+fn a_fetch_that_comes_again_brings_what_waits_and_puts_no_older_generation_back() {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fetch-again.db");
+    // What an earlier run left, if anything.
+    let _ = std::fs::remove_file(&place);
+    puts_no_older_generation_back(Desk::new());
+    puts_no_older_generation_back(Desk::over(SqliteStore::open(&place).expect("a store")));
+}
+
+fn puts_no_older_generation_back(mut desk: Desk<impl Store>) {
+    let mailbox = desk.account(LANE, "alice");
+    let alice = Name::parse("alice").expect("a name").key();
+    desk.said(OTHER_LANE, Ask::Put(put(mailbox, b"mail")));
+    let swapping = |generation: u8| Own::Fetch(Fetch { items_max: 1, generation: vec![generation; 16] });
+    // Given a session that gave a generation, and an hour later another.
+    let early = desk.owner_frame(LANE, swapping(5));
+    let mail = [(1, b"mail".to_vec())];
+    assert_eq!(desk.hand(LANE, &early).items, mail);
+    // Its answer was lost: the same frame brings the same.
+    assert_eq!((desk.hand(LANE, &early).items.as_slice(), desk.store.generation(&alice)), (mail.as_slice(), Ok(Some([5; 16]))));
+    assert!(matches!(desk.said(LANE, swapping(6)), Said::Fetched(_)));
+    // When the first comes once more, then it brings what waits, and the later generation stays.
+    let again = desk.hand(LANE, &early);
+    assert_eq!((again.items.as_slice(), again.refused), (mail.as_slice(), false));
+    assert_eq!(desk.store.generation(&alice), Ok(Some([6; 16])));
+    // So is one that comes when nobody knows any more whether it was done.
+    let late = desk.owner_frame(LANE, swapping(7));
+    (0..65).for_each(|_| assert!(matches!(desk.said(LANE, swapping(8)), Said::Fetched(_))));
+    assert_eq!((desk.hand(LANE, &late).items.as_slice(), desk.store.generation(&alice)), (mail.as_slice(), Ok(Some([8; 16]))));
+    // One without a number is none, unless it swaps nothing.
+    let mut unnumbered = |ask: Own| {
+        let nonce = desk.nonce();
+        let statement = OwnerStatement { number: 0, ..desk.statement(LANE, &nonce, ask) };
+        desk.answer_to(LANE, &frame_of(&nonce, Ask::Owner(owner(&statement, "alice"))))
+    };
+    assert_eq!(code(unnumbered(swapping(9))), Code::MalformedRequest);
+    assert!(matches!(unnumbered(Own::Fetch(Fetch { items_max: 1, ..Fetch::default() })), Said::Fetched(_)));
+    assert_eq!(desk.store.generation(&alice), Ok(Some([8; 16])));
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn what_only_an_owner_may_ask_needs_a_login_and_is_signed_for_the_last_one() {
         let statement = wire::OwnerStatement::decode(owner.statement.as_slice()).expect("a statement");
         assert_eq!((statement.relay_key, statement.session), (challenge.relay.0.to_vec(), nonce.to_vec()));
         assert_eq!(statement.nonce, request.nonce, "for this request alone");
-        assert_eq!(statement.number, 0, "a fetch may be done twice");
+        assert_eq!(statement.number, 0, "a fetch that swaps nothing may be done twice");
     }
 }
 
@@ -157,6 +157,8 @@ fn what_a_session_does_once_is_numbered_from_its_login_on() {
     assert_eq!([number(&alice.ask(packages(), &[])), number(&alice.ask(set(), &[]))], [1, 2]);
     alice = alice.reopened();
     assert_eq!(number(&alice.ask(VaultOp::RotateMailboxKey { at: NOW }, &[])), 3);
+    let fetch = |swap| VaultOp::Compose(Ask::Fetch { items_max: 1, swap });
+    assert_eq!([true, false, true].map(|swap| number(&alice.ask(fetch(swap), &[]))), [4, 0, 5], "a generation is swapped once");
     log_in(&mut alice);
     assert_eq!(number(&alice.ask(packages(), &[])), 1);
 }

@@ -36,6 +36,10 @@ impl Data {
                 self.number += 1;
                 self.number
             }
+            OwnerAsk::Fetch(ref fetch) if !fetch.generation.is_empty() => {
+                self.number += 1;
+                self.number
+            }
             OwnerAsk::Fetch(_) | OwnerAsk::Acknowledge(_) => 0,
         };
         let (relay_key, session) = (relay.0.to_vec(), session.to_vec());

@@ -139,6 +139,7 @@ errors! {
     314 RelayKeyGone Device "the relay's store is here, and its keys file is not", "put your copy of it back: with new keys it is another relay to its clients";
     315 AccountUnknown Peer "the relay does not know this account, which it had: it was restored from an older copy, or lost its store", "ask its operator, or register again at the same address: thicket register --relay ADDRESS";
     316 StillUnderWay Device "not everything was done in time", "the rest is kept and goes on at the next command; --timeout gives it more time";
+    317 BadConfiguration Caller "the relay's configuration, or its command line, asks for what cannot be", "mend it: docs/RELAY.md lists the keys and what each may be, and thicket-relayd --check-config tries them";
 
     400 ForgedAnswer Peer "an answer does not bear the relay's signature", "do not trust this relay or the way to it";
     401 ForgedEntry Peer "the relay gave an entry that its owner did not sign", "do not trust this relay";

@@ -48,7 +48,7 @@ struct Arguments {
     /// A TOML file: `home`, `listen`, who may register, and limits. What stands on the command line wins.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Read the configuration, say what is wrong with it, and exit.
+    /// Print what the relay would run with, as a configuration, or say what is wrong with it, and exit.
     #[arg(long)]
     check_config: bool,
     /// What is told on standard error: faults alone, or start, stop and counters too. Never names, addresses or keys.
@@ -81,14 +81,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Trouble> {
-    let config = Config::gather(arguments.config.as_deref(), arguments.home.clone(), arguments.listen).map_err(Trouble::usage)?;
+    let config = Config::gather(arguments.config.as_deref(), arguments.home.clone(), arguments.listen).map_err(Trouble::configuration)?;
     if arguments.check_config {
         let Settings { listen, policy, connections_address_max } = Settings::of(&config)?;
-        let shown = policy::shown(&policy);
-        return say(&format!(
-            "home = {}\nlisten = {listen}\n{shown}connections_address_max = {connections_address_max}",
-            config.home.display()
-        ));
+        return say(config.shown(listen, &policy, connections_address_max).trim_end());
     }
     if let Some(Command::Backup { to }) = &arguments.command {
         if !home::has_store(&config.home) {
@@ -124,8 +120,8 @@ struct Settings {
 
 impl Settings {
     fn of(config: &Config) -> Result<Settings, Trouble> {
-        let (listen, policy) = (config.listen().map_err(Trouble::usage)?, config.policy().map_err(Trouble::usage)?);
-        let connections_address_max = config.connections_address_max().map_err(Trouble::usage)?;
+        let (listen, policy) = (config.listen().map_err(Trouble::configuration)?, config.policy().map_err(Trouble::configuration)?);
+        let connections_address_max = config.connections_address_max().map_err(Trouble::configuration)?;
         Ok(Settings { listen, policy, connections_address_max })
     }
 }

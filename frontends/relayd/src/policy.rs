@@ -2,8 +2,7 @@
 
 use crate::config::File;
 use crate::text;
-use serde::Deserialize;
-use std::fmt::Write as _;
+use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use thicket_relay::{Policy, Registration};
@@ -57,17 +56,20 @@ pub fn connections_address_max(file: &File) -> Result<usize, String> {
     Ok(usize::try_from(given).unwrap_or(DIRECT_CONNECTIONS_MAX))
 }
 
-/// What a relay runs with, a key a line, for who checks it. Of tokens their number alone.
-pub fn shown(policy: &Policy) -> String {
+/// What a relay runs with, a key a line as a configuration has it. Of tokens their number alone.
+pub fn shown(policy: &Policy, tokens_file: Option<&Path>) -> String {
     let Policy { registration, accounts_max, mailbox_items_max, capability_items_max, request_box_items_max, stamp_bits, retention } =
         policy;
-    let registration = match registration {
-        Registration::Open => "open".to_owned(),
-        Registration::Tokens(tokens) => format!("token ({} in the file)", tokens.len()),
-        Registration::Closed => "closed".to_owned(),
+    let mut lines = match registration {
+        Registration::Open => line("registration", "open"),
+        Registration::Tokens(tokens) => {
+            let file = tokens_file.map(|file| shown_path("tokens_file", file)).unwrap_or_default();
+            format!("{}# {} in the file:\n{file}", line("registration", "token"), tokens.len())
+        }
+        Registration::Closed => line("registration", "closed"),
     };
-    let accounts_max = if *accounts_max == u64::MAX { "none".to_owned() } else { accounts_max.to_string() };
-    let mut lines = format!("registration = {registration}\naccounts_max = {accounts_max}\n");
+    let accounts_max = if *accounts_max == u64::MAX { "# accounts_max: none\n".to_owned() } else { line("accounts_max", *accounts_max) };
+    lines.push_str(&accounts_max);
     for (key, value) in [
         ("mailbox_items_max", *mailbox_items_max),
         ("capability_items_max", *capability_items_max),
@@ -75,10 +77,25 @@ pub fn shown(policy: &Policy) -> String {
         ("stamp_bits", u64::from(*stamp_bits)),
         ("retention_days", retention.0 / DAY),
     ] {
-        // Writing to a String cannot fail.
-        let _ = writeln!(lines, "{key} = {value}");
+        lines.push_str(&line(key, value));
     }
     lines
+}
+
+/// A key and its value, as TOML.
+pub fn line(key: &str, value: impl Serialize) -> String {
+    match toml::Value::try_from(value) {
+        Ok(value) => format!("{key} = {value}\n"),
+        Err(error) => format!("# {key}: {error}\n"),
+    }
+}
+
+/// A key whose value is a path.
+pub fn shown_path(key: &str, path: &Path) -> String {
+    match path.to_str() {
+        Some(text) => line(key, text),
+        None => format!("# {key}: its bytes are no UTF-8, and no TOML can hold them; give it as --{key}\n"),
+    }
 }
 
 fn within(key: &str, given: Option<u64>, range: RangeInclusive<u64>, default: u64) -> Result<u64, String> {
@@ -169,9 +186,9 @@ mod tests {
             stamp_bits: 5,
             retention: Duration::days(6),
         };
-        let lines = "registration = closed\naccounts_max = 1\nmailbox_items_max = 2\ncapability_items_max = 3\n\
+        let lines = "registration = \"closed\"\naccounts_max = 1\nmailbox_items_max = 2\ncapability_items_max = 3\n\
                      request_box_items_max = 4\nstamp_bits = 5\nretention_days = 6\n";
-        assert_eq!(shown(&expected), lines);
+        assert_eq!(shown(&expected, None), lines);
         assert_eq!(policy, Ok(expected));
     }
 
@@ -215,7 +232,9 @@ mod tests {
         let policy = with_tokens("first-token\n\n  second \r\nthird").expect("three");
         let tokens = ["first-token", "second", "third"].map(str::to_owned).to_vec();
         assert_eq!(policy.registration, Registration::Tokens(tokens));
-        assert!(shown(&policy).contains("token (3 in the file)") && !shown(&policy).contains("second"));
+        let shown = shown(&policy, Some(Path::new("/etc/tokens")));
+        assert!(shown.starts_with("registration = \"token\"\n# 3 in the file:\ntokens_file = \"/etc/tokens\"\n"), "{shown}");
+        assert!(!shown.contains("second"), "{shown}");
     }
 
     #[test]

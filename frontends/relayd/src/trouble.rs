@@ -11,15 +11,14 @@ use thicket_types::error::Code;
 pub enum Trouble {
     /// A numbered error, and where it is met.
     Numbered(Code, String),
-    /// The configuration, or the command line.
-    Usage(String),
     /// What the system refused that is no file.
     System(String),
 }
 
 impl Trouble {
-    pub fn usage(words: impl fmt::Display) -> Trouble {
-        Trouble::Usage(words.to_string())
+    /// The configuration, or the command line, in words that name the file or the key.
+    pub fn configuration(words: String) -> Trouble {
+        Trouble::Numbered(Code::BadConfiguration, words)
     }
 
     pub fn system(error: impl fmt::Display) -> Trouble {
@@ -73,9 +72,9 @@ impl Trouble {
     /// The exit status; docs/RELAY.md lists them.
     pub fn status(&self) -> u8 {
         match self {
-            Trouble::Usage(_) => 2,
             Trouble::System(_) => 1,
             Trouble::Numbered(code, _) => match code {
+                Code::BadConfiguration => 2,
                 Code::StoreMissing | Code::FileExists => 3,
                 Code::RelayInUse => 5,
                 Code::StoreDamaged | Code::RelayKeyDamaged | Code::StoreGone | Code::RelayKeyGone => 7,
@@ -90,7 +89,7 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::Usage(words) | Trouble::System(words) => f.write_str(words),
+            Trouble::System(words) => f.write_str(words),
             Trouble::Numbered(code, words) => {
                 let mut hint = code.hint().chars();
                 let begin = hint.next().map(|first| first.to_ascii_uppercase());

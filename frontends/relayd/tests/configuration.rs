@@ -30,15 +30,36 @@ fn a_configuration_is_checked_and_its_faults_are_named() {
         (&format!("{PLACE}registration = \"invited\"\n"), "registration"),
         (&format!("{PLACE}registration = \"token\"\n"), "tokens_file"),
         (&format!("{PLACE}registration = \"token\"\ntokens_file = \"/nowhere/tokens\"\n"), "/nowhere/tokens"),
-        (&format!("{PLACE}stamp_bits = 23\n"), "stamp_bits = 23: it must be 0 to 22"),
+        (&format!("{PLACE}stamp_bits = 23\n"), "relayd.toml: stamp_bits = 23: it must be 0 to 22"),
         (&format!("{PLACE}retention_days = 46\n"), "it must be 1 to 45"),
-        (&format!("{PLACE}connections_address_max = 0\n"), "it must be 1 to 1024"),
+        (&format!("{PLACE}connections_address_max = 0\n"), "relayd.toml: connections_address_max = 0: it must be 1 to 1024"),
         (&format!("{PLACE}mailbox_items = 5\n"), "mailbox_items"),
+        (&format!("{PLACE}accounts_max = \"many\"\n"), "relayd.toml: line 3: accounts_max must be a whole number"),
+        ("home = \"/var/lib/thicket\n", "relayd.toml: line 1 is no TOML: "),
+        ("home = \"/var/lib/thicket\"\n", "nowhere to listen"),
+        ("listen = \"127.0.0.1:7070\"\n", "no home"),
     ] {
-        let bad = check(folder.path(), text);
-        assert_eq!(bad.status.code(), Some(2), "{text}");
-        assert!(String::from_utf8_lossy(&bad.stderr).contains(words), "{bad:?}");
+        is_refused(&check(folder.path(), text), words);
     }
+    let place = folder.path().to_str().expect("UTF-8");
+    is_refused(&relayd().args(["--check-config", "--config", place]).output().expect("it starts"), place);
+    is_refused(
+        &relayd().args(["--check-config", "--config", "/nowhere/relayd.toml"]).output().expect("it starts"),
+        "/nowhere/relayd.toml: ",
+    );
+}
+
+/// One line that says what is wrong, its number, and what to do.
+fn is_refused(refused: &Output, words: &str) {
+    assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(2), [].as_slice()), "{refused:?}");
+    let said = String::from_utf8(refused.stderr.clone()).expect("UTF-8");
+    assert!(said.starts_with("thicket-relayd: ") && said.contains(words) && said.lines().count() == 1, "{said}");
+    assert!(
+        said.trim_end().ends_with(
+            " (error 317). Mend it: docs/RELAY.md lists the keys and what each may be, and thicket-relayd --check-config tries them."
+        ),
+        "{said}"
+    );
 }
 
 #[cfg(unix)]
@@ -48,9 +69,7 @@ fn a_configuration_or_tokens_without_an_end_are_refused() {
     let endless = relayd().args(["--config", "/dev/zero", "--check-config"]).output().expect("it starts");
     let tokens = check(folder.path(), &format!("{PLACE}registration = \"token\"\ntokens_file = \"/dev/zero\"\n"));
     for (refused, most) in [(endless, 64 * 1024), (tokens, 1024 * 1024)] {
-        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-        let words = String::from_utf8(refused.stderr).expect("UTF-8");
-        assert!(words.contains("/dev/zero: ") && words.contains(&format!("it is longer than {most} bytes")), "{words}");
+        is_refused(&refused, &format!("/dev/zero: it is longer than {most} bytes"));
     }
 }
 
@@ -63,9 +82,11 @@ fn what_a_relay_would_run_with_is_shown_without_its_tokens() {
     let good = check(folder.path(), &text);
     let shown = String::from_utf8(good.stdout).expect("UTF-8");
     for line in [
-        "home = /var/lib/thicket",
-        "listen = 127.0.0.1:7070",
-        "registration = token (2 in the file)",
+        "home = \"/var/lib/thicket\"",
+        "listen = \"127.0.0.1:7070\"",
+        "registration = \"token\"",
+        "# 2 in the file:",
+        &format!("tokens_file = {tokens:?}"),
         "accounts_max = 7",
         "mailbox_items_max = 10000",
         "capability_items_max = 2000",
@@ -77,6 +98,30 @@ fn what_a_relay_would_run_with_is_shown_without_its_tokens() {
         assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
     }
     assert!(!shown.contains("hunter") && !shown.contains("swordfish"), "{shown}");
+}
+
+#[test]
+fn what_is_shown_is_a_configuration_that_shows_the_same() {
+    let folder = TempDir::new().expect("a folder");
+    let tokens = folder.path().join("to\"kens");
+    std::fs::write(&tokens, "hunter-2\n").expect("room");
+    let shown = |output: Output| {
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let with_tokens =
+        format!("registration = \"token\"\ntokens_file = {tokens:?}\naccounts_max = 7\nstamp_bits = 0\nretention_days = 10\n");
+    for more in ["", "registration = \"closed\"\nconnections_address_max = 1024\n", &with_tokens] {
+        for place in [PLACE, "home = \"C:\\\\relay's \\u00e9\"\nlisten = \"[::1]:0\"\n"] {
+            let first = shown(check(folder.path(), &format!("{place}{more}")));
+            assert_eq!(shown(check(folder.path(), &first)), first);
+        }
+    }
+    // What the command line gives stands in it too.
+    let given = relayd().args(["--home", "/srv/a b", "--listen", "127.0.0.1:1", "--check-config"]).output().expect("it starts");
+    let first = shown(given);
+    assert!(first.starts_with("home = \"/srv/a b\"\nlisten = \"127.0.0.1:1\"\n"), "{first}");
+    assert_eq!(shown(check(folder.path(), &first)), first);
 }
 
 #[test]

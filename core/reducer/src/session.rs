@@ -302,11 +302,18 @@ pub(crate) fn fail(state: &mut State, step: &mut Step, code: Code) {
         (Phase::Returning, code) if final_refusal(code) => {
             state.session.phase = Phase::Unknown;
             state.session.token = None;
+            let code = if code == Code::NameTaken { Code::NameLost } else { code };
             step.notify(Change::RegistrationRefused(code));
         }
         (Phase::Registered | Phase::Unknown, Code::UnknownName) => {
             state.session.phase = Phase::Unknown;
             step.notify(Change::Disconnected(Code::AccountUnknown));
+        }
+        // It took this identity's key once: under the name it has another's now. To its operator, and to a registration, that is
+        // an account that was lost all the same.
+        (Phase::Registered | Phase::Unknown, Code::BadSignature) => {
+            state.session.phase = Phase::Unknown;
+            step.notify(Change::Disconnected(Code::NameLost));
         }
         (_, code) => step.notify(Change::Disconnected(code)),
     }

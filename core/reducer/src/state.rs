@@ -163,8 +163,8 @@ pub enum Phase {
     Registering,
     /// A relay holds the name and a mailbox.
     Registered,
-    /// A relay held them, and said at the last login that it knows no such name: one that was restored, or put in another's place.
-    /// Logins go on, for it may be mended; the person may register there again.
+    /// A relay held them, and said at the last login that it knows no such name, or another's key under it: one that was restored, or
+    /// put in another's place, perhaps after somebody took the name. Logins go on, for it may be mended; the person may register there again.
     Unknown,
     /// On the way to the same relay once more.
     Returning,

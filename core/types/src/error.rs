@@ -121,6 +121,7 @@ errors! {
     217 BadToken Peer "the relay takes new accounts by token only, and not by this one", "ask the relay's operator for a token, and give it with --token-file FILE";
     218 QuotaReached Peer "the recipient's relay holds as many messages of this sender as it may", "try again after they were online";
     219 RequestBoxFull Peer "the recipient's box for strangers is full", "try again after they were online";
+    220 NameLost Peer "this relay gives your name to somebody else now: it lost your account, and they took the name meanwhile", "use another relay: thicket relay change ADDRESS; what waits is kept and goes from there";
 
     300 RelayUnreachable Device "the relay cannot be reached or does not answer", "check the network; what was asked is kept and tried again";
     301 DiskFull Device "the disk is full", "make room; nothing that was acknowledged is lost";

@@ -61,9 +61,15 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Waits until nothing is under way any more. Returns whether it came to that.
+    /// Waits until nothing is under way any more, or the relay has no such account. Returns whether it came to rest.
     pub fn rest(&mut self) -> Result<bool, Trouble> {
-        Ok(self.until(|view, _| Ok(view.at_rest.then_some(())))?.is_some())
+        let rests = |view: &View, changes: &[Change]| (view.at_rest || is_lost(changes)).then_some(view.at_rest);
+        Ok(self.until(|view, changes| Ok(rests(view, changes)))?.unwrap_or(false))
+    }
+
+    /// Why the relay was not reached, as the profile said last.
+    pub fn trouble(&self) -> Option<Code> {
+        self.trouble
     }
 
     /// What to say when the time is up: the reason that the profile gave last, or that the relay is not there; or, if it is or had no
@@ -101,6 +107,11 @@ fn pending(code: Code, before: &RelayAddress, again: &str) -> String {
         code.hint(),
         before.text()
     )
+}
+
+/// Whether the relay says that it has no such account, or somebody else's under the name: waiting brings nothing.
+pub fn is_lost(changes: &[Change]) -> bool {
+    changes.iter().any(|change| matches!(change, Change::Disconnected(Code::AccountUnknown | Code::NameLost)))
 }
 
 /// A change in words, for `-v`.

@@ -537,6 +537,49 @@ fn whoever_their_relay_does_not_know_any_more_is_told_so_and_registers_again() {
 }
 
 #[test]
+fn whose_name_a_stranger_took_at_a_relay_that_lost_it_is_told_so_and_goes_to_another() {
+    let mut place = Place::with_conversation();
+    place.relay.lose_store();
+    let Place { alice, bob, relay, folder } = &place;
+    let stranger = Person { name: "a stranger", home: folder.path().join("stranger") };
+    stranger.say(&["account", "create", "alice"]);
+    stranger.say(&["register", "--relay", &relay.address]);
+    // Whatever asks the relay says so, and does not wait for what can't come.
+    let sent = alice.run(&["send", "bob", "Where are you?"]);
+    assert_eq!((status(&sent), text(&sent.stdout).as_str()), (0, "queued\n"));
+    let said = text(&sent.stderr);
+    assert!(said.contains("(error 220)") && said.contains("relay change ADDRESS") && !said.contains("(error 202)"), "{said}");
+    assert_eq!([["sync"], ["doctor"]].map(|command| alice.refused(&command)), [(3, 220); 2]);
+    assert_eq!(alice.refused(&["register", "--relay", &relay.address]), (3, 220));
+    let standing = &alice.json(&["status"])[0];
+    assert_eq!((&standing["online"], &standing["trouble"]["code"], &standing["unsettled"]), (&json!(false), &json!(220), &json!(1)));
+    let told = alice.say(&["status"]);
+    assert!(
+        told.contains("Not logged in: this relay gives your name to somebody else now") && told.contains("relay change ADDRESS"),
+        "{told}"
+    );
+    assert!(told.lines().all(|line| line.chars().count() <= 80 || line.contains("direct:")), "{told}");
+    // Bob comes back to the old relay, is warned, and writes to no stranger.
+    bob.say(&["register", "--relay", &relay.address]);
+    let warned = bob.run(&["send", "alice", "Is that you?"]);
+    assert!(status(&warned) == 3 && text(&warned.stderr).contains("another identity for alice"), "{warned:?}");
+    // At another relay they find each other, and what waited arrives.
+    let other = TestRelay::start(&folder.path().join("other"), 2, Policy::default());
+    for person in [bob, alice] {
+        person.say(&["relay", "change", &other.address]);
+    }
+    alice.say(&["sync"]);
+    assert_eq!(alice.json(&["status"])[0]["trouble"], Value::Null);
+    // What warned him was the old relay's: the other one shows whom he knows.
+    let added = bob.run(&["contact", "add", "alice"]);
+    assert!(status(&added) == 0 && text(&added.stderr).is_empty(), "{added:?}");
+    bob.say(&["sync"]);
+    assert!(texts(bob, "alice").contains(&"Where are you?".to_owned()), "{:?}", texts(bob, "alice"));
+    alice.say(&["sync"]);
+    assert_eq!(texts(alice, "bob").last().map(String::as_str), Some("Is that you?"));
+}
+
+#[test]
 fn a_copy_of_a_profile_stops_until_one_takes_over() {
     let place = Place::with_conversation();
     let Place { alice, bob, .. } = &place;

@@ -160,6 +160,50 @@ fn a_relay_that_lost_the_account_and_does_not_take_it_again_is_logged_in_to_when
 }
 
 #[test]
+fn whose_name_a_relay_gave_to_another_meanwhile_is_told_so_and_takes_what_waits_to_another_relay() {
+    let mut book = Book::talking();
+    // Given a relay that lost its store, and a stranger who was first: the login's signature is checked by the stranger's key.
+    book.ask(240, Intent::Connect);
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    let effects = book.settle(&Why::Login, refusal(Code::BadSignature));
+    assert!(effects.contains(&Effect::Notify(Change::Disconnected(Code::NameLost))), "{effects:?}");
+    assert!(book.state.timers.contains_key(&TimerId::Login), "the right store may come back");
+    // When the owner registers again, they are told the same, and logins go on.
+    let effects = book.ask(1, register());
+    assert_eq!(ops(&effects), [VaultOp::Compose(Ask::Challenge)]);
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    let effects = book.settle(&Why::Register, refusal(Code::NameTaken));
+    assert!(effects.contains(&Effect::Notify(Change::RegistrationRefused(Code::NameLost))), "{effects:?}");
+    assert_eq!(ops(&book.elapse(TimerId::Login)), [VaultOp::Compose(Ask::Challenge)]);
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    let effects = book.settle(&Why::Login, refusal(Code::BadSignature));
+    assert!(effects.contains(&Effect::Notify(Change::Disconnected(Code::NameLost))), "{effects:?}");
+    // What is sent meanwhile waits.
+    assert!(
+        book.ask(2, send_to(BOB, 2))
+            .contains(&Effect::Notify(Change::Answered { intent: IntentId([2; 16]), answer: Answer::Queued(message(2)) }))
+    );
+    // Then the account goes to another relay, and what waits is for there: nothing of the lost one holds.
+    book.ask(3, Intent::ChangeRelay { relay: address("loopback:other"), key: None, token: None });
+    book.settle(&Why::Challenge, challenge(RelayKey([8; 32])));
+    let effects = book.settle(&Why::Register, registered_answer());
+    assert!(ops(&effects).contains(&VaultOp::Compose(Ask::Lookup(name("bob")))), "{effects:?}");
+    assert_eq!((book.state.session.phase, book.bob().mailbox), (Phase::Registered, None));
+    assert_eq!(book.bob().queue, [message(2)]);
+}
+
+#[test]
+fn a_relay_that_gave_the_name_to_another_is_logged_in_to_when_it_has_the_account_again() {
+    let mut book = Book::talking();
+    book.ask(240, Intent::Connect);
+    book.settle(&Why::Challenge, challenge(RELAY_KEY));
+    book.settle(&Why::Login, refusal(Code::BadSignature));
+    assert_eq!(ops(&book.elapse(TimerId::Login)), [VaultOp::Compose(Ask::Challenge)]);
+    book.log_in();
+    assert_eq!((book.state.session.phase, book.state.session.link), (Phase::Registered, Link::Online));
+}
+
+#[test]
 fn an_account_that_its_relay_lost_can_be_taken_to_another() {
     let mut book = Book::talking();
     forgotten(&mut book);

@@ -252,8 +252,12 @@ impl Chat<'_> {
             }
             Change::Disconnected(code) if !self.away => {
                 self.away = true;
-                let what = if *code == Code::RelayUnreachable { "; what you write waits until it does" } else { "" };
-                self.note(&format!("{}{what}", code.what()), Look::Loud)
+                let more = match code {
+                    Code::RelayUnreachable => "; what you write waits until it does".to_owned(),
+                    Code::AccountUnknown | Code::NameLost => format!("; {}", code.hint()),
+                    _ => String::new(),
+                };
+                self.note(&format!("{}{more}", code.what()), Look::Loud)
             }
             Change::Connected if self.away => {
                 self.away = false;

@@ -133,8 +133,10 @@ fn by_name(view: &View) -> Vec<&ContactView> {
 fn add(global: &Global, text: &str) -> Result<(), Trouble> {
     let client = home::open(global)?;
     let name = home::name(text)?;
-    // A stranger calls themselves what they like: whom the directory shows under the name, only it can tell.
-    if client.contact(&name).is_none_or(|known| !known.proved) {
+    let held = client.contact(&name).filter(|known| known.held).map(|known| known.fingerprint);
+    // A stranger calls themselves what they like: whom the directory shows under the name, only it can tell. And it may show whom it
+    // should again, or be another relay's by now.
+    if held.is_some() || client.contact(&name).is_none_or(|known| !known.proved) {
         home::ask(&client, Intent::AddContact { name: name.clone() })?;
         let mut watch = Watch::new(global, &client, "looking them up");
         let found = watch.until(|view, changes| {
@@ -142,9 +144,13 @@ fn add(global: &Global, text: &str) -> Result<(), Trouble> {
                 Change::LookupFailed { name: failed, cause } if failed.key() == name.key() => Some(*cause),
                 _ => None,
             });
-            match failed {
-                Some(code) => Err(code.into()),
-                None => Ok(view.contact(&name).filter(|known| known.proved || known.held).map(|_| ())),
+            let shown = |held: Fingerprint| {
+                changes.iter().any(|change| *change == Change::Contact(held) || *change == Change::IdentityChanged(held))
+            };
+            match (failed, held) {
+                (Some(code), _) => Err(code.into()),
+                (None, Some(held)) => Ok(shown(held).then_some(())),
+                (None, None) => Ok(view.contact(&name).filter(|known| known.proved || known.held).map(|_| ())),
             }
         })?;
         if found.is_none() {

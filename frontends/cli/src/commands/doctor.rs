@@ -10,7 +10,7 @@ use crate::paint::Paint;
 use crate::progress::Progress;
 use crate::terminal::width;
 use crate::text::{beside, broken_beside, counted, quoted};
-use crate::watch::Watch;
+use crate::watch::{Watch, is_lost};
 use crate::who::{is_replaced, shown};
 use crate::{Global, home};
 use serde_json::json;
@@ -357,7 +357,11 @@ fn relay(global: &Global, client: &Client, checks: &mut Vec<Check>) -> Result<()
     }
     let since = Instant::now();
     let mut watch = Watch::new(global, client, "waiting for the relay");
-    let logged_in = watch.until(|view, _| Ok((view.online || view.copied).then_some(since.elapsed())))?;
+    let logged_in = watch.until(|view, changes| {
+        let ends = view.online || view.copied || is_lost(changes);
+        Ok(ends.then_some(since.elapsed()))
+    })?;
+    let logged_in = logged_in.filter(|_| client.view().online || client.view().copied);
     checks.push(match logged_in {
         _ if client.view().copied => Check::problem("relay", Code::ProfileCopied),
         Some(took) => Check::ok("relay", format!("logged in after {} ms", took.as_millis())),

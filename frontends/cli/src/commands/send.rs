@@ -1,7 +1,7 @@
 //! Sending, and waiting for what becomes of it.
 
 use crate::output::{Trouble, on_errors, put_json, short, with_home};
-use crate::watch::Watch;
+use crate::watch::{Watch, is_lost};
 use crate::{Global, home, warn};
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -67,9 +67,9 @@ pub fn strip_break(bytes: &mut Vec<u8>) {
 /// **Errors:** the message's own cause if it failed; `ProfileCopied` if it waits for that. Not that it is only queued.
 pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: MessageId, goal: Goal) -> Result<(), Trouble> {
     let mut watch = Watch::new(global, &client, "waiting for the relay");
-    watch.until(|view, _| {
+    watch.until(|view, changes| {
         let (state, _) = standing(&client, view, contact, message)?;
-        Ok((state >= goal.state() || view.copied || is_held(view, contact)).then_some(()))
+        Ok((state >= goal.state() || view.copied || is_held(view, contact) || is_lost(changes)).then_some(()))
     })?;
     let silence = watch.silence();
     drop(watch);

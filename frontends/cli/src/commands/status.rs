@@ -6,7 +6,7 @@ use crate::output::{Trouble, error, put_json, sentence, with_home};
 use crate::paint::Paint;
 use crate::terminal::width;
 use crate::text::{beside, broken, counted};
-use crate::watch::Watch;
+use crate::watch::{Watch, is_lost};
 use crate::who::{all_asking, begin};
 use crate::{Global, home, warn};
 use std::io::IsTerminal as _;
@@ -20,22 +20,25 @@ const SKEW_SHOWN_MS_MIN: u64 = 120_000;
 
 pub fn run(global: &Global) -> Result<(), Trouble> {
     let client = home::open(global)?;
+    let mut trouble = None;
     if client.view().registered {
-        // A profile that was copied is never online: that is part of what is shown.
+        // A profile that was copied is never online, nor is one whose relay lost it: that is part of what is shown.
         let mut watch = Watch::new(global, &client, "waiting for the relay");
-        watch.until(|view, _| Ok((view.online || view.copied).then_some(())))?;
+        watch.until(|view, changes| Ok((view.online || view.copied || is_lost(changes)).then_some(())))?;
+        trouble = watch.trouble();
     }
     let (view, (name, fingerprint)) = (client.view(), client.own());
+    let trouble = trouble.filter(|_| !view.online && !view.copied);
     if global.json {
-        put_json(&object(&view, name, fingerprint))?;
+        put_json(&object(&view, name, fingerprint, trouble))?;
     } else {
-        print(&view, (name, fingerprint), global.color.paint(std::io::stdout().is_terminal()), &global.again())?;
+        print(&view, (name, fingerprint), trouble, global.color.paint(std::io::stdout().is_terminal()), &global.again())?;
     }
     warn::of_identity(global, &view, None);
     Ok(client.close()?)
 }
 
-fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Value {
+fn object(view: &View, name: &str, fingerprint: Fingerprint, trouble: Option<Code>) -> serde_json::Value {
     let way = view.relay.as_ref().map(way);
     serde_json::json!({
         "name": name,
@@ -44,6 +47,7 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Valu
         "relay": view.relay.as_ref().map(RelayAddress::text),
         "moving_from": view.moving_from.as_ref().map(RelayAddress::text),
         "online": view.online,
+        "trouble": trouble.map(error),
         "copied": view.copied,
         "skew_ms": skew(view),
         "transport": way.map(|way| way.transport),
@@ -59,7 +63,7 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint) -> serde_json::Valu
     })
 }
 
-fn print(view: &View, (name, fingerprint): (&str, Fingerprint), paint: Paint, again: &str) -> Result<(), Trouble> {
+fn print(view: &View, (name, fingerprint): (&str, Fingerprint), trouble: Option<Code>, paint: Paint, again: &str) -> Result<(), Trouble> {
     put!("name        {}", beside(&format!("{name} ({})", begin(fingerprint)), 12, width()))?;
     put!("registered  {}", if view.registered { "yes" } else { "no" })?;
     put!("relay       {}", view.relay.as_ref().map_or("none", RelayAddress::text))?;
@@ -94,6 +98,9 @@ fn print(view: &View, (name, fingerprint): (&str, Fingerprint), paint: Paint, ag
     let said = |code: Code| format!("{} (error {}). {}.", code.what(), code.number(), sentence(&with_home(code.hint())));
     if view.copied {
         put!("\n{}", paint.bad(&broken(&format!("Sending is stopped: {}", said(Code::ProfileCopied)), width())))?;
+    }
+    if let Some(code) = trouble {
+        put!("\n{}", paint.bad(&broken(&format!("Not logged in: {}", said(code)), width())))?;
     }
     if let Some(before) = &view.moving_from {
         let words = "The change of the relay is not settled: until the new one answers, what you send waits. To go back:";

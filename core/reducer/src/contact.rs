@@ -328,16 +328,22 @@ pub(crate) fn moved(state: &mut State, step: &mut Step, contact: Fingerprint) {
     open(state, step, contact);
 }
 
-/// The relay knows no such mailbox: the contact is looked up again. Returns whether they are: not if that was just done.
-pub(crate) fn lose_mailbox(state: &mut State, step: &mut Step, contact: Fingerprint) -> bool {
-    let now = step.now();
-    let Some(known) = state.contacts.get_mut(&contact).filter(|known| known.looked.is_none_or(|at| now.since(at) >= LOOKUP_BELIEVED_FOR))
-    else {
-        return false;
-    };
-    known.mailbox = None;
-    advance(state, step, contact);
-    true
+/// The relay knows no such mailbox: the contact is looked up again.
+pub(crate) fn lose_mailbox(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    if let Some(known) = state.contacts.get_mut(&contact) {
+        known.mailbox = None;
+        advance(state, step, contact);
+    }
+}
+
+/// The same for what is owed again each time that it is told so: not if they were looked up within the hour.
+pub(crate) fn lose_mailbox_hourly(state: &mut State, step: &mut Step, contact: Fingerprint) {
+    let believed = |known: &Contact| known.looked.is_some_and(|at| step.now().since(at) < LOOKUP_BELIEVED_FOR);
+    if state.contacts.get(&contact).is_some_and(believed) {
+        later(state, step, contact);
+    } else {
+        lose_mailbox(state, step, contact);
+    }
 }
 
 /// There is no conversation (any more): begins one when it is due.

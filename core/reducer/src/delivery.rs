@@ -14,6 +14,7 @@ use thicket_types::event::{Lane, TimerId};
 use thicket_types::ids::{Fingerprint, FrameId, Seq};
 use thicket_types::limits::{LOOKUP_EVERY, RESEND_AFTER, SESSION_TRIES_MAX, STAMP_BITS_AHEAD, STAMP_BITS_MAX, STAMPS_IN_A_ROW_MAX};
 use thicket_types::name::Name;
+use thicket_types::time::Stamp;
 use thicket_types::vault_op::VaultOp;
 use thicket_types::wire::relay as wire;
 use wire::answer::Said;
@@ -208,7 +209,7 @@ pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
         let span = step.jittered(backoff(request.tries.max(4)));
         return step.arm(state, TimerId::Retry(id), span);
     }
-    let Some(InFlight { why, .. }) = state.requests.remove(&id) else {
+    let Some(InFlight { why, at, .. }) = state.requests.remove(&id) else {
         return;
     };
     step.disarm(state, TimerId::Retry(id));
@@ -217,7 +218,7 @@ pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
             // A relay refuses with the relay's numbers; any other would be taken for a no of the vault's.
             let code = Code::from_number(refusal.code).filter(|code| (200..300).contains(&code.number()) || *code == Code::MalformedName);
             let code = code.unwrap_or(Code::MalformedRequest);
-            refused(state, step, why, code);
+            refused_at(state, step, why, code, at);
         }
         (Said::Challenge(challenge), Why::Challenge) => session::challenged(state, step, &challenge),
         (Said::Registered(_), Why::Register) => session::registered(state, step),
@@ -270,8 +271,14 @@ fn stamp_needed(state: &mut State, step: &mut Step, id: FrameId, bits: u32, hour
     }
 }
 
-/// The relay or the vault said no.
+/// The vault said no, or the relay something else than it was asked.
 pub(crate) fn refused(state: &mut State, step: &mut Step, why: Why, code: Code) {
+    let now = step.now();
+    refused_at(state, step, why, code, now);
+}
+
+/// The relay or the vault said no to what was made at a time.
+fn refused_at(state: &mut State, step: &mut Step, why: Why, code: Code, at: Stamp) {
     match why {
         Why::Challenge | Why::Register | Why::Login => session::fail(state, step, code),
         why if is_session(&why) && code == Code::NotLoggedIn => session::lost(state, step),
@@ -288,17 +295,17 @@ pub(crate) fn refused(state: &mut State, step: &mut Step, why: Why, code: Code) 
         }
         Why::Message(message) => match code {
             Code::NoConversation => outbox::again(state, step, message),
-            Code::UnknownMailbox => outbox::astray(state, step, message),
+            Code::UnknownMailbox => outbox::astray(state, step, message, at),
             Code::UnknownMessage => outbox::rowless(state, step, message),
             code => outbox::failed(state, step, message, code),
         },
-        Why::Stamp(why, ..) => refused(state, step, *why, code),
+        Why::Stamp(why, ..) => refused_at(state, step, *why, code, at),
         // What it told is told by another, once there is a conversation or a mailbox.
         Why::Receipt(contact, of) if matches!(code, Code::NoConversation | Code::UnknownMailbox) => {
             inbox::owe_again(state, contact, of);
             // One that was just looked up is shown all the same by a relay that was restored, or lies: not at once again.
-            if code == Code::UnknownMailbox && !contact::lose_mailbox(state, step, contact) {
-                contact::later(state, step, contact);
+            if code == Code::UnknownMailbox {
+                contact::lose_mailbox_hourly(state, step, contact);
             }
         }
         // The daily round makes another.

@@ -219,8 +219,9 @@ pub(crate) fn forget(state: &mut State, step: &mut Step, contact: Fingerprint, m
     Answer::Accepted
 }
 
-/// The relay knows no such mailbox: the contact is looked up again, unless that was just done.
-pub(crate) fn astray(state: &mut State, step: &mut Step, message: MessageId) {
+/// The relay knows no such mailbox: the contact is looked up again, however new the last lookup is, unless it came after the message
+/// was sealed. Once a message: a relay that lies has no more lookups of it than there are messages (ADR 0031).
+pub(crate) fn astray(state: &mut State, step: &mut Step, message: MessageId, sealed: Stamp) {
     let Some(contact) = state.outbox.get(&message).map(|outgoing| outgoing.contact) else {
         return;
     };
@@ -229,8 +230,10 @@ pub(crate) fn astray(state: &mut State, step: &mut Step, message: MessageId) {
     };
     outgoing.astray = true;
     seal_again(state, message);
-    if !contact::lose_mailbox(state, step, contact) {
+    if state.contacts.get(&contact).is_some_and(|known| known.looked.is_some_and(|looked| looked > sealed)) {
         contact::advance(state, step, contact);
+    } else {
+        contact::lose_mailbox(state, step, contact);
     }
 }
 

@@ -94,7 +94,7 @@ pub const HELD_FOR: Duration = Duration::days(45);
 pub const ANSWERS_MAX: usize = 65_536;
 /// How long an answer is remembered.
 pub const ANSWERS_FOR: Duration = Duration::days(1);
-/// How long a lookup's mailbox is believed when the relay says that it has none such.
+/// How long a lookup's mailbox is believed when the relay says, to a receipt, that it has none such.
 pub const LOOKUP_BELIEVED_FOR: Duration = Duration::seconds(3_600);
 /// How long an offer stands before another is made: whoever can provoke one can't provoke many.
 pub const OFFER_EVERY: Duration = Duration::days(1);

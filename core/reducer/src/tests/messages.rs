@@ -174,7 +174,7 @@ fn a_mailbox_that_is_gone_is_looked_up_again_and_the_message_sealed_for_the_new_
     let effects = book.resolve(&Why::Pin(name("bob")), found);
     let seal = |number| VaultOp::SealAgain { contact: BOB, mailbox: moved, message: message(number) };
     assert_eq!(ops(&effects), [seal(1), seal(2)]);
-    // When that one is unknown as well, within the hour, the message fails.
+    // When that one is unknown as well, the message fails.
     let effects = book.settle(&Why::Message(message(1)), refusal(Code::UnknownMailbox));
     let asked = |effect: &Effect| matches!(effect, Effect::Vault(VaultOp::Compose(_)));
     assert!(!effects.iter().any(asked), "{effects:?}");
@@ -294,10 +294,44 @@ fn a_message_that_is_to_be_sealed_again_can_not_be_cancelled() {
 fn a_lookup_is_believed_for_so_long_against_a_relay_that_knows_no_such_mailbox() {
     let tried_again = |after: u64| {
         let mut book = Book::talking();
+        book.receive(1, opened_message(BOB, 9, false));
+        book.elapse(TimerId::Receipts(BOB));
+        let frame = book.transmit(&Why::Receipt(BOB, vec![message(9)]));
         book.now = book.bob().looked.expect("a lookup").0 + after;
-        book.ask(1, send_to(BOB, 1));
-        ops(&book.settle(&Why::Message(message(1)), refusal(Code::UnknownMailbox)))
+        ops(&book.answer(frame, refusal(Code::UnknownMailbox)))
     };
-    assert_eq!(tried_again(LOOKUP_BELIEVED_FOR.0 - 1), [seal_again(1)]);
+    assert_eq!(tried_again(LOOKUP_BELIEVED_FOR.0 - 1), []);
     assert_eq!(tried_again(LOOKUP_BELIEVED_FOR.0), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
+}
+
+#[test]
+fn a_message_whose_contact_the_relay_lost_just_after_their_lookup_waits_until_they_are_back() {
+    // Given a message to a contact who was looked up a moment ago.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    let frame = book.transmit(&Why::Message(message(1)));
+    assert!(book.now - book.bob().looked.expect("a lookup").0 < LOOKUP_BELIEVED_FOR.0);
+    // When the relay knows neither their mailbox nor them.
+    assert_eq!(ops(&book.answer(frame, refusal(Code::UnknownMailbox))), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
+    let effects = book.settle(&Why::Lookup(name("bob")), refusal(Code::UnknownName));
+    assert_eq!(effects.iter().filter(|effect| matches!(effect, Effect::Notify(Change::Message { .. }))).count(), 0, "{effects:?}");
+    assert_eq!(book.bob().queue, [message(1)]);
+    // Then it waits, and is sealed for the mailbox that they come back with.
+    assert_eq!(ops(&book.elapse(TimerId::Advance(BOB))), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
+    book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
+    let mailbox = MailboxId([78; 16]);
+    let back = Outcome::Pinned { contact: BOB, mailbox, name: name("bob"), contradicts: None, anew: false };
+    let effects = book.resolve(&Why::Pin(name("bob")), back);
+    assert_eq!(ops(&effects), [VaultOp::SealAgain { contact: BOB, mailbox, message: message(1) }]);
+}
+
+#[test]
+fn a_relay_that_shows_a_mailbox_and_knows_it_not_has_one_lookup_of_a_message() {
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    assert_eq!(ops(&book.settle(&Why::Message(message(1)), refusal(Code::UnknownMailbox))), [VaultOp::Compose(Ask::Lookup(name("bob")))]);
+    assert_eq!(ops(&book.find_bob()), [seal_again(1)]);
+    let effects = book.settle(&Why::Message(message(1)), refusal(Code::UnknownMailbox));
+    assert!(effects.contains(&Effect::Notify(Change::Message { message: message(1), state: MessageState::Failed })), "{effects:?}");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Vault(VaultOp::Compose(_)))), "{effects:?}");
 }

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 LIMIT_RECORD, LIMIT_STATE = 524_288, 268_435_456
-# SPEC §9.7 lets `Why` stand in `Why` without end. A bound keeps the decoder off the end of its own stack.
-NESTING_MAX = 64
 
 # Types: `?T` option, `*T` sequence, `{T}` set, `{K: V}` map, `[n]` an id of n bytes, `(…)` a struct; a field of it is
 # `name Type` or a type alone. `A B = T` names a type twice; `A: 0 X | 1 Y (…)` is an enum. A space goes on with a line.
@@ -113,12 +111,14 @@ Why: 0 Challenge | 1 Register | 2 Login | 3 Publish | 4 Fetch | 5 Acknowledge (*
  | 8 KeyPackage (Fingerprint) | 9 Begin (Fingerprint) | 10 Message (MessageId) | 11 Receipt (Fingerprint; *MessageId)
  | 12 Open (Seq; Stamp) | 13 File | 14 Abandoned | 15 Handing (FrameId) | 16 Update (Fingerprint)
  | 17 ReadMark (Fingerprint) | 18 Offer (Fingerprint; bool) | 19 MailboxKey | 20 Grant (*Fingerprint; *Fingerprint)
- | 21 Stamp (Why; u32; Stamp) | 22 Tidy
+ | 21 Stamp (Stampable; u32; Stamp) | 22 Tidy
+Stampable: 0 Lookup (Name) | 1 KeyPackage (Fingerprint) | 2 Message (MessageId) | 3 Receipt (Fingerprint; *MessageId)
+ | 4 Update (Fingerprint) | 5 ReadMark (Fingerprint) | 6 Offer (Fingerprint; bool)
 
 Carried = {Seq: bytes}
 """
 
-CODES = [(100, 137), (200, 219), (300, 316), (400, 414), (500, 503)]
+CODES = [(100, 137), (200, 220), (300, 317), (400, 414), (500, 503)]
 
 TEXTS = {
     "Name": re.compile("(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,64}"),
@@ -135,7 +135,7 @@ class Input:
     """Bytes that are decoded, under the limit of §9.3."""
 
     def __init__(self, data: bytes, limit: int) -> None:
-        self.data, self.at, self.room, self.depth = data, 0, limit, 0
+        self.data, self.at, self.room = data, 0, limit
         # The numbers and ids that a map's key or a set's element is made of: its place in the order.
         self.key: list[Any] = []
 
@@ -235,12 +235,7 @@ def enum(variants: list[tuple[str, Decoder | None]]) -> Decoder:
         name, of = variants[which]
         if of is None:
             return name
-        i.depth += 1
-        if i.depth > NESTING_MAX:
-            raise Undecodable("nested too deep")
-        value = {name: of(i)}
-        i.depth -= 1
-        return value
+        return {name: of(i)}
 
     return decode
 
@@ -300,7 +295,7 @@ class Tables:
                 # A variant with one field that has no name is its value, not a list of one.
                 return parts[0][1] if variant and len(parts) == 1 else lambda i: [of(i) for _, of in parts]
         self.used.add(token)
-        # A type may stand before its own table, or in it (`Why`): it is looked up when it is used.
+        # A type may stand before its own table: it is looked up when it is used.
         return lambda i: self.types[token](i)
 
 

@@ -18,7 +18,6 @@ from journal import Profile, Record, Stop
 
 
 def read_folder(root: Path) -> dict[str, bytes]:
-    """The files of a profile that this format describes."""
     paths = [root / "keys", *(root / "journal").glob("*.seg"), *(root / "snapshots").glob("*.snap")]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths if path.is_file()}
 

@@ -1,10 +1,9 @@
 //! Requests on their way: sent, sent again with the same bytes, answered or refused.
 
 use crate::session::{self, backoff};
-use crate::state::{InFlight, Link, State, Why};
+use crate::state::{InFlight, Link, Stampable, State, Why};
 use crate::step::Step;
 use crate::{contact, grants, inbox, offers, outbox, upkeep};
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use prost::Message as _;
 use thicket_types::bytes::Bytes;
@@ -25,7 +24,7 @@ pub(crate) fn framed(state: &mut State, step: &mut Step, why: Why, frame: FrameI
         return;
     }
     let (why, stamps, at) = match why {
-        Why::Stamp(why, stamps, at) => (*why, stamps, at),
+        Why::Stamp(why, stamps, at) => (why.into(), stamps, at),
         why => (why, 0, step.now()),
     };
     let Some(to) = state.session.relay.as_ref().map(|relay| relay.address.clone()) else {
@@ -258,17 +257,18 @@ fn stamp_needed(state: &mut State, step: &mut Step, id: FrameId, bits: u32, hour
     let Some(request) = state.requests.get_mut(&id) else {
         return;
     };
-    if request.lane == Lane::Named || bits > STAMP_BITS_MAX || request.stamps >= STAMPS_IN_A_ROW_MAX {
+    let works = bits <= STAMP_BITS_MAX && request.stamps < STAMPS_IN_A_ROW_MAX;
+    let Some(why) = request.why.stampable().filter(|_| works) else {
         request.stamps = 0;
         let span = step.jittered(backoff(request.tries.max(4)));
         return step.arm(state, TimerId::Retry(id), span);
-    }
-    if let Some(InFlight { why, frame, at, stamps, .. }) = state.requests.remove(&id) {
-        step.disarm(state, TimerId::Retry(id));
-        let bits = bits.saturating_add(STAMP_BITS_AHEAD).min(STAMP_BITS_MAX);
-        let op = VaultOp::Stamp { request: frame, relay, bits, hour };
-        step.vault(state, Why::Stamp(Box::new(why), stamps.saturating_add(1), at), op);
-    }
+    };
+    let (frame, at, stamps) = (request.frame, request.at, request.stamps);
+    state.requests.remove(&id);
+    step.disarm(state, TimerId::Retry(id));
+    let bits = bits.saturating_add(STAMP_BITS_AHEAD).min(STAMP_BITS_MAX);
+    let op = VaultOp::Stamp { request: frame, relay, bits, hour };
+    step.vault(state, Why::Stamp(why, stamps.saturating_add(1), at), op);
 }
 
 /// The vault said no, or the relay something else than it was asked.
@@ -299,7 +299,7 @@ fn refused_at(state: &mut State, step: &mut Step, why: Why, code: Code, at: Stam
             Code::UnknownMessage => outbox::rowless(state, step, message),
             code => outbox::failed(state, step, message, code),
         },
-        Why::Stamp(why, ..) => refused_at(state, step, *why, code, at),
+        Why::Stamp(why, ..) => refused_at(state, step, why.into(), code, at),
         // What it told is told by another, once there is a conversation or a mailbox.
         Why::Receipt(contact, of) if matches!(code, Code::NoConversation | Code::UnknownMailbox) => {
             inbox::owe_again(state, contact, of);
@@ -350,7 +350,7 @@ pub(crate) fn call_back(state: &mut State, step: &mut Step, contact: Fingerprint
 /// Whom something sealed that is no message is for.
 fn tells(why: &Why) -> Option<Fingerprint> {
     match why {
-        Why::Stamp(why, ..) => tells(why),
+        Why::Stamp(why, ..) => tells(&why.clone().into()),
         Why::Receipt(contact, _) | Why::Update(contact) | Why::ReadMark(contact) | Why::Offer(contact, _) => Some(*contact),
         _ => None,
     }
@@ -360,7 +360,7 @@ fn tells(why: &Why) -> Option<Fingerprint> {
 pub(crate) fn forget_lookups(state: &mut State, step: &mut Step, name: &Name) {
     fn is_of(why: &Why, name: &Name) -> bool {
         match why {
-            Why::Stamp(why, ..) => is_of(why, name),
+            Why::Stamp(why, ..) => is_of(&why.clone().into(), name),
             Why::Lookup(other) | Why::Pin(other) => other.key() == name.key(),
             _ => false,
         }
@@ -378,7 +378,7 @@ pub(crate) fn forget_lookups(state: &mut State, step: &mut Step, name: &Name) {
 pub(crate) fn abandon_work(state: &mut State, of: &Why) -> bool {
     let mut found = false;
     for outstanding in state.outstanding.values_mut() {
-        if matches!(&outstanding.why, Why::Stamp(why, ..) if **why == *of) {
+        if matches!(&outstanding.why, Why::Stamp(why, ..) if Why::from(why.clone()) == *of) {
             outstanding.why = Why::Abandoned;
             found = true;
         }
@@ -389,14 +389,14 @@ pub(crate) fn abandon_work(state: &mut State, of: &Why) -> bool {
 /// What a purpose is, without the work that is done for it.
 pub(crate) fn plain(why: Why) -> Why {
     match why {
-        Why::Stamp(why, ..) => *why,
+        Why::Stamp(why, ..) => why.into(),
         why => why,
     }
 }
 
 fn is_offer(why: &Why) -> bool {
     match why {
-        Why::Stamp(why, ..) => is_offer(why),
+        Why::Stamp(why, ..) => matches!(why, Stampable::Offer(..)),
         why => matches!(why, Why::Offer(..)),
     }
 }
@@ -404,7 +404,7 @@ fn is_offer(why: &Why) -> bool {
 /// Whether a purpose ends in an envelope for a contact.
 pub(crate) fn is_sealed(why: &Why) -> bool {
     match why {
-        Why::Stamp(why, ..) => is_sealed(why),
+        Why::Stamp(why, ..) => is_sealed(&why.clone().into()),
         Why::Message(_) | Why::Receipt(..) | Why::Update(_) | Why::ReadMark(_) | Why::Offer(..) => true,
         _ => false,
     }

@@ -1,6 +1,6 @@
 //! Another relay for this account, or another device.
 
-use crate::state::{Conversation, Link, Phase, Relay, State, Why};
+use crate::state::{Conversation, Link, Phase, Relay, Stampable, State, Why};
 use crate::step::Step;
 use crate::{contact, delivery, grants, inbox, offers, outbox, session};
 use alloc::vec::Vec;
@@ -146,7 +146,7 @@ pub(crate) fn rejoin(state: &mut State, step: &mut Step) -> Answer {
 fn go_on(state: &mut State, step: &mut Step) {
     for outstanding in state.outstanding.values_mut() {
         let begins = match &outstanding.why {
-            Why::Stamp(why, ..) => matches!(**why, Why::KeyPackage(_)),
+            Why::Stamp(why, ..) => matches!(why, Stampable::KeyPackage(_)),
             why => matches!(why, Why::KeyPackage(_) | Why::Begin(_)),
         };
         if begins {

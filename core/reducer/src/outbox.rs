@@ -173,7 +173,7 @@ pub(crate) fn sealed(state: &State, contact: Fingerprint) -> usize {
     };
     let waiting = state.requests.values().filter(|request| is_theirs(&request.why)).count();
     let worked_on = state.outstanding.values().filter(|outstanding| match &outstanding.why {
-        Why::Stamp(why, ..) => is_theirs(why),
+        Why::Stamp(why, ..) => is_theirs(&why.clone().into()),
         why => is_theirs(why),
     });
     waiting.saturating_add(worked_on.count())

@@ -1,6 +1,5 @@
 //! What the journal folds to. It holds names, counters and work under way: no key, no body.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -364,9 +363,58 @@ pub enum Why {
     /// To give these contacts a write capability, and take those of the others back.
     Grant(Vec<Fingerprint>, Vec<Fingerprint>),
     /// To do the work that the relay asks for, so often in a row, for a request that was made then.
-    Stamp(Box<Why>, u32, Stamp),
+    Stamp(Stampable, u32, Stamp),
     /// To destroy what is past its window.
     Tidy,
+}
+
+/// What a relay may ask work for: the requests of the anonymous lane. Not a [`Why`], so that none holds another without end.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Stampable {
+    /// As [`Why::Lookup`].
+    Lookup(Name),
+    /// As [`Why::KeyPackage`].
+    KeyPackage(Fingerprint),
+    /// As [`Why::Message`].
+    Message(MessageId),
+    /// As [`Why::Receipt`].
+    Receipt(Fingerprint, Vec<MessageId>),
+    /// As [`Why::Update`].
+    Update(Fingerprint),
+    /// As [`Why::ReadMark`].
+    ReadMark(Fingerprint),
+    /// As [`Why::Offer`].
+    Offer(Fingerprint, bool),
+}
+
+impl From<Stampable> for Why {
+    fn from(why: Stampable) -> Why {
+        match why {
+            Stampable::Lookup(name) => Why::Lookup(name),
+            Stampable::KeyPackage(contact) => Why::KeyPackage(contact),
+            Stampable::Message(message) => Why::Message(message),
+            Stampable::Receipt(contact, of) => Why::Receipt(contact, of),
+            Stampable::Update(contact) => Why::Update(contact),
+            Stampable::ReadMark(contact) => Why::ReadMark(contact),
+            Stampable::Offer(contact, anew) => Why::Offer(contact, anew),
+        }
+    }
+}
+
+impl Why {
+    /// The purpose as work can be done for it; `None` for what goes on the named lane, or nowhere.
+    pub(crate) fn stampable(&self) -> Option<Stampable> {
+        Some(match self.clone() {
+            Why::Lookup(name) => Stampable::Lookup(name),
+            Why::KeyPackage(contact) => Stampable::KeyPackage(contact),
+            Why::Message(message) => Stampable::Message(message),
+            Why::Receipt(contact, of) => Stampable::Receipt(contact, of),
+            Why::Update(contact) => Stampable::Update(contact),
+            Why::ReadMark(contact) => Stampable::ReadMark(contact),
+            Why::Offer(contact, anew) => Stampable::Offer(contact, anew),
+            _ => return None,
+        })
+    }
 }
 
 /// FrameIds that were here, bounded in number and age.

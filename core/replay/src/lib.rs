@@ -6,11 +6,13 @@
 
 mod fold;
 mod history;
+mod stats;
 mod tree;
 mod verify;
 mod view_digest;
 
 pub use fold::Step;
 pub use history::{History, Moment};
+pub use stats::{Kind, Stats, Took};
 pub use tree::{Difference, Leaf, Tree};
 pub use verify::{FoldedOn, Verified, state_digest, verify};

@@ -50,7 +50,6 @@ fn in_words(of_type: &str) -> String {
     match of_type {
         of_type if of_type.starts_with("Vec<") => "sequence".to_owned(),
         "u32" | "u64" | "bool" => format!("`{of_type}`"),
-        "Box<Why>" => "Why".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -85,7 +84,7 @@ fn the_tables_have_the_variants_and_fields_of_the_source_in_its_order() {
         ("core/types/src/event.rs", &["Arrived", "TimerId", "Outcome", "Opened"]),
         ("core/types/src/effect.rs", &["Effect", "Change"]),
         ("core/types/src/vault_op.rs", &["VaultOp", "Ask"]),
-        ("core/reducer/src/state.rs", &["Why"]),
+        ("core/reducer/src/state.rs", &["Why", "Stampable"]),
     ] {
         let source = read(file);
         for name in names {

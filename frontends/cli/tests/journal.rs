@@ -86,3 +86,25 @@ fn what_changed_between_two_places_is_shown_and_leads_from_one_to_the_other() {
     drop(listening.stdin.take());
     assert!(listening.wait().expect("it ends").success());
 }
+
+#[test]
+fn what_the_journal_is_made_of_is_counted() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    let all = alice.json(&["journal", "ls"]);
+    let stats = alice.json(&["journal", "stats"]).remove(0);
+    let sum =
+        |field: &str| stats["kinds"].as_array().expect("kinds").iter().map(|kind| kind[field].as_u64().expect("a number")).sum::<u64>();
+    assert_eq!(sum("records"), all.len() as u64);
+    assert!(sum("bytes") > 16 * sum("records"), "each record has a head of 16 bytes");
+    let rates = stats["rates"].as_array().expect("rates").iter().map(|rate| rate.as_u64().expect("a number")).sum::<u64>();
+    assert_eq!(rates, all.len() as u64);
+    assert_eq!((&stats["from_ms"], &stats["to_ms"]), (&all[0]["stamp_ms"], &all[all.len() - 1]["stamp_ms"]));
+    let sealed = stats["outcomes"].as_array().expect("outcomes").iter().find(|took| took["effect"] == "seal message").expect("one");
+    assert_eq!(sealed["count"], 1);
+    let slowest = sealed["slowest_seq"].as_u64().expect("a place");
+    assert_eq!(all[slowest as usize - 1]["kind"], "Resolved");
+    let shown = alice.say(&["journal", "stats"]);
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    assert!(shown.starts_with(&format!("{} records, ", all.len())) && shown.contains("seal message"), "{shown}");
+}

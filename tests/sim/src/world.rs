@@ -8,18 +8,18 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use thicket_client::{Observer, Point, Pump, SeededEntropy, View, named_bodies};
-use thicket_engine::{Engine, Fault, ProfileKeys, Walked, kept, walk};
+use thicket_engine::{Engine, Fault, ProfileKeys};
 use thicket_journal_format::keys::Cost;
 use thicket_reducer::ClientRules;
 use thicket_relay::{Policy, Relay};
-use thicket_replay::Verified;
+use thicket_replay::{History, Verified};
 use thicket_store::MemoryStore;
 use thicket_transport::{Conditions, Loopback, LoopbackRelay};
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
-use thicket_types::ids::{IntentId, Seq};
+use thicket_types::ids::IntentId;
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::ports::{Clock, Place, Reducer as _, Vault as _};
+use thicket_types::ports::{Clock, Place, Vault as _};
 use thicket_types::secret::Secret;
 use thicket_types::time::Stamp;
 
@@ -349,22 +349,11 @@ impl World {
     pub fn journal(&self, who: usize) -> Result<Vec<String>, Fault> {
         let mut disk = self.people[who].disk.clone();
         let keys = ProfileKeys::unlock(&mut disk, &passphrase())?;
-        let (begins, _) = walk(&mut disk, &keys, &mut |_| {})?;
-        let (mut state, from) = if begins == Seq::ZERO {
-            (ClientRules::fresh(), Seq::ZERO)
-        } else {
-            let oldest = kept::<ClientRules>(&mut disk, &keys)?.into_iter().next().ok_or(Fault::from(Code::JournalDamaged))?;
-            (oldest.state, oldest.durable.seq)
-        };
         let mut lines = Vec::new();
-        walk(&mut disk, &keys, &mut |walked: Walked<'_>| {
-            let Place { seq, stamp, segment: _ } = walked.place;
-            if seq <= from {
-                return;
-            }
-            lines.push(format!("{} +{} ms {:?}", seq, stamp.0.saturating_sub(START_MS), walked.record.event));
-            let effects = ClientRules::reduce(walked.rules, &mut state, walked.place, &walked.record.event);
-            lines.extend(effects.iter().map(|effect| format!("    {effect:?}")));
+        History::read(&mut disk, &keys, &mut |step| {
+            let Place { seq, stamp, segment: _ } = step.place;
+            lines.push(format!("{} +{} ms {:?}", seq, stamp.0.saturating_sub(START_MS), step.record.event));
+            lines.extend(step.effects.iter().map(|effect| format!("    {effect:?}")));
         })?;
         Ok(lines)
     }

@@ -10,8 +10,9 @@ fn needed(bits: u32) -> Said {
 /// What the vault works for: that purpose, so often in a row.
 fn worked_for(book: &Book, why: Why, times: u32) -> Why {
     let whys = book.state.outstanding.values().map(|outstanding| outstanding.why.clone());
-    let found = whys.into_iter().find(|found| matches!(found, Why::Stamp(inner, count, _) if **inner == why && *count == times));
-    found.unwrap_or_else(|| Why::Stamp(alloc::boxed::Box::new(why), times, Stamp(0)))
+    let found =
+        whys.into_iter().find(|found| matches!(found, Why::Stamp(inner, count, _) if Why::from(inner.clone()) == why && *count == times));
+    found.unwrap_or_else(|| Why::Stamp(why.stampable().expect("a request of the anonymous lane"), times, Stamp(0)))
 }
 
 /// An answer by a clock of the relay's.

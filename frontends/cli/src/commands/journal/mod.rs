@@ -2,6 +2,7 @@
 
 mod list;
 mod state;
+mod stats;
 mod verify;
 
 use crate::Global;
@@ -48,6 +49,10 @@ pub enum Command {
         #[arg(long)]
         names: bool,
     },
+    /// Count records by kind, bytes, how long effects took, and records over time.
+    ///
+    /// Example: thicket journal stats
+    Stats,
 }
 
 pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
@@ -57,5 +62,6 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Show { seq } => list::show(global, *seq),
         Command::State { at, names } => state::show(global, *at, *names),
         Command::Diff { from, to, names } => state::diff(global, *from, *to, *names),
+        Command::Stats => stats::run(global),
     }
 }

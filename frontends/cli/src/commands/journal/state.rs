@@ -57,7 +57,8 @@ fn at_places<const N: usize>(global: &Global, names: bool, places: impl Fn(Seq) 
     Ok((places, states))
 }
 
-fn paint(global: &Global) -> Paint {
+/// Colours for standard output.
+pub fn paint(global: &Global) -> Paint {
     global.color.paint(std::io::stdout().is_terminal())
 }
 

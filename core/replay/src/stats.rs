@@ -1,0 +1,182 @@
+//! What a journal is made of: records by kind, bytes, rates, and how long effects took.
+
+use crate::Step;
+use std::collections::BTreeMap;
+use thicket_types::effect::Effect;
+use thicket_types::event::{Arrived, Event, Outcome};
+use thicket_types::ids::{EffectId, Seq};
+use thicket_types::time::{Duration, Stamp};
+use thicket_types::vault_op::VaultOp;
+
+/// What was counted. One pass: [`Stats::note`] for each record, in order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Records and their bytes, by what they are.
+    pub kinds: BTreeMap<&'static str, Kind>,
+    /// How long effects took from the record that asked for them to the one that resolved them, by what was asked.
+    pub outcomes: BTreeMap<&'static str, Took>,
+    /// The stamps of the first and the last record.
+    pub span: Option<(Stamp, Stamp)>,
+    /// Stamps of all records, in order.
+    stamps: Vec<Stamp>,
+    /// Effects that are not resolved: what, and when it was asked for.
+    asked: BTreeMap<EffectId, (&'static str, Stamp)>,
+}
+
+/// Records of one kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Kind {
+    /// How many.
+    pub records: u64,
+    /// Their bytes in the journal, before they are sealed.
+    pub bytes: u64,
+}
+
+/// How long effects of one kind took.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Took {
+    /// Each, shortest first once [`Stats::finish`] was called, with the place of the record that resolved it.
+    pub each: Vec<(Duration, Seq)>,
+}
+
+impl Took {
+    /// The span that so many in a hundred did not exceed.
+    pub fn percentile(&self, percent: usize) -> Option<Duration> {
+        let last = self.each.len().checked_sub(1)?;
+        self.each.get(last * percent.min(100) / 100).map(|(took, _)| *took)
+    }
+
+    /// The slowest, with the place of the record that resolved it.
+    pub fn slowest(&self) -> Option<(Duration, Seq)> {
+        self.each.last().copied()
+    }
+}
+
+impl Stats {
+    /// Counts a record.
+    pub fn note(&mut self, step: &Step<'_>) {
+        let mut bytes = Vec::new();
+        let len = step.record.encode(&mut bytes).map_or(0, |()| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let kind = self.kinds.entry(kind(&step.record.event)).or_default();
+        kind.records += 1;
+        kind.bytes += len;
+        let now = step.place.stamp;
+        self.span = Some(self.span.map_or((now, now), |(first, _)| (first, now)));
+        self.stamps.push(now);
+        if let Event::Resolved { effect, .. } = &step.record.event
+            && let Some((what, since)) = self.asked.remove(effect)
+        {
+            self.outcomes.entry(what).or_default().each.push((now.since(since), step.place.seq));
+        }
+        for (index, effect) in step.effects.iter().enumerate() {
+            if let Some(what) = asks(effect) {
+                let index = u32::try_from(index).unwrap_or(u32::MAX);
+                self.asked.insert(EffectId { seq: step.place.seq, index, segment: step.place.segment }, (what, now));
+            }
+        }
+    }
+
+    /// Sorts what was counted, once all was.
+    pub fn finish(&mut self) {
+        self.outcomes.values_mut().for_each(|took| took.each.sort_unstable());
+    }
+
+    /// Records in each of so many spans of equal length, and that length. Without a record there is none.
+    pub fn rates(&self, spans: usize) -> (Vec<u64>, Duration) {
+        let Some((first, last)) = self.span.filter(|_| spans > 0) else {
+            return (Vec::new(), Duration(0));
+        };
+        let count = u64::try_from(spans).unwrap_or(u64::MAX);
+        let each = (last.since(first).0 / count).saturating_add(1);
+        let mut rates = vec![0; spans];
+        for stamp in &self.stamps {
+            let at = usize::try_from(stamp.since(first).0 / each).unwrap_or(usize::MAX);
+            if let Some(rate) = rates.get_mut(at) {
+                *rate += 1;
+            }
+        }
+        (rates, Duration(each))
+    }
+
+    /// Effects that were asked for and are not resolved.
+    pub fn open(&self) -> usize {
+        self.asked.len()
+    }
+}
+
+/// What a record is, in a word or two.
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::Requested { .. } => "requested",
+        Event::Arrived(arrival) => match arrival.content {
+            Arrived::Answer { .. } => "arrived: answer",
+            Arrived::Envelope { .. } => "arrived: envelope",
+            Arrived::Repeat { .. } => "arrived: repeat",
+            Arrived::Unsealable { .. } => "arrived: unsealable",
+        },
+        Event::Elapsed { .. } => "elapsed",
+        Event::Resolved { outcome, .. } => match outcome {
+            Outcome::Handed | Outcome::Unreachable => "resolved: transport",
+            Outcome::Framed { .. } => "resolved: frame",
+            Outcome::Opened(_) => "resolved: opened",
+            Outcome::Refused(_) => "resolved: refused",
+            Outcome::Fault(_) => "resolved: fault",
+            Outcome::Done | Outcome::Pinned { .. } | Outcome::Begun { .. } => "resolved: done",
+        },
+    }
+}
+
+/// What an effect asks for that is resolved later.
+fn asks(effect: &Effect) -> Option<&'static str> {
+    Some(match effect {
+        Effect::Send(_) => "hand over",
+        Effect::Vault(op) => match op {
+            VaultOp::Compose(_) => "compose",
+            VaultOp::SignRegistration { .. } | VaultOp::SignLogin { .. } => "sign",
+            VaultOp::MakeKeyPackages { .. } | VaultOp::RotateMailboxKey { .. } | VaultOp::Published { .. } => "key care",
+            VaultOp::PinContact { .. } | VaultOp::Unpin { .. } | VaultOp::SetCapabilities { .. } => "contact",
+            VaultOp::BeginConversation { .. } | VaultOp::BeginFromOffer { .. } | VaultOp::GiveUpGroups => "begin",
+            VaultOp::SealMessage { .. } | VaultOp::SealAgain { .. } => "seal message",
+            VaultOp::SealReceipt { .. } | VaultOp::MarkRead { .. } | VaultOp::UpdateKeys { .. } | VaultOp::SealOffer { .. } => "seal other",
+            VaultOp::OpenEnvelope { .. } => "open envelope",
+            VaultOp::Stamp { .. } => "stamp",
+            VaultOp::File { .. }
+            | VaultOp::Forget { .. }
+            | VaultOp::ForgetMessage { .. }
+            | VaultOp::ShowRead { .. }
+            | VaultOp::Tidy { .. } => "file",
+        },
+        Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_what_took_so_long() {
+        let took = Took { each: (1..=100).map(|ms| (Duration(ms), Seq(ms))).collect() };
+        assert_eq!(
+            (took.percentile(0), took.percentile(50), took.percentile(100)),
+            (Some(Duration(1)), Some(Duration(50)), Some(Duration(100)))
+        );
+        assert_eq!(took.slowest(), Some((Duration(100), Seq(100))));
+        assert_eq!((Took::default().percentile(50), Took::default().slowest()), (None, None));
+    }
+
+    #[test]
+    fn every_record_is_in_one_span_and_the_spans_are_of_one_length() {
+        let stamps: Vec<Stamp> = [0, 1, 9, 10, 99].map(|ms| Stamp(1_000 + ms)).into();
+        let stats = Stats { span: Some((Stamp(1_000), Stamp(1_099))), stamps, ..Stats::default() };
+        let (rates, each) = stats.rates(10);
+        assert_eq!((rates, each), (vec![3, 1, 0, 0, 0, 0, 0, 0, 0, 1], Duration(10)));
+        let (one, _) = stats.rates(1);
+        assert_eq!(one, [5]);
+        assert_eq!(stats.rates(0), (Vec::new(), Duration(0)));
+        assert_eq!(Stats::default().rates(3), (Vec::new(), Duration(0)));
+        // All at one moment.
+        let still = Stats { span: Some((Stamp(5), Stamp(5))), stamps: vec![Stamp(5); 4], ..Stats::default() };
+        assert_eq!(still.rates(3).0, [4, 0, 0]);
+    }
+}

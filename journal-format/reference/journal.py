@@ -304,6 +304,6 @@ class Profile:
                 return
             yield block
             seq, chain, at, index = seq + len(block.records), block.chain, block.end, index + 1
-        # Without a whole block it is none (§5), also if the next one took its place.
-        if not index:
+        # Without a whole block it is none (§5): the next one took its place, or a writer removes it.
+        if not index and newest:
             self.cuts.append((segment.name, 0))

@@ -14,6 +14,7 @@ mod promises;
 mod pump;
 mod rejoin;
 mod strangers;
+mod why;
 
 use crate::pump::Pump;
 use crate::system::{SeededEntropy, share};

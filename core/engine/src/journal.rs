@@ -411,8 +411,11 @@ pub fn walk_on(disk: &mut dyn Disk, keys: &ProfileKeys, from: &Resume, upto: Seq
         let mut found = None;
         for name in next {
             let header = Header::parse(&disk.read_at(&name, 0, HEADER_LEN)?);
+            // A segment without a block is none: another begins at its place.
+            let holds_blocks = disk.len(&name)? > u64::try_from(HEADER_LEN).unwrap_or(u64::MAX);
             if let Ok((header, chain)) = header
                 && (header.first, header.previous) == (first, before)
+                && holds_blocks
             {
                 found = Some((name, chain));
                 break;

@@ -54,7 +54,8 @@ mod view;
 mod tests;
 
 pub use state::{
-    Contact, Conversation, Held, InFlight, Link, Outgoing, Outstanding, Phase, Relay, Session, Settings, Standing, State, Strangers, Why,
+    Contact, Conversation, Held, InFlight, Link, Outgoing, Outstanding, Phase, Relay, Session, Settings, Stampable, Standing, State,
+    Strangers, Why,
 };
 pub use view::{ContactView, View, view};
 

@@ -219,22 +219,23 @@ pub(crate) fn forget(state: &mut State, step: &mut Step, contact: Fingerprint, m
     Answer::Accepted
 }
 
-/// The relay knows no such mailbox: the contact is looked up again, however new the last lookup is, unless it came after the message
-/// was sealed. Once a message: a relay that lies has no more lookups of it than there are messages (ADR 0031).
+/// The relay knows no such mailbox. What was sealed before the last lookup is sealed for the mailbox that it showed; otherwise the
+/// contact is looked up again, however new that lookup is. Once a message: a relay that lies has no more lookups of it than there are
+/// messages (ADR 0031).
 pub(crate) fn astray(state: &mut State, step: &mut Step, message: MessageId, sealed: Stamp) {
     let Some(contact) = state.outbox.get(&message).map(|outgoing| outgoing.contact) else {
         return;
     };
+    if state.contacts.get(&contact).is_some_and(|known| known.looked.is_some_and(|looked| looked > sealed)) {
+        seal_again(state, message);
+        return contact::advance(state, step, contact);
+    }
     let Some(outgoing) = state.outbox.get_mut(&message).filter(|outgoing| !outgoing.astray) else {
         return failed(state, step, message, Code::UnknownMailbox);
     };
     outgoing.astray = true;
     seal_again(state, message);
-    if state.contacts.get(&contact).is_some_and(|known| known.looked.is_some_and(|looked| looked > sealed)) {
-        contact::advance(state, step, contact);
-    } else {
-        contact::lose_mailbox(state, step, contact);
-    }
+    contact::lose_mailbox(state, step, contact);
 }
 
 /// The vault found no row to seal again: the staged text is sealed for the first time, if there is one.

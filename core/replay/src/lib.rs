@@ -5,14 +5,18 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod fold;
-mod history;
+#[cfg(test)]
+mod life;
+mod replay;
 mod stats;
 mod tree;
 mod verify;
 mod view_digest;
+mod why;
 
 pub use fold::Step;
-pub use history::{History, Moment};
+pub use replay::{Moment, Replay};
 pub use stats::{Kind, Stats, Took};
-pub use tree::{Difference, Leaf, Tree};
+pub use tree::{Difference, Leaf, Tree, short_ids};
 pub use verify::{FoldedOn, Verified, state_digest, verify};
+pub use why::{Explaining, Line, Subject};

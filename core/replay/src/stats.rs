@@ -42,8 +42,8 @@ pub struct Took {
 impl Took {
     /// The span that so many in a hundred did not exceed.
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
-        let last = self.each.len().checked_sub(1)?;
-        self.each.get(last * percent.min(100) / 100).map(|(took, _)| *took)
+        let rank = (self.each.len() * percent.min(100)).div_ceil(100).max(1);
+        self.each.get(rank - 1).map(|(took, _)| *took)
     }
 
     /// The slowest, with the place of the record that resolved it.
@@ -162,6 +162,12 @@ mod tests {
             (Some(Duration(1)), Some(Duration(50)), Some(Duration(100)))
         );
         assert_eq!(took.slowest(), Some((Duration(100), Seq(100))));
+        // Of few, the hundredth is the slowest.
+        for count in [1, 2, 13, 99] {
+            let few = Took { each: (1..=count).map(|ms| (Duration(ms), Seq(ms))).collect() };
+            assert_eq!(few.percentile(99), Some(Duration(count)), "of {count}");
+            assert_eq!(few.percentile(50), Some(Duration(count.div_ceil(2))), "of {count}");
+        }
         assert_eq!((Took::default().percentile(50), Took::default().slowest()), (None, None));
     }
 

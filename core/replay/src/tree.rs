@@ -5,8 +5,33 @@
 
 use serde::Serialize;
 use serde::ser;
+use std::collections::BTreeMap;
 use std::fmt;
 use thicket_types::time::Stamp;
+
+/// Ids in a map's key by their first eight digits, as people tell them apart. No key is a text of somebody's.
+pub fn short_ids(key: &str) -> String {
+    let mut short = String::with_capacity(key.len());
+    let mut rest = key;
+    while let Some(begin) = rest.find(|char: char| char.is_ascii_hexdigit()) {
+        let (before, run) = rest.split_at(begin);
+        let len = run.find(|char: char| !char.is_ascii_hexdigit()).unwrap_or(run.len());
+        let (run, after) = run.split_at(len);
+        short.push_str(before);
+        match run.get(..8).filter(|_| len >= ID_DIGITS_MIN) {
+            Some(digits) => {
+                short.push_str(digits);
+                short.push('…');
+            }
+            None => short.push_str(run),
+        }
+        rest = after;
+    }
+    short + rest
+}
+
+/// Digits of the shortest id, of 16 bytes.
+const ID_DIGITS_MIN: usize = 32;
 
 /// What stands for a name, an address or a token that is not shown.
 const PRIVATE: &str = "(private)";
@@ -33,8 +58,20 @@ pub enum Leaf {
     Number(i128),
     /// A stamp; 0 is never.
     Time(Stamp),
-    /// A text, an id, bytes in hex, a variant without fields.
+    /// An id, or bytes: in hex.
+    Id(String),
+    /// A text, or a variant without fields.
     Text(String),
+}
+
+impl Leaf {
+    /// As people read it: an id by its first eight digits.
+    pub fn short(&self) -> String {
+        match self {
+            Leaf::Id(hex) => short_ids(hex),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Leaf {
@@ -49,7 +86,7 @@ impl fmt::Display for Leaf {
                 let (hours, minutes, seconds) = (ms / 3_600_000 % 24, ms / 60_000 % 60, ms / 1_000 % 60);
                 write!(f, "{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02}.{:03}", ms % 1_000)
             }
-            Leaf::Text(text) => f.write_str(text),
+            Leaf::Id(text) | Leaf::Text(text) => f.write_str(text),
         }
     }
 }
@@ -80,7 +117,7 @@ impl Tree {
         }
     }
 
-    /// In one line.
+    /// In one line, ids by their first eight digits.
     pub fn line(&self) -> String {
         let mut line = String::new();
         self.write_line(&mut line);
@@ -89,7 +126,7 @@ impl Tree {
 
     fn write_line(&self, line: &mut String) {
         match self {
-            Tree::Leaf(leaf) => line.push_str(&leaf.to_string()),
+            Tree::Leaf(leaf) => line.push_str(&leaf.short()),
             Tree::List(list) => {
                 line.push('[');
                 for (at, tree) in list.iter().enumerate() {
@@ -102,7 +139,7 @@ impl Tree {
                 line.push('{');
                 for (at, (name, tree)) in fields.iter().enumerate() {
                     line.push_str(if at == 0 { "" } else { ", " });
-                    line.push_str(name);
+                    line.push_str(&short_ids(name));
                     line.push(' ');
                     tree.write_line(line);
                 }
@@ -119,14 +156,15 @@ impl Tree {
     }
 
     fn unfold(&self, name: Option<&str>, depth: usize, width: usize, lines: &mut Vec<(usize, String)>) {
-        let named = |text: &str| name.map_or_else(|| text.to_owned(), |name| format!("{name} {text}"));
+        let name = name.map(short_ids);
+        let named = |text: &str| name.as_ref().map_or_else(|| text.to_owned(), |name| format!("{name} {text}"));
         let whole = named(&self.line());
         let top = name.is_none() && matches!(self, Tree::Fields(_));
         if !top && (self.is_empty() || matches!(self, Tree::Leaf(_)) || whole.chars().count() + 2 * depth <= width) {
             return lines.push((depth, whole));
         }
         let below = if let Some(name) = name {
-            lines.push((depth, name.to_owned()));
+            lines.push((depth, name));
             depth + 1
         } else {
             depth
@@ -146,17 +184,19 @@ impl Tree {
     }
 }
 
-fn compare(path: &mut Vec<String>, before: &Tree, after: &Tree, found: &mut Vec<Difference>) {
+fn compare<'t>(path: &mut Vec<String>, before: &'t Tree, after: &'t Tree, found: &mut Vec<Difference>) {
     if before == after {
         return;
     }
     match (before, after) {
         (Tree::Fields(was), Tree::Fields(is)) => {
+            let by_name =
+                |fields: &'t [(String, Tree)]| fields.iter().map(|(name, tree)| (name.as_str(), tree)).collect::<BTreeMap<_, _>>();
+            let (is_by_name, was_by_name) = (by_name(is), by_name(was));
             for (name, before) in was {
-                let after = is.iter().find(|(other, _)| other == name).map(|(_, after)| after);
-                step(path, name, Some(before), after, found);
+                step(path, name, Some(before), is_by_name.get(name.as_str()).copied(), found);
             }
-            for (name, after) in is.iter().filter(|(name, _)| !was.iter().any(|(other, _)| other == name)) {
+            for (name, after) in is.iter().filter(|(name, _)| !was_by_name.contains_key(name.as_str())) {
                 step(path, name, None, Some(after), found);
             }
         }
@@ -173,7 +213,7 @@ fn compare(path: &mut Vec<String>, before: &Tree, after: &Tree, found: &mut Vec<
     }
 }
 
-fn step(path: &mut Vec<String>, name: &str, before: Option<&Tree>, after: Option<&Tree>, found: &mut Vec<Difference>) {
+fn step<'t>(path: &mut Vec<String>, name: &str, before: Option<&'t Tree>, after: Option<&'t Tree>, found: &mut Vec<Difference>) {
     path.push(name.to_owned());
     match (before, after) {
         (Some(before), Some(after)) => compare(path, before, after, found),
@@ -220,7 +260,10 @@ fn growing(grow: Grow, variant: Option<&'static str>) -> Growing {
 }
 
 fn of_variant(variant: Option<&'static str>, tree: Tree) -> Tree {
-    variant.map_or(tree.clone(), |variant| Tree::Fields(vec![(variant.to_owned(), tree)]))
+    match variant {
+        Some(variant) => Tree::Fields(vec![(variant.to_owned(), tree)]),
+        None => tree,
+    }
 }
 
 fn text(value: impl Into<String>) -> Result<Tree, Unwritable> {
@@ -284,7 +327,12 @@ impl ser::Serializer for Grow {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<Tree, Unwritable> {
-        text(value.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        Ok(Tree::Leaf(Leaf::Id(value.iter().map(|byte| format!("{byte:02x}")).collect())))
+    }
+
+    /// Only ids and bytes are written so.
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<Tree, Unwritable> {
+        Ok(Tree::Leaf(Leaf::Id(value.to_string())))
     }
 
     fn serialize_none(self) -> Result<Tree, Unwritable> {
@@ -312,7 +360,7 @@ impl ser::Serializer for Grow {
         match (name, &inner) {
             // Whoever has it can register at the relay.
             ("RegistrationToken", _) => text(PRIVATE),
-            ("Name" | "RelayAddress", _) if !self.names => text(PRIVATE),
+            ("Private" | "RelayAddress", _) if !self.names => text(PRIVATE),
             ("Stamp" | "ClaimedTime", Tree::Leaf(Leaf::Number(ms))) => {
                 Ok(u64::try_from(*ms).map_or(inner, |ms| Tree::Leaf(Leaf::Time(Stamp(ms)))))
             }
@@ -444,7 +492,7 @@ impl ser::SerializeMap for Growing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
     use thicket_types::event::TimerId;
     use thicket_types::ids::{EffectId, FrameId, MessageId, SegmentId, Seq};
     use thicket_types::name::{Name, RegistrationToken};
@@ -479,14 +527,15 @@ mod tests {
 
     #[test]
     fn a_value_becomes_names_ids_and_times() {
+        let short = |byte: &str| format!("{}…", byte.repeat(4));
         let expected = format!(
             "{{at 2026-09-21 14:13:20.123, never never, token (private), queue [{}, {}, {}], timers {{Retry({}) 1970-01-01 00:00:00.002, \
              Login 1970-01-01 00:00:00.001}}, asked {{7.1.{} true}}, places [], skew -4, name (private)}}",
-            "01".repeat(16),
-            "02".repeat(16),
-            "03".repeat(16),
-            "04".repeat(32),
-            "09".repeat(16),
+            short("01"),
+            short("02"),
+            short("03"),
+            short("04"),
+            short("09"),
         );
         assert_eq!(Tree::of(&life(), false).line(), expected);
         let named = expected.replace("name (private)", "name Bob");
@@ -495,11 +544,11 @@ mod tests {
 
     #[test]
     fn what_is_wide_is_unfolded_and_what_is_narrow_stays_in_a_line() {
-        let lines = Tree::of(&life(), false).lines(60);
+        let lines = Tree::of(&life(), false).lines(30);
         let shown: Vec<String> = lines.iter().map(|(depth, line)| format!("{}{line}", "  ".repeat(*depth))).collect();
-        assert!(shown.iter().all(|line| line.chars().count() <= 100), "{shown:?}");
+        assert!(shown.iter().all(|line| line.chars().count() <= 60), "{shown:?}");
         assert_eq!(shown[..4], ["at 2026-09-21 14:13:20.123", "never never", "token (private)", "queue"]);
-        assert_eq!(shown[4], format!("  - {}", "01".repeat(16)));
+        assert_eq!(shown[4], "  - 01010101…");
         assert_eq!(shown.last().map(String::as_str), Some("name (private)"));
     }
 
@@ -518,7 +567,7 @@ mod tests {
                 format!("{}: {} -> {}", found.path.join("/"), shown(&found.before), shown(&found.after))
             })
             .collect();
-        let id = |byte: &str| byte.repeat(16);
+        let id = |byte: &str| format!("{}…", byte.repeat(4));
         assert_eq!(
             found,
             [
@@ -531,6 +580,17 @@ mod tests {
             ]
         );
         assert_eq!(before.differences(&before), []);
+    }
+
+    #[test]
+    fn ids_are_shortened_and_texts_are_not() {
+        let id = "0123456789abcdef".repeat(2);
+        assert_eq!(short_ids(&format!("Retry({id}{id}).{id}, deadbeef, 2026-11-22")), "Retry(01234567…).01234567…, deadbeef, 2026-11-22");
+        assert_eq!(short_ids(""), "");
+        let named = Name::parse(&id).expect("a name");
+        assert_eq!(Tree::of(&named, true).line(), id);
+        assert_eq!((Tree::of(&named, false).line().as_str(), Tree::of(&named.key(), false).line().as_str()), ("(private)", "(private)"));
+        assert_eq!(Tree::of(&MessageId([1; 16]), false), Tree::Leaf(Leaf::Id("01".repeat(16))));
     }
 
     #[test]

@@ -61,9 +61,11 @@ pub const SNAPSHOT_AGAIN_AFTER: Duration = Duration::seconds(60);
 /// Snapshots kept: the newest, and the one before it, which the vault's ledger relies on.
 pub const SNAPSHOTS_KEPT: usize = 2;
 /// Records between two states that a replay keeps to go to any place from.
-pub const CHECKPOINT_EVERY: u64 = 4096;
+pub const WAYPOINT_EVERY: u64 = 4096;
 /// States that a replay keeps; of a longer journal each second one goes, and they lie twice as far apart.
-pub const CHECKPOINTS_MAX: usize = 128;
+pub const WAYPOINTS_MAX: usize = 128;
+/// Lines in which a replay says why something is where it is.
+pub const WHY_LINES_MAX: usize = 12;
 /// Bytes of recent frames that the engine keeps in memory for resends; older ones are read from the journal.
 pub const FRAME_CACHE_LEN_MAX: usize = 4 * 1024 * 1024;
 

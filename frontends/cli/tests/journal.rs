@@ -108,3 +108,34 @@ fn what_the_journal_is_made_of_is_counted() {
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     assert!(shown.starts_with(&format!("{} records, ", all.len())) && shown.contains("seal message"), "{shown}");
 }
+
+#[test]
+fn why_a_message_a_contact_and_an_effect_are_where_they_are_is_told() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    let rows = alice.json(&["read", "bob"]);
+    let [sent, came] = ["me", "bob"]
+        .map(|from| rows.iter().find(|row| row["from"] == from).and_then(|row| row["message"].as_str()).expect("an id").to_owned());
+    let says = |what: &str| -> Vec<String> {
+        let lines = alice.json(&["journal", "why", what]);
+        assert!((1..=12).contains(&lines.len()), "{what}: {lines:?}");
+        lines.iter().map(|line| line["says"].as_str().expect("a sentence").to_owned()).collect()
+    };
+    let of_sent = says(&sent[..8]);
+    assert!(of_sent[0].starts_with("you asked to send 17 bytes to "), "{of_sent:?}");
+    assert!(of_sent.contains(&"the relay stored it for its recipient".to_owned()), "{of_sent:?}");
+    assert!(of_sent.contains(&"a receipt came: its recipient's device has it".to_owned()), "{of_sent:?}");
+    assert_eq!(says(&sent), of_sent, "by all its digits as well");
+    let of_came = says(&came);
+    assert!(of_came[0].starts_with("an envelope of ") && of_came[1].starts_with("it was read: a message of "), "{of_came:?}");
+    assert!(says("bob").iter().any(|line| line.contains("the conversation is open")), "{:?}", says("bob"));
+    let effect = alice.json(&["journal", "ls", "--kind", "resolved", "--count", "1"]).remove(0);
+    let effect = effect["what"].as_str().and_then(|what| what.split(' ').next()).expect("an effect").to_owned();
+    assert!(says(&effect)[0].contains("it was asked for: "), "{:?}", says(&effect));
+    // In words: a line a record, none wider than a terminal.
+    let shown = alice.say(&["journal", "why", &sent]);
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    assert_eq!(alice.refused(&["journal", "why", "nobody"]), (3, 108));
+    assert_eq!(alice.refused(&["journal", "why", "99999.0"]), (2, 126));
+    assert_eq!(alice.refused(&["journal", "why", "ffffffffffffffffffffffffffffffff"]), (2, 126));
+}

@@ -71,6 +71,7 @@ fn every_command_prints_the_fields_that_the_document_lists() {
     holds("journal show", bob, &["journal", "show", "2"]);
     holds("journal state", bob, &["journal", "state"]);
     holds("journal diff", bob, &["journal", "diff", "0", "2"]);
+    holds("journal why", bob, &["journal", "why", "alice"]);
     holds("journal stats", bob, &["journal", "stats"]);
     let script = holds("completions", bob, &["completions", "bash"]).remove(0);
     assert!(script["script"].as_str().is_some_and(|script| script.contains("complete -F _thicket")), "{script}");

@@ -1,7 +1,7 @@
 //! The vectors of `journal-format/vectors`: profiles with one fault each, made here and frozen there.
 //!
-//! Made from the codec alone, so that each can hold what no writer would write. Who reads them is tried elsewhere: the engine in
-//! `tests/replay`, the Python reader by its own runner.
+//! Made from the codec alone, so that each can hold what no writer would write. Who reads them is tried elsewhere: the engine in its
+//! own tests, the Python reader by its own runner.
 
 use super::listing::line_of;
 use super::{COST, every_variant, kinds};
@@ -291,6 +291,17 @@ fn valid() -> Vec<Vector> {
 
     let (making, _) = life();
     vectors.push(making.ok("valid-three-segments", "Three segments of three, one and two blocks: the chain runs through them."));
+
+    // As when a crash undid the removal of a segment that never got its block, and its place was taken since.
+    let (mut making, _) = life();
+    let second = making.files.keys().filter(|file| file.starts_with("journal/")).nth(1).expect("three segments").clone();
+    let mut header = making.files[&second][..128].to_vec();
+    header[64..80].copy_from_slice(&[0; 16]);
+    check_again(&mut header, 0, 96, 32);
+    let empty = format!("{}{}.seg", &second[..second.len() - 36], "0".repeat(32));
+    making.keys.insert((Kind::Segment, [0; 16]), drawn("segment key", 99));
+    making.files.insert(empty, header);
+    vectors.push(making.ok("valid-empty-segment", "A segment without a block before one that has its place: it is left out."));
 
     let (mut making, blocks) = life();
     making.files.insert("journal/notes.txt".to_owned(), b"not ours".to_vec());
@@ -796,7 +807,6 @@ fn folder() -> PathBuf {
 #[test]
 fn vectors_are_as_they_were_frozen() {
     let vectors = every_vector();
-    assert!(vectors.len() >= 30, "{}", vectors.len());
     let mut wrong = Vec::new();
     let mut names = std::collections::BTreeSet::from(["README.md".to_owned()]);
     for vector in &vectors {

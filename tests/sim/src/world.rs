@@ -12,7 +12,7 @@ use thicket_engine::{Engine, Fault, ProfileKeys};
 use thicket_journal_format::keys::Cost;
 use thicket_reducer::ClientRules;
 use thicket_relay::{Policy, Relay};
-use thicket_replay::{History, Verified};
+use thicket_replay::{Replay, Verified};
 use thicket_store::MemoryStore;
 use thicket_transport::{Conditions, Loopback, LoopbackRelay};
 use thicket_types::effect::Change;
@@ -350,7 +350,7 @@ impl World {
         let mut disk = self.people[who].disk.clone();
         let keys = ProfileKeys::unlock(&mut disk, &passphrase())?;
         let mut lines = Vec::new();
-        History::read(&mut disk, &keys, &mut |step| {
+        Replay::read(&mut disk, &keys, &mut |step| {
             let Place { seq, stamp, segment: _ } = step.place;
             lines.push(format!("{} +{} ms {:?}", seq, stamp.0.saturating_sub(START_MS), step.record.event));
             lines.extend(step.effects.iter().map(|effect| format!("    {effect:?}")));

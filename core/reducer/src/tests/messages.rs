@@ -326,6 +326,28 @@ fn a_message_whose_contact_the_relay_lost_just_after_their_lookup_waits_until_th
 }
 
 #[test]
+fn a_lookup_for_another_message_takes_none_of_a_messages_own() {
+    // Given two messages on their way, of which the second has the contact looked up.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    let first = book.transmit(&Why::Message(message(1)));
+    book.now += 1_000;
+    book.ask(2, send_to(BOB, 2));
+    let asked = [VaultOp::Compose(Ask::Lookup(name("bob")))];
+    assert_eq!(ops(&book.settle(&Why::Message(message(2)), refusal(Code::UnknownMailbox))), asked);
+    book.now += 1_000;
+    assert_eq!(ops(&book.find_bob()), [seal_again(2)]);
+    // When the first is told then that there is no mailbox, it is sealed for the one that was shown since.
+    assert_eq!(ops(&book.answer(first, refusal(Code::UnknownMailbox))), [seal_again(1)]);
+    book.now += 1_000;
+    // And if that is gone as well, it has its own lookup, and only then fails.
+    assert_eq!(ops(&book.settle(&Why::Message(message(1)), refusal(Code::UnknownMailbox))), asked);
+    assert_eq!(ops(&book.find_bob()), [seal_again(1)]);
+    let effects = book.settle(&Why::Message(message(1)), refusal(Code::UnknownMailbox));
+    assert!(effects.contains(&Effect::Notify(Change::Message { message: message(1), state: MessageState::Failed })), "{effects:?}");
+}
+
+#[test]
 fn a_relay_that_shows_a_mailbox_and_knows_it_not_has_one_lookup_of_a_message() {
     let mut book = Book::talking();
     book.ask(1, send_to(BOB, 1));

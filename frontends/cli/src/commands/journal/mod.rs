@@ -4,6 +4,7 @@ mod list;
 mod state;
 mod stats;
 mod verify;
+mod why;
 
 use crate::Global;
 use crate::output::Trouble;
@@ -49,6 +50,13 @@ pub enum Command {
         #[arg(long)]
         names: bool,
     },
+    /// Say what put a message, a contact or an effect where it is, in at most twelve lines.
+    ///
+    /// Example: thicket journal why 1dd49055
+    Why {
+        /// A message by how its id begins, a contact by name or fingerprint, or an effect as `journal ls` shows it: 17.0.
+        what: String,
+    },
     /// Count records by kind, bytes, how long effects took, and records over time.
     ///
     /// Example: thicket journal stats
@@ -62,6 +70,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Show { seq } => list::show(global, *seq),
         Command::State { at, names } => state::show(global, *at, *names),
         Command::Diff { from, to, names } => state::diff(global, *from, *to, *names),
+        Command::Why { what } => why::run(global, what),
         Command::Stats => stats::run(global),
     }
 }

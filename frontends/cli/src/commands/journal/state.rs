@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::{Global, home, terminal};
 use serde_json::{Value, json};
 use std::io::IsTerminal as _;
-use thicket_replay::{Difference, History, Leaf, Tree};
+use thicket_replay::{Difference, Leaf, Replay, Tree, short_ids};
 use thicket_types::ids::Seq;
 
 pub fn show(global: &Global, at: Option<u64>, names: bool) -> Result<(), Trouble> {
@@ -17,7 +17,7 @@ pub fn show(global: &Global, at: Option<u64>, names: bool) -> Result<(), Trouble
     let paint = paint(global);
     put!("{}", paint.bold(&format!("state after {place}")))?;
     for (depth, line) in tree.lines(terminal::width()) {
-        put!("{}{}", "  ".repeat(depth), short_ids(&line))?;
+        put!("{}{line}", "  ".repeat(depth))?;
     }
     Ok(())
 }
@@ -42,17 +42,17 @@ pub fn diff(global: &Global, from: u64, to: u64, names: bool) -> Result<(), Trou
 fn at_places<const N: usize>(global: &Global, names: bool, places: impl Fn(Seq) -> [Seq; N]) -> Result<([Seq; N], [Tree; N]), Trouble> {
     let at = home::at(global)?;
     let _folding = Progress::start(global, "folding the journal");
-    let (history, places, states) = at.look_into(|look| {
+    let (replay, places, states) = at.look_into(|look| {
         let (disk, keys) = look.files();
-        let history = History::read(disk, keys, &mut |_| {})?;
-        let places = places(history.last());
+        let replay = Replay::read(disk, keys, &mut |_| {})?;
+        let places = places(replay.last());
         let mut states = Vec::new();
         for place in places {
-            states.extend(history.at(disk, keys, place)?.map(|state| Tree::of(&state, names)));
+            states.extend(replay.at(disk, keys, place)?.map(|state| Tree::of(&state, names)));
         }
-        Ok((history, places, states))
+        Ok((replay, places, states))
     })?;
-    let reached = || format!("there is a state after each record from {} to {}", history.first().0.saturating_sub(1), history.last());
+    let reached = || format!("there is a state after each record from {} to {}", replay.first().0.saturating_sub(1), replay.last());
     let states = <[Tree; N]>::try_from(states).map_err(|_| Trouble::Usage(reached()))?;
     Ok((places, states))
 }
@@ -78,7 +78,7 @@ fn differences(found: &[Difference], paint: Paint) -> Vec<String> {
         }
         let indent = "  ".repeat(open.len());
         let name = if last == "-" { String::new() } else { format!("{} ", short_ids(last)) };
-        let shown = |tree: &Tree| short_ids(&tree.line());
+        let shown = Tree::line;
         lines.push(match (before, after) {
             (Some(before), Some(after)) => {
                 format!("{indent}{} {name}{} → {}", paint.warning("~"), shown(before), shown(after))
@@ -101,49 +101,15 @@ fn value(tree: &Tree) -> Value {
         Tree::Leaf(Leaf::Bool(value)) => json!(value),
         Tree::Leaf(Leaf::Number(number)) => json!(number),
         Tree::Leaf(Leaf::Time(stamp)) => json!(stamp.0),
-        Tree::Leaf(Leaf::Text(text)) => json!(text),
+        Tree::Leaf(Leaf::Id(text) | Leaf::Text(text)) => json!(text),
         Tree::List(list) => list.iter().map(value).collect(),
         Tree::Fields(fields) => Value::Object(fields.iter().map(|(name, tree)| (name.clone(), value(tree))).collect()),
     }
 }
 
-/// Ids by their first eight digits, as people tell them apart.
-fn short_ids(line: &str) -> String {
-    let mut short = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(begin) = rest.find(|char: char| char.is_ascii_hexdigit()) {
-        let (before, run) = rest.split_at(begin);
-        let len = run.find(|char: char| !char.is_ascii_hexdigit()).unwrap_or(run.len());
-        let (run, after) = run.split_at(len);
-        short.push_str(before);
-        match run.get(..8).filter(|_| len >= ID_DIGITS_MIN) {
-            Some(digits) => {
-                short.push_str(digits);
-                short.push('…');
-            }
-            None => short.push_str(run),
-        }
-        rest = after;
-    }
-    short + rest
-}
-
-/// Digits of the shortest id, of 16 bytes.
-const ID_DIGITS_MIN: usize = 32;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_are_shortened_and_nothing_else_is() {
-        let id = "0123456789abcdef".repeat(2);
-        assert_eq!(
-            short_ids(&format!("Retry({id}{id}) of {id}, deadbeef and 2026-11-22")),
-            "Retry(01234567…) of 01234567…, deadbeef and 2026-11-22"
-        );
-        assert_eq!(short_ids(""), "");
-    }
 
     #[test]
     fn what_leads_to_several_differences_is_said_once() {

@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::text::counted;
 use crate::{Global, home, terminal};
 use serde_json::{Value, json};
-use thicket_replay::{History, Stats, Took};
+use thicket_replay::{Replay, Stats, Took};
 use thicket_types::time::Duration;
 
 /// Columns of a bar.
@@ -20,7 +20,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     let stats = at.look_into(|look| {
         let (disk, keys) = look.files();
         let mut stats = Stats::default();
-        History::read(disk, keys, &mut |step| stats.note(step))?;
+        Replay::read(disk, keys, &mut |step| stats.note(step))?;
         stats.finish();
         Ok(stats)
     })?;

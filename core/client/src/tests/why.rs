@@ -1,0 +1,148 @@
+//! Why a message is where it is, asked of the journals of real lives: each answer is held word by word.
+
+use super::*;
+use thicket_replay::{Explaining, Replay, Subject};
+
+/// What the journal says of something, without the records' places.
+fn why(world: &mut World, who: &'static str, subject: Subject) -> Vec<String> {
+    world.kill(who);
+    let mut disk = OsDisk::new(&world.people[who].folder);
+    let keys = ProfileKeys::unlock(&mut disk, &passphrase()).expect("intact keys");
+    let mut explaining = Explaining::new(subject);
+    Replay::read(&mut disk, &keys, &mut |step| explaining.note(step)).expect("an intact journal");
+    let lines = explaining.finish();
+    assert!(lines.len() <= 12 && lines.windows(2).all(|pair| pair[0].seq <= pair[1].seq), "{lines:?}");
+    lines.into_iter().map(|line| line.says).collect()
+}
+
+fn whom(world: &World, who: &str) -> String {
+    world.people[who].own.hex()[..8].to_owned()
+}
+
+#[test]
+fn a_first_message_waited_for_the_conversation_and_paid_for_its_way() {
+    let mut world = two(900, Conditions::default());
+    let message = world.say("alice", "bob", "one");
+    world.run(60_000);
+    let (alice, bob) = (world.people["alice"].own, world.people["bob"].own);
+    world.ask("bob", Intent::AcceptContact { contact: alice });
+    world.run(60_000);
+    let to = whom(&world, "bob");
+    assert_eq!(
+        why(&mut world, "alice", Subject::Message(message)),
+        [
+            format!("you asked to send 3 bytes to {to}…: it waits, since the conversation has to begin first").as_str(),
+            "what it waited for is there: it is being encrypted",
+            "it was encrypted, and goes to the transport",
+            "the transport took it",
+            "the relay asks for work before it takes it: the vault does it",
+            "the work is done: it goes again, with a stamp",
+            "the relay stored it for its recipient",
+            "a receipt came: its recipient's device has it",
+        ]
+    );
+    let from = whom(&world, "alice");
+    assert_eq!(
+        why(&mut world, "bob", Subject::Message(message)),
+        [
+            "an envelope of 3120 bytes came, item 1 of the mailbox",
+            format!("it was read: a message of {from}…").as_str(),
+            "its sender is told that it is here",
+        ]
+    );
+    assert_eq!(
+        why(&mut world, "alice", Subject::Contact(bob)),
+        [
+            "by what the vault did, they became a contact",
+            "as you asked, a conversation is being begun",
+            "by what the vault did, the conversation is open: messages can be encrypted",
+        ]
+    );
+    assert_eq!(
+        why(&mut world, "bob", Subject::Contact(alice)),
+        [
+            "by what was read, they wrote first, and wait to be accepted",
+            "as you asked, they are accepted",
+            "by what the vault did, their mailbox was found",
+        ]
+    );
+}
+
+#[test]
+fn what_was_lost_on_the_way_went_again_until_it_was_answered() {
+    let mut world = two(901, Conditions { lost: 300, ..Conditions::default() });
+    world.say("alice", "bob", "one");
+    let message = world.say("alice", "bob", "two");
+    world.run(60_000);
+    let lines = why(&mut world, "alice", Subject::Message(message));
+    let again = |line: &&String| line.starts_with("no answer came in time: the same bytes go again");
+    assert_eq!(lines.iter().filter(again).count(), 2, "before the work and after it: {lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.starts_with("no answer came in time: the same bytes go again (2 times, the last at ")),
+        "{lines:#?}"
+    );
+    assert!(lines.contains(&"the relay stored it for its recipient".to_owned()), "{lines:#?}");
+}
+
+#[test]
+fn a_process_that_died_before_the_answer_had_the_next_one_ask_again() {
+    let mut world = friends(910, Conditions::default());
+    world.say("bob", "alice", "what lets you write");
+    world.run(60_000);
+    let message = world.say("alice", "bob", "three");
+    // Handed over, and the relay's turn has not come.
+    for _ in 0..10 {
+        world.pump("alice").pump().expect("a disk that works");
+    }
+    world.kill("alice");
+    world.open("alice");
+    world.run(60_000);
+    let to = whom(&world, "bob");
+    assert_eq!(
+        why(&mut world, "alice", Subject::Message(message)),
+        [
+            format!("you asked to send 5 bytes to {to}…: it is being encrypted").as_str(),
+            "it was encrypted, and goes to the transport",
+            "the transport took it",
+            "a receipt came: its recipient's device has it",
+            "no answer can come to a way of before the login: the same bytes go again",
+        ]
+    );
+}
+
+#[test]
+fn what_was_taken_back_failed_by_that() {
+    let mut world = friends(905, Conditions::default());
+    let message = world.say("alice", "bob", "four");
+    world.ask("alice", Intent::CancelMessage { message });
+    world.run(60_000);
+    let to = whom(&world, "bob");
+    assert_eq!(
+        why(&mut world, "alice", Subject::Message(message)),
+        [
+            format!("you asked to send 4 bytes to {to}…: it is being encrypted").as_str(),
+            "you took it back",
+            "it failed: the message was cancelled before it was sent (122)",
+        ]
+    );
+}
+
+#[test]
+fn an_effect_was_asked_for_by_a_record_and_resolved_by_another() {
+    let mut world = friends(906, Conditions::default());
+    let mut asked = None;
+    world.kill("alice");
+    let mut disk = OsDisk::new(&world.people["alice"].folder);
+    let keys = ProfileKeys::unlock(&mut disk, &passphrase()).expect("intact keys");
+    Replay::read(&mut disk, &keys, &mut |step| {
+        let seals = |effect: &thicket_types::effect::Effect| format!("{effect:?}").contains("SealMessage");
+        asked = asked.or_else(|| step.effects.iter().position(seals).map(|index| (step.place.seq, u32::try_from(index).expect("few"))));
+    })
+    .expect("an intact journal");
+    let (seq, index) = asked.expect("a message was sealed");
+    let lines = why(&mut world, "alice", Subject::Effect(seq, index));
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    assert_eq!(lines[0], "by what the vault did, it was asked for: SealMessage of the vault");
+    assert!(lines[1].starts_with("it was resolved after ") && lines[1].ends_with(" bytes"), "{lines:#?}");
+    assert!(lines[2].starts_with("that asked for: the frame of record "), "{lines:#?}");
+}

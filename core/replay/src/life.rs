@@ -1,0 +1,114 @@
+//! A profile's journal, written turn by turn: for tests.
+
+use std::collections::VecDeque;
+use thicket_engine::{Engine, Input, OsDisk, ProfileKeys, private_folders};
+use thicket_journal_format::keys::Cost;
+use thicket_reducer::ClientRules;
+use thicket_types::effect::Effect;
+use thicket_types::event::Outcome;
+use thicket_types::ids::{EffectId, IntentId};
+use thicket_types::intent::Intent;
+use thicket_types::name::{Name, RelayAddress};
+use thicket_types::ports::{Clock, Entropy, Remembered};
+use thicket_types::secret::Secret;
+use thicket_types::time::Stamp;
+use thicket_types::vault_op::VaultOp;
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Stamp {
+        Stamp(1_790_000_000_000)
+    }
+}
+
+/// Repeats itself after a while: nothing here is a secret.
+struct Counted(u64);
+
+impl Entropy for Counted {
+    fn fill(&mut self, out: &mut [u8]) {
+        out.iter_mut().for_each(|byte| {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            [*byte, ..] = self.0.to_be_bytes();
+        });
+    }
+}
+
+fn passphrase() -> Secret<Vec<u8>> {
+    Secret::new(b"correct horse".to_vec())
+}
+
+/// A profile in a folder of its own.
+pub(crate) struct Life {
+    folder: tempfile::TempDir,
+    engine: Option<Engine<ClientRules>>,
+    opens: u64,
+    /// Envelopes that the vault is at, the oldest first.
+    opening: VecDeque<EffectId>,
+}
+
+impl Life {
+    pub(crate) fn new() -> Life {
+        let folder = tempfile::tempdir().expect("room");
+        private_folders().create(folder.path().join("p")).expect("room");
+        let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+        let mut life = Life { folder, engine: None, opens: 0, opening: VecDeque::new() };
+        ProfileKeys::create(&mut life.disk(), &mut Counted(0), &passphrase(), cost).expect("an empty folder");
+        life.open_again();
+        life
+    }
+
+    fn disk(&self) -> OsDisk {
+        OsDisk::new(&self.folder.path().join("p"))
+    }
+
+    fn keys(&self) -> ProfileKeys {
+        ProfileKeys::unlock(&mut self.disk(), &passphrase()).expect("the passphrase")
+    }
+
+    /// Another process: it begins another segment.
+    pub(crate) fn open_again(&mut self) {
+        self.engine = None;
+        self.opens += 1;
+        let (disk, entropy) = (Box::new(self.disk()), Box::new(Counted(self.opens)));
+        let remembered = Remembered { durable: None, count: u64::MAX };
+        self.engine = Some(Engine::open(disk, Box::new(Still), entropy, self.keys(), remembered).expect("a profile").0);
+    }
+
+    /// One block of these.
+    pub(crate) fn turn(&mut self, inputs: impl IntoIterator<Item = Input>) {
+        let engine = self.engine.as_mut().expect("an open profile");
+        inputs.into_iter().for_each(|input| engine.push(input));
+        let turn = engine.turn().expect("room");
+        let opens = |effect: &Effect| matches!(effect, Effect::Vault(VaultOp::OpenEnvelope { .. }));
+        self.opening.extend(turn.effects.iter().filter(|(_, effect)| opens(effect)).map(|(id, _)| *id));
+    }
+
+    /// The vault opened the oldest envelope that it is at.
+    pub(crate) fn resolve_opening(&mut self, outcome: Outcome) {
+        let effect = self.opening.pop_front().expect("an envelope");
+        self.turn([Input::Resolved(effect, outcome, 1)]);
+    }
+
+    pub(crate) fn snapshot(&mut self) {
+        self.engine.as_mut().expect("an open profile").snapshot().expect("room");
+    }
+
+    pub(crate) fn close(mut self) -> (tempfile::TempDir, OsDisk, ProfileKeys) {
+        self.engine = None;
+        let (disk, keys) = (self.disk(), self.keys());
+        (self.folder, disk, keys)
+    }
+}
+
+/// The first thing that is asked for.
+pub(crate) fn relay() -> Input {
+    let relay = RelayAddress::parse("loopback:x").expect("an address");
+    Input::Intent(IntentId([0; 16]), Intent::Register { relay, key: None, token: None })
+}
+
+/// Something else.
+pub(crate) fn asked(number: u64) -> Input {
+    let name = Name::parse(&format!("p{number}")).expect("a name");
+    Input::Intent(IntentId(u128::from(number).to_be_bytes()), Intent::AddContact { name })
+}

@@ -19,4 +19,4 @@ pub use replay::{Moment, Replay};
 pub use stats::{Kind, Stats, Took};
 pub use tree::{Difference, Leaf, Tree, short_ids};
 pub use verify::{FoldedOn, Verified, state_digest, verify};
-pub use why::{Explaining, Line, Subject};
+pub use why::{Explaining, Line, Subject, refusal};

@@ -30,8 +30,10 @@ pub fn short_ids(key: &str) -> String {
     short + rest
 }
 
-/// Digits of the shortest id, of 16 bytes.
-const ID_DIGITS_MIN: usize = 32;
+/// Bytes of the shortest id.
+const BYTES_MIN: usize = 16;
+/// Its digits.
+const ID_DIGITS_MIN: usize = 2 * BYTES_MIN;
 
 /// What stands for a name, an address or a token that is not shown.
 const PRIVATE: &str = "(private)";
@@ -248,6 +250,8 @@ struct Grow {
 /// Fields, entries or elements on their way into a tree.
 struct Growing {
     grow: Grow,
+    /// Whether their number is a type's, not a value's.
+    is_tuple: bool,
     /// The variant that they are of.
     variant: Option<&'static str>,
     key: Option<String>,
@@ -256,7 +260,7 @@ struct Growing {
 }
 
 fn growing(grow: Grow, variant: Option<&'static str>) -> Growing {
-    Growing { grow, variant, key: None, fields: Vec::new(), list: Vec::new() }
+    Growing { grow, is_tuple: false, variant, key: None, fields: Vec::new(), list: Vec::new() }
 }
 
 fn of_variant(variant: Option<&'static str>, tree: Tree) -> Tree {
@@ -383,7 +387,7 @@ impl ser::Serializer for Grow {
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Growing, Unwritable> {
-        Ok(growing(self, None))
+        Ok(Growing { is_tuple: true, ..growing(self, None) })
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Growing, Unwritable> {
@@ -419,7 +423,14 @@ impl Growing {
     }
 
     fn grown_list(self) -> Result<Tree, Unwritable> {
-        Ok(of_variant(self.variant, Tree::List(self.list)))
+        // So many numbers in a row, each of a byte, are an array of bytes.
+        let byte = |tree: &Tree| if let Tree::Leaf(Leaf::Number(number)) = tree { u8::try_from(*number).ok() } else { None };
+        let bytes = self.list.iter().map(byte).collect::<Option<Vec<u8>>>().filter(|bytes| self.is_tuple && bytes.len() >= BYTES_MIN);
+        let tree = match bytes {
+            Some(bytes) => Tree::Leaf(Leaf::Id(bytes.iter().map(|byte| format!("{byte:02x}")).collect())),
+            None => Tree::List(self.list),
+        };
+        Ok(of_variant(self.variant, tree))
     }
 
     fn grown_fields(self) -> Result<Tree, Unwritable> {
@@ -590,7 +601,12 @@ mod tests {
         let named = Name::parse(&id).expect("a name");
         assert_eq!(Tree::of(&named, true).line(), id);
         assert_eq!((Tree::of(&named, false).line().as_str(), Tree::of(&named.key(), false).line().as_str()), ("(private)", "(private)"));
-        assert_eq!(Tree::of(&MessageId([1; 16]), false), Tree::Leaf(Leaf::Id("01".repeat(16))));
+        for tree in [Tree::of(&MessageId([1; 16]), false), Tree::of(&[1_u8; 16], false)] {
+            assert_eq!(tree, Tree::Leaf(Leaf::Id("01".repeat(16))));
+        }
+        for list in [Tree::of(&vec![1; 16], false), Tree::of(&[1_u8; 15], false), Tree::of(&[256_u64; 16], false)] {
+            assert!(matches!(list, Tree::List(_)), "{list:?}");
+        }
     }
 
     #[test]

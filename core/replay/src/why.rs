@@ -422,7 +422,7 @@ fn waits_for(known: &Contact) -> &'static str {
 }
 
 /// The relay's or the vault's no in a record.
-fn refusal(event: &Event) -> Option<Code> {
+pub fn refusal(event: &Event) -> Option<Code> {
     match event {
         Event::Arrived(arrival) => match &arrival.content {
             Arrived::Answer { answer } => match wire::Answer::decode(answer.0.as_slice()).ok()?.said? {

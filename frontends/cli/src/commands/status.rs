@@ -25,7 +25,8 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
         // A profile that was copied is never online, nor is one whose relay lost it: that is part of what is shown.
         let mut watch = Watch::new(global, &client, "waiting for the relay");
         watch.until(|view, changes| Ok((view.online || view.copied || is_lost(changes)).then_some(())))?;
-        trouble = watch.trouble();
+        let asked = !global.patience().is_zero();
+        trouble = watch.trouble().or(asked.then_some(Code::RelayUnreachable));
     }
     let (view, (name, fingerprint)) = (client.view(), client.own());
     let trouble = trouble.filter(|_| !view.online && !view.copied);

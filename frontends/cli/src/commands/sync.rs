@@ -36,13 +36,14 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     warn::of_identity(global, &view, None);
     let (waiting, held) = (view.unsettled.len(), held(&view));
     client.close()?;
-    if !rested {
-        return Err(silence);
-    }
+    // What came is told whatever else did not get done.
     if global.json {
-        return put_json(&serde_json::json!({ "received": came, "unsettled": waiting, "held": held.values().sum::<usize>() }));
+        put_json(&serde_json::json!({ "received": came, "unsettled": waiting, "held": held.values().sum::<usize>() }))?;
+        return if rested { Ok(()) } else { Err(silence) };
     }
-    put!("{came} new, {waiting} still to be stored by the relay")?;
+    if rested || came > 0 {
+        put!("{came} new, {waiting} still to be stored by the relay")?;
+    }
     let code = Code::ContactHeld;
     for (contact, count) in held {
         let who = shown(&view, contact);
@@ -52,8 +53,8 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
         };
         put!("{}", beside(&words, 0, width()))?;
     }
-    match all_asking(&view) {
-        Some(words) => put!("{}", broken(&words, width())),
-        None => Ok(()),
+    if let Some(words) = all_asking(&view) {
+        put!("{}", broken(&words, width()))?;
     }
+    if rested { Ok(()) } else { Err(silence) }
 }

@@ -1,13 +1,14 @@
 //! Records, one by one.
 
 use crate::commands::record;
-use crate::output::{Trouble, put_json, time};
+use crate::output::{Trouble, put_json, remark, time};
 use crate::progress::Progress;
 use crate::{Global, home};
 use serde_json::{Map, Value, json};
 use thicket_engine::{Walked, walk};
+use thicket_replay::refusal;
 use thicket_types::error::Code;
-use thicket_types::event::{Arrived, Event, Opened, Outcome};
+use thicket_types::event::{Arrival, Arrived, Event, Opened, Outcome};
 use thicket_types::ids::Seq;
 use thicket_types::intent::Intent;
 use thicket_types::time::Stamp;
@@ -46,17 +47,22 @@ enum Kind {
 
 pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
     let at = home::at(global)?;
-    let mut left = wanted.count.unwrap_or(u64::MAX);
+    let (mut left, mut any) = (wanted.count.unwrap_or(u64::MAX), false);
     each(
         global,
         &at,
         &mut |walked| {
             let shown = wanted.takes(walked) && left > 0;
             left -= u64::from(shown);
+            any |= shown;
             shown
         },
         &mut |walked| list(global, walked),
-    )
+    )?;
+    if !any {
+        remark(global.json, "no record is so");
+    }
+    Ok(())
 }
 
 /// Shows one record whole.
@@ -97,15 +103,10 @@ impl Wanted {
 /// The error that a record names.
 fn cause_of(event: &Event) -> Option<Code> {
     match event {
-        Event::Arrived(arrival) => match arrival.content {
-            Arrived::Unsealable { cause, .. } => Some(cause),
-            Arrived::Answer { .. } | Arrived::Envelope { .. } | Arrived::Repeat { .. } => None,
-        },
-        Event::Resolved { outcome, .. } => match outcome {
-            Outcome::Refused(code) | Outcome::Fault(code) | Outcome::Opened(Opened::Unreadable { cause: code, .. }) => Some(*code),
-            _ => None,
-        },
-        Event::Requested { .. } | Event::Elapsed { .. } => None,
+        Event::Arrived(Arrival { content: Arrived::Unsealable { cause, .. }, .. }) => Some(*cause),
+        Event::Resolved { outcome: Outcome::Opened(Opened::Unreadable { cause, .. }), .. } => Some(*cause),
+        // What the relay or the vault refused.
+        event => refusal(event),
     }
 }
 
@@ -211,7 +212,10 @@ fn words(event: &Event) -> (&'static str, String) {
         }
         Event::Arrived(arrival) => {
             let what = match &arrival.content {
-                Arrived::Answer { answer } => format!("an answer, {} bytes", answer.0.len()),
+                Arrived::Answer { answer } => match refusal(event) {
+                    Some(code) => format!("an answer, refused: {}", code.what()),
+                    None => format!("an answer, {} bytes", answer.0.len()),
+                },
                 Arrived::Envelope { cursor, sealed, .. } => format!("item {cursor}, {} bytes", sealed.0.len()),
                 Arrived::Repeat { cursor } => format!("item {cursor} again"),
                 Arrived::Unsealable { cursor, cause } => format!("item {cursor}, dropped: {}", cause.what()),
@@ -247,7 +251,7 @@ fn words(event: &Event) -> (&'static str, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use thicket_types::event::{Arrival, Lane, TimerId};
+    use thicket_types::event::{Lane, TimerId};
     use thicket_types::ids::{EffectId, Fingerprint, FrameId, SegmentId};
     use thicket_types::name::Name;
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Child;
 use thicket_relay::{Policy, Registration};
+use thicket_types::error::Code;
 use world::{Person, Place, TestRelay, documented, documented_changes, fields, last, lines, program, status, text};
 
 /// Reads lines of a running command until one is as wanted; its input is kept open.
@@ -534,6 +535,18 @@ fn whoever_their_relay_does_not_know_any_more_is_told_so_and_registers_again() {
     alice.say(&["send", "bob", "We are back."]);
     bob.say(&["sync"]);
     assert_eq!(texts(bob, "alice").last().map(String::as_str), Some("We are back."));
+}
+
+#[test]
+fn a_chat_whose_account_is_lost_names_the_command_of_this_profile() {
+    let mut place = Place::with_conversation();
+    place.relay.lose_store();
+    let alice = &place.alice;
+    let mut chat = alice.start(&["chat", "bob"]);
+    let mut shown = BufReader::new(chat.stdout.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
+    let told = shown.find(|line| line.contains(Code::AccountUnknown.what())).expect("why nothing goes out");
+    assert!(told.contains(&format!("thicket --home {} register", alice.home.display())), "{told}");
+    end(chat);
 }
 
 #[test]

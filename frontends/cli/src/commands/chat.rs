@@ -254,7 +254,7 @@ impl Chat<'_> {
                 self.away = true;
                 let more = match code {
                     Code::RelayUnreachable => "; what you write waits until it does".to_owned(),
-                    Code::AccountUnknown | Code::NameLost => format!("; {}", code.hint()),
+                    Code::AccountUnknown | Code::NameLost => format!("; {}", with_home(code.hint())),
                     _ => String::new(),
                 };
                 self.note(&format!("{}{more}", code.what()), Look::Loud)

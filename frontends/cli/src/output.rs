@@ -137,6 +137,14 @@ impl Trouble {
         }
     }
 
+    /// The same, as it is typed for this profile. What is known more was written for it.
+    fn advice(&self) -> String {
+        match self {
+            Trouble::Advised(_, _, hint) => hint.clone(),
+            other => other.code().map_or(String::new(), |code| with_home(code.hint())),
+        }
+    }
+
     /// The error as a program reads it; null if there is none to tell of.
     pub fn object(&self) -> Value {
         self.code()
@@ -158,7 +166,7 @@ impl Trouble {
             (_, Some(code)) => {
                 // What ends with a command is typed as it stands.
                 let dot = if matches!(self, Trouble::Advised(..)) { "" } else { "." };
-                format!("thicket: {} (error {}). {}{dot}", self.words(), code.number(), sentence(&with_home(self.hint())))
+                format!("thicket: {} (error {}). {}{dot}", self.words(), code.number(), sentence(&self.advice()))
             }
         }
     }
@@ -184,9 +192,15 @@ pub fn call_again_by(again: String) {
     let _ = AGAIN.set(again);
 }
 
-/// A hint whose commands can be typed as they stand: with `--home`, if that is how the profile was found.
-pub fn with_home(hint: &str) -> String {
-    AGAIN.get().map_or_else(|| hint.to_owned(), |again| called_by(hint, again))
+/// How the program is called once more for the same profile: with `--home`, if that is how it was found.
+pub fn again() -> &'static str {
+    AGAIN.get().map_or("thicket", String::as_str)
+}
+
+/// A hint whose commands can be typed as they stand. Only what was written here is taken: a name that was put in could be the
+/// program's, and be taken for it. Where one belongs in, its text is written with [`again`].
+pub fn with_home(hint: &'static str) -> String {
+    called_by(hint, again())
 }
 
 /// Calls the program of every command in a hint so. A command begins with a small letter: what has an option there, such as

@@ -2,7 +2,7 @@
 
 use crate::Global;
 use crate::commands::status::{clock, skew};
-use crate::output::{on_errors, with_home};
+use crate::output::{again, on_errors};
 use std::io::IsTerminal as _;
 use thicket_client::{ContactView, View};
 use thicket_types::ids::Fingerprint;
@@ -30,11 +30,12 @@ pub fn of_identity(global: &Global, view: &View, with: Option<Fingerprint>) {
     let asked = |contact: &&ContactView| with.is_none_or(|with| view.contact(&contact.name).is_some_and(|meant| meant.fingerprint == with));
     for contact in changed(view).into_iter().filter(asked) {
         let name = contact.name.text();
+        let again = again();
         say(
             global,
-            &with_home(&format!(
-                "WARNING: the directory shows another identity for {name} than the one that you know. Nothing is sent to {name} until you have asked them, and gone on with: thicket contact trust {name}"
-            )),
+            &format!(
+                "WARNING: the directory shows another identity for {name} than the one that you know. Nothing is sent to {name} until you have asked them, and gone on with: {again} contact trust {name}"
+            ),
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::Global;
 use crate::interrupt;
-use crate::output::{Trouble, short};
+use crate::output::{Trouble, short, with_home};
 use crate::progress::Progress;
 use crate::who::shown;
 use std::time::{Duration, Instant};
@@ -104,7 +104,7 @@ impl<'a> Watch<'a> {
 fn pending(code: Code, before: &RelayAddress, again: &str) -> String {
     format!(
         "{}. The change of the relay is not settled, and stays so until the new one takes the account or you go back; status shows it. To go back: {again} relay change {}",
-        code.hint(),
+        with_home(code.hint()),
         before.text()
     )
 }

@@ -3,7 +3,7 @@
 //! A contact is named by their name, or by their fingerprint or how that begins. Of several who call themselves alike the name
 //! means the one whom the directory knows; the others are reached by their fingerprints alone.
 
-use crate::output::{Trouble, with_home};
+use crate::output::{Trouble, again};
 use thicket_client::{ContactView, View};
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
@@ -91,7 +91,8 @@ pub fn asking(view: &View, asking: &[&ContactView]) -> String {
         [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
         names => names.concat(),
     };
-    with_home(&format!("{who} {ask} to be accepted. To accept, or decline:\nthicket contact accept {whom}\nthicket contact decline {whom}"))
+    let again = again();
+    format!("{who} {ask} to be accepted. To accept, or decline:\n{again} contact accept {whom}\n{again} contact decline {whom}")
 }
 
 /// All who ask to be accepted, by name; words for a person, if there are any.

@@ -319,6 +319,47 @@ fn whoever_asks_is_named_with_what_to_type() {
 }
 
 #[test]
+fn whoever_is_called_as_the_program_is_told_of_by_their_name() {
+    let place = Place::new();
+    let (alice, folder) = (&place.alice, place.folder.path());
+    let again = format!("thicket --home {}", alice.home.display());
+    let person = |name: &'static str, home: &str, relay: &TestRelay| {
+        let person = Person { name, home: folder.join(home) };
+        person.say(&["account", "create", name]);
+        person.say(&["register", "--relay", &relay.address]);
+        person
+    };
+    alice.say(&["contact", "add", "bob"]);
+    for name in ["thicket", "my-thicket"] {
+        let other = person(name, name, &place.relay);
+        other.say(&["contact", "add", "alice"]);
+        other.say(&["send", "alice", "May I?"]);
+        let words =
+            format!("{name} asks to be accepted. To accept, or decline:\n{again} contact accept {name}\n{again} contact decline {name}\n");
+        let said = alice.say(&["sync"]);
+        assert!(said.ends_with(&words), "{said}");
+        alice.say(&["contact", "accept", name]);
+        // Something comes to a chat with somebody else.
+        let mut chat = alice.start(&["chat", "bob"]);
+        other.say(&["send", "alice", "Thank you."]);
+        let mut shown = BufReader::new(chat.stdout.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
+        let told = shown.find(|line| line.contains(" wrote: ")).expect("that something came");
+        assert!(told.ends_with(&format!(" {name} wrote: {again} read {name}")), "{told}");
+        end(chat);
+    }
+    // At another relay somebody else has the names.
+    let relay = TestRelay::start(&folder.join("other"), 2, Policy::default());
+    let names = [("thicket", "another"), ("my-thicket", "my-other")];
+    names.into_iter().for_each(|(name, home)| drop(person(name, home, &relay)));
+    alice.say(&["relay", "change", &relay.address]);
+    for (name, _) in names {
+        let output = alice.run(&["send", name, "Is that you?"]);
+        let (warned, begin) = (text(&output.stderr), format!("identity for {name} than the one"));
+        assert!(warned.contains(&begin) && warned.contains(&format!("gone on with: {again} contact trust {name}\n")), "{warned}");
+    }
+}
+
+#[test]
 fn an_empty_list_says_so_where_nobody_takes_it_for_a_line_of_it() {
     let place = Place::new();
     let Place { alice, bob, .. } = &place;

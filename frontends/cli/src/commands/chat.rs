@@ -232,7 +232,7 @@ impl Chat<'_> {
             Change::Received { contact, .. } => {
                 let view = self.client.view();
                 let (name, typed) = (who::shown(&view, *contact), who::typed(&view, *contact));
-                self.note(&with_home(&format!("{name} wrote: thicket read {typed}")), Look::Dim)
+                self.note(&format!("{name} wrote: {} read {typed}", self.global.again()), Look::Dim)
             }
             Change::Unreadable { contact, cause } if *contact == self.with => {
                 self.note(&format!("a message of {} cannot be read: {}; {}", self.name, cause.what(), with_home(cause.hint())), Look::Loud)

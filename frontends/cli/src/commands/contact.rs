@@ -1,7 +1,7 @@
 //! Contacts: looked up, accepted, listed.
 
 use super::account::in_groups;
-use crate::output::{Trouble, put_json, remark, short, with_home};
+use crate::output::{Trouble, again, put_json, remark, short, with_home};
 use crate::terminal::width;
 use crate::text::{beside, counted};
 use crate::watch::Watch;
@@ -224,7 +224,7 @@ fn trust(global: &Global, typed: &str) -> Result<(), Trouble> {
     let view = client.view();
     show(global, client, contact.fingerprint)?;
     if let Some(words) = left_behind(&view, old.fingerprint).filter(|_| contact.fingerprint != old.fingerprint) {
-        remark(global.json, &with_home(&words));
+        remark(global.json, &words);
     }
     Ok(())
 }
@@ -234,10 +234,10 @@ fn left_behind(view: &View, old: Fingerprint) -> Option<String> {
     let mut waiting = view.unsettled.iter().filter(|(_, (contact, ..))| *contact == old).map(|(message, _)| message);
     let (first, more) = (waiting.next()?, waiting.count());
     let count = counted(u64::try_from(more).unwrap_or(u64::MAX).saturating_add(1), "message");
-    let old = who::shown(view, old);
+    let (old, again) = (who::shown(view, old), again());
     Some(match more {
-        0 => format!("{count} to {old} waits, and goes nowhere. To take it back: thicket message cancel {}", short(first)),
-        _ => format!("{count} to {old} wait, and go nowhere. To take each back: thicket message cancel ID; the first is {}", short(first)),
+        0 => format!("{count} to {old} waits, and goes nowhere. To take it back: {again} message cancel {}", short(first)),
+        _ => format!("{count} to {old} wait, and go nowhere. To take each back: {again} message cancel ID; the first is {}", short(first)),
     })
 }
 

@@ -3,7 +3,7 @@
 pub use super::rows::Found;
 use super::rows::{find, object, text, waiting};
 use super::send::{Goal, follow};
-use crate::output::{Trouble, put_json, short, time_exact, with_home};
+use crate::output::{Trouble, again, put_json, short, time_exact, with_home};
 use crate::progress::Progress;
 use crate::terminal::width;
 use crate::text::beside;
@@ -140,8 +140,8 @@ pub fn to_forget(found: &Found, contact: Fingerprint) -> Result<Vec<Intent>, Tro
     match found.waits {
         None => {}
         Some((_, MessageState::Queued, _)) => {
-            let cancel = format!("thicket message cancel {}", short(&found.message));
-            return Err(Trouble::Usage(with_home(&format!("this message has not left yet; to take it back first: {cancel}"))));
+            let cancel = format!("{} message cancel {}", again(), short(&found.message));
+            return Err(Trouble::Usage(format!("this message has not left yet; to take it back first: {cancel}")));
         }
         Some(_) => return Err(Code::MessageUnderWay.into()),
     }

@@ -1,7 +1,7 @@
 //! A conversation, read: shown, and marked as read where that is possible.
 
 use super::rows::{Lines, each_page, object, waiting};
-use crate::output::{Trouble, put_json, remark, with_home};
+use crate::output::{Trouble, again, put_json, remark};
 use crate::progress::Progress;
 use crate::{Global, home, warn, who};
 use thicket_client::{Client, Direction, MessageRow, Profile};
@@ -43,7 +43,7 @@ pub fn run(global: &Global, with: &str) -> Result<(), Trouble> {
     shown(&waiting)?;
     if none && waiting.is_empty() {
         let typed = who::typed(&view, contact);
-        remark(global.json, &with_home(&format!("there are no messages with {who} yet. To write one: thicket send {typed} TEXT")));
+        remark(global.json, &format!("there are no messages with {who} yet. To write one: {} send {typed} TEXT", again()));
     }
     warn::of_identity(global, &view, Some(contact));
     let unread = reader.unread()?.get(&contact).is_some_and(|count| *count > 0);

@@ -1,6 +1,6 @@
 //! Sending, and waiting for what becomes of it.
 
-use crate::output::{Trouble, on_errors, put_json, short, with_home};
+use crate::output::{Trouble, again, on_errors, put_json, short};
 use crate::watch::{Watch, is_lost};
 use crate::{Global, home, warn};
 use std::collections::BTreeMap;
@@ -94,7 +94,7 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
         // It goes nowhere by itself: the person has to decide.
         state if state < MessageState::Stored && is_held(&view, contact) => Err(Trouble::Numbered(
             Code::ContactHeld,
-            Some(with_home(&format!("the message waits; to take it back: thicket message cancel {}", short(&message)))),
+            Some(format!("the message waits; to take it back: {} message cancel {}", again(), short(&message))),
         )),
         _ => Ok(()),
     }

@@ -2,7 +2,7 @@
 
 use super::rows::each_page;
 use super::send::held;
-use crate::output::{Trouble, put_json, with_home};
+use crate::output::{Trouble, again, put_json};
 use crate::terminal::width;
 use crate::text::{beside, broken};
 use crate::watch::Watch;
@@ -48,7 +48,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     for (contact, count) in held {
         let who = shown(&view, contact);
         let words = match is_replaced(&view, contact) {
-            true => with_home(&format!("{count} of them to {who}, which goes nowhere; to take it back: thicket message cancel ID")),
+            true => format!("{count} of them to {who}, which goes nowhere; to take it back: {} message cancel ID", again()),
             false => format!("{count} of them to {who}, which waits: {} (error {})", code.what(), code.number()),
         };
         put!("{}", beside(&words, 0, width()))?;

@@ -260,16 +260,7 @@ fn serve(scope: &mut Scope<'_>, id: FrameId, nonce: &[u8], asked: Asked) -> Done
         Asked::Openly(ask) => serve_anybody(scope, id, nonce, ask),
         Asked::AsOwner(owner, statement, ask) => {
             let owned = session::owner(scope, nonce, &owner, &statement)?;
-            if let OwnerAsk::Fetch(fetch) = &ask {
-                return serve_fetch(scope, &owned, fetch, statement.number);
-            }
-            if !owned_once(&ask) {
-                return serve_owner(scope, &owned, &ask);
-            }
-            let done = numbers::with(owned.done, statement.number)?;
-            let reply = serve_owner(scope, &owned, &ask)?;
-            scope.store.set_done(scope.tag, done).map_err(failed)?;
-            Ok(reply)
+            serve_owner(scope, &owned, &ask, statement.number)
         }
     }
 }
@@ -285,6 +276,24 @@ fn serve_anybody(scope: &mut Scope<'_>, id: FrameId, nonce: &[u8], ask: Ask) -> 
         // Taken apart when it was read.
         Ask::Owner(_) => Err(Code::MalformedRequest.into()),
     }
+}
+
+fn serve_owner(scope: &mut Scope<'_>, owned: &Owned, ask: &OwnerAsk, number: u64) -> Done {
+    match ask {
+        OwnerAsk::Publish(publish) => numbered(scope, owned, number, |scope| directory::publish(scope, owned, publish)),
+        OwnerAsk::MailboxKey(publish) => numbered(scope, owned, number, |scope| directory::publish_mailbox_key(scope, owned, publish)),
+        OwnerAsk::Capabilities(set) => numbered(scope, owned, number, |scope| mailbox::set_capabilities(scope, owned, set)),
+        OwnerAsk::Fetch(fetch) => serve_fetch(scope, owned, fetch, number),
+        OwnerAsk::Acknowledge(acknowledge) => mailbox::acknowledge(scope, owned, acknowledge),
+    }
+}
+
+/// Does what must be done once in a session, if its number was not done, and keeps the number.
+fn numbered(scope: &mut Scope<'_>, owned: &Owned, number: u64, act: impl FnOnce(&mut Scope<'_>) -> Done) -> Done {
+    let done = numbers::with(owned.done, number)?;
+    let reply = act(scope)?;
+    scope.store.set_done(scope.tag, done).map_err(failed)?;
+    Ok(reply)
 }
 
 /// A fetch brings what waits each time that it comes: its answer may have been lost. The generation that it may bear is swapped once,
@@ -303,15 +312,4 @@ fn serve_fetch(scope: &mut Scope<'_>, owned: &Owned, fetch: &Fetch, number: u64)
         }
     }
     mailbox::fetch(scope, owned, fetch)
-}
-
-fn serve_owner(scope: &mut Scope<'_>, owned: &Owned, ask: &OwnerAsk) -> Done {
-    match ask {
-        OwnerAsk::Publish(publish) => directory::publish(scope, owned, publish),
-        OwnerAsk::MailboxKey(publish) => directory::publish_mailbox_key(scope, owned, publish),
-        OwnerAsk::Capabilities(set) => mailbox::set_capabilities(scope, owned, set),
-        // Taken apart when its number was looked at.
-        OwnerAsk::Fetch(_) => Err(Code::MalformedRequest.into()),
-        OwnerAsk::Acknowledge(acknowledge) => mailbox::acknowledge(scope, owned, acknowledge),
-    }
 }

@@ -117,6 +117,13 @@ fn a_key_that_is_not_armored_is_told_what_is_expected() {
     let error = last_json(&output)["error"].clone();
     assert_eq!((status(&output), error["code"].as_u64()), (1, Some(308)), "{output:?}");
     assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("an armored OpenPGP secret key is expected")), "{error}");
+    std::fs::write(folder.path().join("notes.txt"), "Dear diary,\n").expect("room");
+    let notes = folder.path().join("notes.txt").display().to_string();
+    let output = thicket(&folder.path().join("p"), &["--json", "account", "import", &notes]);
+    let error = last_json(&output)["error"].clone();
+    assert_eq!((status(&output), error["code"].as_u64()), (3, Some(213)), "{output:?}");
+    let [said, hint] = ["message", "hint"].map(|field| error[field].as_str().expect("words").to_owned());
+    assert!(said.ends_with(&format!(" ({notes})")) && hint.contains("an armored secret key is expected"), "{error}");
     let output = thicket(&folder.path().join("p"), &["--passphrase-file", file, "account", "show"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("armored"), "a passphrase is no key: {output:?}");
 }

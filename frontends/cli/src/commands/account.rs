@@ -67,7 +67,10 @@ pub enum Command {
     Show,
 }
 
-/// What opens a key that is imported.
+/// Which key is imported. It is another profile's, or none's: it is not called with `--home` of this one.
+const OF_THE_KIND: &str =
+    "an armored secret key is expected, as thicket account export writes it, or gpg --armor --export-secret-keys of such a key.";
+/// What opens it.
 const OF_THE_KEY: &str = "give the one that the key was locked by; a forgotten one cannot be recovered.";
 
 pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
@@ -83,6 +86,9 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         .map_err(|trouble| match trouble {
             Trouble::Numbered(code @ Code::WrongPassphrase, None) => {
                 Trouble::Advised(code, Some(file.display().to_string()), OF_THE_KEY.to_owned())
+            }
+            Trouble::Numbered(code @ Code::BadCertificate, None) => {
+                Trouble::Advised(code, Some(file.display().to_string()), OF_THE_KIND.to_owned())
             }
             other => other,
         })?

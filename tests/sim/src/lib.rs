@@ -5,6 +5,7 @@
 
 mod copied;
 pub mod disk;
+pub mod heard;
 pub mod life;
 pub mod said;
 pub mod vault;

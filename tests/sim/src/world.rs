@@ -1,6 +1,7 @@
 //! People, one relay, one clock.
 
 use crate::disk::MemDisk;
+use crate::heard::{Heard, Hearing};
 use crate::said::Said;
 use crate::vault::{Data, TransparentVault, TransparentVerify, VaultDisk, fingerprint};
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use thicket_reducer::ClientRules;
 use thicket_relay::{Policy, Relay};
 use thicket_replay::{Replay, Verified};
 use thicket_store::MemoryStore;
-use thicket_transport::{Conditions, Loopback, LoopbackRelay};
+use thicket_transport::{Conditions, Loopback};
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
 use thicket_types::ids::IntentId;
@@ -80,7 +81,9 @@ pub struct World {
     /// Where clients and relay meet.
     pub meeting: Loopback,
     /// The relay.
-    pub relay: Relay<MemoryStore, LoopbackRelay>,
+    pub relay: Relay<MemoryStore, Hearing>,
+    /// What came to it.
+    pub heard: Heard,
     /// Its people.
     pub people: Vec<Person>,
     /// Whether everybody switched read marks on.
@@ -106,8 +109,9 @@ impl World {
             verify: Box::new(TransparentVerify),
             policy: Policy::default(),
         };
-        let relay = Relay::new(MemoryStore::new(), end, &[9; 32], ports);
-        World { clock, meeting, relay, people: Vec::new(), read_marks: false, all_read: false, seed, intents: 0 }
+        let heard = Heard::default();
+        let relay = Relay::new(MemoryStore::new(), Hearing::new(end, heard.clone()), &[9; 32], ports);
+        World { clock, meeting, relay, heard, people: Vec::new(), read_marks: false, all_read: false, seed, intents: 0 }
     }
 
     fn entropy(&mut self) -> SeededEntropy {

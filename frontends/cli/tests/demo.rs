@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use thicket_engine::{OsDisk, ProfileKeys, walk};
+use thicket_openpgp::Identity;
 use thicket_relay::Policy;
-use thicket_scanner::{Scanner, files, forms};
+use thicket_scanner::{Scanner, files, forms, forms_of_key};
 use thicket_types::event::Event;
 use thicket_types::ids::IntentId;
 use thicket_types::secret::Secret;
@@ -59,6 +60,49 @@ fn texts(keep: &Path, scratch: &Path) -> BTreeSet<String> {
         }
     }
     texts
+}
+
+/// The binary secret key of who is in the demo, as the program exports it from a copy of their profile; unlocked.
+fn secret_key(copy: &Path) -> Vec<u8> {
+    let mut export = program(copy, &["account", "export"]);
+    let output = export.env("THICKET_PASSPHRASE", PASSPHRASE).output().expect("the program starts");
+    let armored = String::from_utf8(output.stdout).expect("UTF-8");
+    let identity = Identity::import_armored(&armored, PASSPHRASE.as_bytes()).expect("a key that is imported again");
+    identity.to_bytes().expose().clone()
+}
+
+/// The private numbers in a binary secret key: of its secret key packet and of its secret subkey packet (RFC 9580 §5.5.3).
+fn private_numbers(mut key: &[u8]) -> Vec<Vec<u8>> {
+    const SECRET_KEY: u8 = 0xc5;
+    const SECRET_SUBKEY: u8 = 0xc7;
+    const ECDH: u8 = 18;
+    let number = |bytes: &[u8]| usize::from(u16::from_be_bytes([bytes[0], bytes[1]])).div_ceil(8) + 2;
+    let mut numbers = Vec::new();
+    while let [tag, rest @ ..] = key {
+        let (len, rest) = match rest {
+            [len @ 0..192, rest @ ..] => (usize::from(*len), rest),
+            [high @ 192..224, low, rest @ ..] => ((usize::from(*high) - 192) * 256 + usize::from(*low) + 192, rest),
+            _ => panic!("a packet of less than 8 KiB"),
+        };
+        let (packet, next) = rest.split_at(len);
+        key = next;
+        if *tag != SECRET_KEY && *tag != SECRET_SUBKEY {
+            continue;
+        }
+        // Version, time and algorithm; the curve; the public point; how an ECDH key is derived.
+        let (algorithm, curve) = (packet[5], usize::from(packet[6]));
+        let point = &packet[7 + curve..];
+        let mut secret = &point[number(point)..];
+        if algorithm == ECDH {
+            secret = &secret[1 + usize::from(secret[0])..];
+        }
+        assert_eq!(secret[0], 0, "it is not locked");
+        let (private, sum) = secret[1..].split_at(number(&secret[1..]));
+        let added = private.iter().fold(0_u16, |sum, byte| sum.wrapping_add(u16::from(*byte)));
+        assert_eq!(sum, added.to_be_bytes(), "what was read is all that is secret");
+        numbers.push(private[2..].to_vec());
+    }
+    numbers
 }
 
 /// The places of a relay's database, outside its directory, where something was found: by cells, and by raw pages. Pages that
@@ -193,8 +237,25 @@ fn the_demo_loses_nothing_and_leaves_no_secret_in_any_file() {
         }
     }
 
+    // A secret key is found too where nothing says that it is one: planted whole, and each of its numbers in each form.
+    let of_people: Vec<(&str, Vec<u8>)> = PEOPLE.iter().map(|who| (*who, secret_key(&folder.path().join("read").join(who)))).collect();
+    let numbers: Vec<(&str, Vec<u8>)> =
+        of_people.iter().flat_map(|(who, key)| private_numbers(key).into_iter().map(move |number| (*who, number))).collect();
+    assert!(numbers.len() == 2 * PEOPLE.len() && numbers.iter().all(|(_, number)| (28..=32).contains(&number.len())));
+    let keys = Scanner::of_keys(numbers.iter().map(|(who, number)| (*who, number.as_slice())));
+    let canaries = of_people.iter().map(|(who, key)| (*who, "bytes", key.clone()));
+    let in_forms = numbers.iter().flat_map(|(who, number)| {
+        forms_of_key(number).into_iter().flat_map(move |(form, needles)| needles.into_iter().map(move |needle| (*who, form, needle)))
+    });
+    for (who, form, canary) in canaries.chain(in_forms) {
+        std::fs::write(planted.join("file"), [b"before ".as_slice(), &canary, b" after"].concat()).expect("room");
+        let told = keys.scan_folder(&planted);
+        assert!(told.iter().any(|line| line.contains(who) && line.ends_with(form)), "a key of {who} as {form}: {told:?}");
+    }
+
     // Then nothing: no text, no passphrase, no private key in any file; and in the profiles no name.
     assert_eq!(secrets.scan_folder(&keep), Vec::<String>::new());
+    assert_eq!(keys.scan_folder(&keep), Vec::<String>::new());
     for who in PEOPLE {
         assert_eq!(names.scan_folder(&keep.join(who)), Vec::<String>::new(), "names are sealed too");
     }

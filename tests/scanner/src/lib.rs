@@ -1,7 +1,8 @@
 //! Looks for secrets in bytes, in every form in which they might lie about.
 //!
 //! ```text
-//!   secret ─► UTF-8 · UTF-16 LE, BE · hex, HEX · base64 and base64url at three alignments ─► one pass over the bytes
+//!   text ─► UTF-8 · UTF-16 LE, BE · hex, HEX · base64 and base64url at three alignments ─► one pass over the bytes
+//!   key  ─► its bytes, forwards and backwards · each of them in hex, HEX, base64 and base64url
 //! ```
 //!
 //! A scan that finds nothing says something only if the same scan has found a canary before: [`forms`] gives what to plant.
@@ -17,25 +18,23 @@ pub const NEEDLE_LEN_MIN: usize = 5;
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/// The bytes by which a secret would be recognised, by the name of their form.
+pub type Forms = BTreeMap<&'static str, Vec<Vec<u8>>>;
+
 /// What was found: a secret, and the form that it had.
 pub type Found = BTreeSet<(String, &'static str)>;
 
-/// The bytes by which a secret would be recognised, by the name of their form.
+/// The bytes by which a text would be recognised.
 ///
 /// One that is too short to be told from chance as UTF-8 is looked for as a field too: behind its length, and that behind a
 /// tag of protobuf or of an OpenPGP user id.
-pub fn forms(secret: &str) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
+pub fn forms(secret: &str) -> Forms {
     let bytes = secret.as_bytes();
     let utf16: Vec<u16> = secret.encode_utf16().collect();
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut forms = BTreeMap::from([
-        ("UTF-8", vec![bytes.to_vec()]),
-        ("UTF-16 LE", vec![utf16.iter().flat_map(|unit| unit.to_le_bytes()).collect()]),
-        ("UTF-16 BE", vec![utf16.iter().flat_map(|unit| unit.to_be_bytes()).collect()]),
-        ("hex", vec![hex.to_ascii_uppercase().into_bytes(), hex.into_bytes()]),
-        ("base64", (0..3).map(|shift| base64_within(bytes, shift, STANDARD)).collect()),
-        ("base64url", (0..3).map(|shift| base64_within(bytes, shift, URL)).collect()),
-    ]);
+    let mut forms = encoded(bytes);
+    forms.insert("UTF-8", vec![bytes.to_vec()]);
+    forms.insert("UTF-16 LE", vec![utf16.iter().flat_map(|unit| unit.to_le_bytes()).collect()]);
+    forms.insert("UTF-16 BE", vec![utf16.iter().flat_map(|unit| unit.to_be_bytes()).collect()]);
     if let (true, Ok(len)) = (bytes.len() < NEEDLE_LEN_MIN, u8::try_from(bytes.len())) {
         let tags = (1..16).map(|field| field << 3 | 2).chain([0xcd]);
         forms.insert("field", tags.map(|tag| [&[tag, len], bytes].concat()).collect());
@@ -45,6 +44,26 @@ pub fn forms(secret: &str) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     }
     forms.retain(|_, needles| !needles.is_empty());
     forms
+}
+
+/// The same of a key that is bytes. What one library writes as a number from its great end, another does from its small one.
+pub fn forms_of_key(key: &[u8]) -> Forms {
+    let backwards: Vec<u8> = key.iter().rev().copied().collect();
+    let mut forms = Forms::from([("bytes", vec![key.to_vec(), backwards.clone()])]);
+    for (form, needles) in encoded(key).into_iter().chain(encoded(&backwards)) {
+        forms.entry(form).or_default().extend(needles);
+    }
+    forms
+}
+
+/// Bytes as text.
+fn encoded(bytes: &[u8]) -> Forms {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    BTreeMap::from([
+        ("hex", vec![hex.to_ascii_uppercase().into_bytes(), hex.into_bytes()]),
+        ("base64", (0..3).map(|shift| base64_within(bytes, shift, STANDARD)).collect()),
+        ("base64url", (0..3).map(|shift| base64_within(bytes, shift, URL)).collect()),
+    ])
 }
 
 /// The characters of base64 that a secret alone decides, if it begins at this offset modulo three of what is encoded.
@@ -69,14 +88,24 @@ pub struct Scanner {
 impl Scanner {
     /// A scanner for secrets, each of which has at least one form that is long enough.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Scanner {
+        Scanner::of(secrets.into_iter().map(|secret| (secret.as_ref().to_owned(), forms(secret.as_ref()))))
+    }
+
+    /// A scanner for keys, each of which is told of by a name.
+    pub fn of_keys<'a>(keys: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Scanner {
+        Scanner::of(keys.into_iter().map(|(name, key)| {
+            assert!(key.len() >= NEEDLE_LEN_MIN, "{name:?} is too short to be looked for");
+            (name.to_owned(), forms_of_key(key))
+        }))
+    }
+
+    fn of(secrets: impl Iterator<Item = (String, Forms)>) -> Scanner {
         let mut by_first: Vec<Vec<Needle>> = (0..256).map(|_| Vec::new()).collect();
-        for secret in secrets {
-            let secret = secret.as_ref();
-            let forms = forms(secret);
+        for (secret, forms) in secrets {
             assert!(!forms.is_empty(), "{secret:?} is too short to be looked for");
             for (form, needles) in forms {
                 for bytes in needles {
-                    by_first[usize::from(bytes[0])].push(Needle { secret: secret.to_owned(), form, bytes });
+                    by_first[usize::from(bytes[0])].push(Needle { secret: secret.clone(), form, bytes });
                 }
             }
         }

@@ -39,6 +39,27 @@ fn the_alphabets_differ_and_both_are_looked_for() {
 }
 
 #[test]
+fn a_key_is_found_forwards_and_backwards_in_each_form_and_told_of_by_its_name() {
+    let key: Vec<u8> = (0..32).map(|at| 0x9d_u8.wrapping_mul(at).wrapping_add(0x3b)).collect();
+    let backwards: Vec<u8> = key.iter().rev().copied().collect();
+    let scanner = Scanner::of_keys([("a key", key.as_slice())]);
+    for bytes in [&key, &backwards] {
+        for around in 0..3 {
+            let whole = [&vec![0xff; around], bytes.as_slice(), &[0xff; 4]].concat();
+            let hex: String = whole.iter().map(|byte| format!("{byte:02x}")).collect();
+            let found = |bytes: &[u8]| scanner.scan(bytes).into_iter().collect::<Vec<_>>();
+            let told = |form| ("a key".to_owned(), form);
+            assert_eq!(found(&whole), [told("bytes")]);
+            assert_eq!(found(hex.as_bytes()), [told("hex")]);
+            assert_eq!(found(hex.to_ascii_uppercase().as_bytes()), [told("hex")]);
+            assert!(found(&base64(&whole, STANDARD)).contains(&told("base64")));
+            assert!(found(&base64(&whole, URL)).contains(&told("base64url")));
+        }
+    }
+    assert!(scanner.scan(&key[1..]).is_empty());
+}
+
+#[test]
 fn a_short_secret_is_found_as_a_field_and_not_by_chance() {
     assert_eq!(found("bob", b"\x0a\x03bob"), ["field"]);
     assert_eq!(found("bob", b"\xcd\x03bob"), ["field"], "an OpenPGP user id");

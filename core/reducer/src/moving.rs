@@ -26,6 +26,9 @@ pub(crate) fn change_relay(
     if state.session.copied {
         return Answer::Refused(Code::ProfileCopied);
     }
+    if state.session.relay.as_ref().is_some_and(|relay| relay.is_another(address, key)) {
+        return Answer::Refused(Code::ForgedAnswer);
+    }
     if state.session.relay.as_ref().is_some_and(|relay| relay.address == *address) && state.session.before.is_none() {
         return Answer::Refused(Code::SameRelay);
     }

@@ -48,6 +48,9 @@ fn register_again(
     if state.session.copied {
         return Answer::Refused(Code::ProfileCopied);
     }
+    if state.session.relay.as_ref().is_some_and(|relay| relay.is_another(address, key)) {
+        return Answer::Refused(Code::ForgedAnswer);
+    }
     let same = |relay: &Relay| relay.address == *address && key.is_none_or(|key| relay.key == Some(key));
     if state.session.phase == Phase::Registered || !state.session.relay.as_ref().is_some_and(same) {
         return Answer::Refused(Code::AlreadyRegistered);

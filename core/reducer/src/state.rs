@@ -152,6 +152,13 @@ pub struct Relay {
     pub key: Option<RelayKey>,
 }
 
+impl Relay {
+    /// Whether somebody was told of another identity at this address than the one that is pinned.
+    pub(crate) fn is_another(&self, address: &RelayAddress, key: Option<RelayKey>) -> bool {
+        self.address == *address && key.is_some_and(|told| self.key.is_some_and(|pinned| pinned != told))
+    }
+}
+
 /// How far registration came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Phase {

@@ -193,10 +193,22 @@ fn a_third_relay_before_the_second_settled_goes_back_to_the_first() {
     assert_eq!(book.state.session.relay.as_ref().map(|relay| &relay.address), Some(&address(RELAY)));
 }
 
+fn register_with(key: RelayKey) -> Intent {
+    Intent::Register { relay: address(RELAY), key: Some(key), token: None }
+}
+
 #[test]
 fn changes_that_can_not_be_are_refused() {
     assert_eq!(Book::new().ask(1, change(OTHER)), refused(1, Code::NotRegistered));
     assert_eq!(Book::registered().ask(1, change(RELAY)), refused(1, Code::SameRelay));
+    // Whoever has another key for this relay is not told that all is well.
+    let with = |key| (register_with(key), Intent::ChangeRelay { relay: address(RELAY), key: Some(key), token: None });
+    let (register, change_to_it) = with(RelayKey([8; 32]));
+    assert_eq!(Book::registered().ask(1, register), refused(1, Code::ForgedAnswer));
+    assert_eq!(Book::registered().ask(1, change_to_it), refused(1, Code::ForgedAnswer));
+    let (register, change_to_it) = with(RELAY_KEY);
+    assert_eq!(Book::registered().ask(1, register), refused(1, Code::AlreadyRegistered));
+    assert_eq!(Book::registered().ask(1, change_to_it), refused(1, Code::SameRelay));
     // Mail that waits would be left at the old relay: at the relay, or on its way off it.
     let mut book = Book::registered();
     book.elapse(TimerId::Fetch);

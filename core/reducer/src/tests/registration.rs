@@ -128,7 +128,7 @@ fn a_relay_that_lost_the_account_is_registered_with_again_and_told_all_that_it_l
     let elsewhere = Intent::Register { relay: address("loopback:other"), key: None, token: None };
     assert_eq!(book.ask(2, elsewhere), [answered(2, Answer::Refused(Code::AlreadyRegistered))]);
     let another = Intent::Register { relay: address(RELAY), key: Some(RelayKey([9; 32])), token: None };
-    assert_eq!(book.ask(3, another), [answered(3, Answer::Refused(Code::AlreadyRegistered))]);
+    assert_eq!(book.ask(3, another), [answered(3, Answer::Refused(Code::ForgedAnswer))]);
     let effects = book.ask(4, register());
     assert_eq!(ops(&effects), [VaultOp::Compose(Ask::Challenge)]);
     let effects = book.settle(&Why::Challenge, challenge(RELAY_KEY));

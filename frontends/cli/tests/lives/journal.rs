@@ -1,12 +1,10 @@
 //! The journal as a person looks at it: what is listed, what it folds to, and what changed.
 
-mod world;
-
+use crate::world::{Person, Place, program, status, text};
 use serde_json::json;
-use world::{Place, program, status, text};
 
 /// The places that a list shows.
-fn places(person: &world::Person, filters: &[&str]) -> Vec<u64> {
+fn places(person: &Person, filters: &[&str]) -> Vec<u64> {
     let listed = person.json(&[&["journal", "ls"], filters].concat());
     listed.iter().map(|record| record["seq"].as_u64().expect("a place")).collect()
 }

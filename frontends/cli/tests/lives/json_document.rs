@@ -1,9 +1,7 @@
 //! What `--json` prints has the fields that docs/CLI.md lists, for every command.
 
-mod world;
-
+use crate::world::{PASSPHRASE, Person, Place, TestRelay, documented, fields};
 use std::collections::BTreeSet;
-use world::{Person, Place, documented, fields};
 
 #[test]
 fn every_command_prints_the_fields_that_the_document_lists() {
@@ -33,7 +31,7 @@ fn every_command_prints_the_fields_that_the_document_lists() {
     std::fs::write(file("carol.asc"), armored).expect("room");
     let again = Person { name: "carol", home: folder.path().join("again") };
     holds("account import", &again, &["account", "import", &file("carol.asc")]);
-    std::fs::write(file("new"), world::PASSPHRASE).expect("room");
+    std::fs::write(file("new"), PASSPHRASE).expect("room");
     holds("account passphrase", &again, &["account", "passphrase", "--new-file", &file("new")]);
     holds("account delete", &again, &["account", "delete", "--yes"]);
 
@@ -77,7 +75,7 @@ fn every_command_prints_the_fields_that_the_document_lists() {
     assert!(script["script"].as_str().is_some_and(|script| script.contains("complete -F _thicket")), "{script}");
 
     // A relay whose address was changed, an identity that changed, and a copy that goes on.
-    let other = world::TestRelay::start(&folder.path().join("other"), 2, thicket_relay::Policy::default());
+    let other = TestRelay::start(&folder.path().join("other"), 2, thicket_relay::Policy::default());
     holds("relay change", bob, &["relay", "change", &other.address]);
     std::process::Command::new("cp").arg("-R").arg(&bob.home).arg(file("copy")).status().expect("a system with cp");
     bob.say(&["sync"]);

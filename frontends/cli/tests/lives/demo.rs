@@ -1,7 +1,6 @@
 //! The demo as a newcomer runs it, and a scanner over every file that it leaves.
 
-mod world;
-
+use crate::world::{Person, TestRelay, documented, fields, last, program};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +14,6 @@ use thicket_scanner::{Scanner, files, forms, forms_of_key};
 use thicket_types::event::Event;
 use thicket_types::ids::IntentId;
 use thicket_types::secret::Secret;
-use world::{Person, TestRelay, documented, fields, last, program};
 
 const PASSPHRASE: &str = "an open secret for the demo";
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];

@@ -11,19 +11,24 @@ use thicket_types::ports::Store as _;
 /// Sends of one message at most: a relay may ask for work, and the message goes once more with it.
 const SENDS: usize = 2;
 
+/// Alice says something, and dies after so many sends and one more.
+fn die_after_a_send(world: &mut World, number: usize) {
+    let mut sends = 0;
+    world.kill_when(ALICE, move |point| {
+        sends += usize::from(*point == Point::Sent { lane: Lane::Anonymous });
+        sends > number
+    });
+    world.say(ALICE, BOB);
+    world.run(5_000);
+    assert_eq!(world.people[ALICE].deaths, 1, "the fault point fired");
+}
+
 #[test]
 fn the_same_bytes_go_again_and_are_dropped() {
     let mut fired = 0;
     for number in 0..SENDS {
         let mut world = acquainted(1);
-        let mut sends = 0;
-        world.kill_when(ALICE, move |point| {
-            sends += usize::from(*point == Point::Sent { lane: Lane::Anonymous });
-            sends > number
-        });
-        world.say(ALICE, BOB);
-        world.run(5_000);
-        assert_eq!(world.people[ALICE].deaths, 1, "the fault point fired");
+        die_after_a_send(&mut world, number);
         let arrived = received(&world) == 2;
         restart(&mut world);
         if arrived {
@@ -63,14 +68,7 @@ fn the_relay_gets_the_same_bytes_twice_and_holds_one_item() {
         let mut world = acquainted(1);
         // Bob is not there, so that what is stored for him stays.
         world.sleep(BOB);
-        let mut sends = 0;
-        world.kill_when(ALICE, move |point| {
-            sends += usize::from(*point == Point::Sent { lane: Lane::Anonymous });
-            sends > number
-        });
-        world.say(ALICE, BOB);
-        world.run(5_000);
-        assert_eq!(world.people[ALICE].deaths, 1, "the fault point fired");
+        die_after_a_send(&mut world, number);
         if held(&mut world) == 0 {
             // The relay asked for work.
             continue;

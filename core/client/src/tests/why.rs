@@ -1,15 +1,20 @@
 //! Why a message is where it is, asked of the journals of real lives: each answer is held word by word.
 
 use super::*;
-use thicket_replay::{Explaining, Replay, Subject};
+use thicket_replay::{Explaining, Replay, Step, Subject};
 
-/// What the journal says of something, without the records' places.
-fn why(world: &mut World, who: &'static str, subject: Subject) -> Vec<String> {
+/// Folds what somebody's journal holds once their process has died.
+fn fold(world: &mut World, who: &'static str, visit: &mut dyn FnMut(&Step<'_>)) {
     world.kill(who);
     let mut disk = OsDisk::new(&world.people[who].folder);
     let keys = ProfileKeys::unlock(&mut disk, &passphrase()).expect("intact keys");
+    Replay::read(&mut disk, &keys, visit).expect("an intact journal");
+}
+
+/// What the journal says of something, without the records' places.
+fn why(world: &mut World, who: &'static str, subject: Subject) -> Vec<String> {
     let mut explaining = Explaining::new(subject);
-    Replay::read(&mut disk, &keys, &mut |step| explaining.note(step)).expect("an intact journal");
+    fold(world, who, &mut |step| explaining.note(step));
     let lines = explaining.finish();
     assert!(lines.len() <= 12 && lines.windows(2).all(|pair| pair[0].seq <= pair[1].seq), "{lines:?}");
     lines.into_iter().map(|line| line.says).collect()
@@ -131,14 +136,10 @@ fn what_was_taken_back_failed_by_that() {
 fn an_effect_was_asked_for_by_a_record_and_resolved_by_another() {
     let mut world = friends(906, Conditions::default());
     let mut asked = None;
-    world.kill("alice");
-    let mut disk = OsDisk::new(&world.people["alice"].folder);
-    let keys = ProfileKeys::unlock(&mut disk, &passphrase()).expect("intact keys");
-    Replay::read(&mut disk, &keys, &mut |step| {
+    fold(&mut world, "alice", &mut |step| {
         let seals = |effect: &thicket_types::effect::Effect| format!("{effect:?}").contains("SealMessage");
         asked = asked.or_else(|| step.effects.iter().position(seals).map(|index| (step.place.seq, u32::try_from(index).expect("few"))));
-    })
-    .expect("an intact journal");
+    });
     let (seq, index) = asked.expect("a message was sealed");
     let lines = why(&mut world, "alice", Subject::Effect(seq, index));
     assert_eq!(lines.len(), 3, "{lines:#?}");

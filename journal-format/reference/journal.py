@@ -270,9 +270,11 @@ class Profile:
         if self.snapshot:
             marks["the snapshot"] = (self.snapshot.seq, self.snapshot.chain)
         beyond = max((seq for seq, _ in marks.values()), default=0)
-        seq = begin = segments[0].first if segments else 1
-        self.chain = segments[0].chain if segments else self.chain
-        ends: dict[int, bytes] = {}
+        seq, self.chain = (segments[0].first, segments[0].chain) if segments else (1, self.chain)
+        if self.snapshot and segments and seq > self.snapshot.seq:  # what was restored begins right after its snapshot
+            seq, self.chain = self.snapshot.seq + 1, self.snapshot.chain
+        begin = seq
+        ends: dict[int, bytes] = {seq - 1: self.chain}
         for segment in segments:
             if (segment.first, segment.chain) != (seq, self.chain):
                 raise Stop("journal-damaged", "it does not continue the segment before", segment.name, 0)

@@ -32,7 +32,7 @@ Intent: 0 Register (relay RelayAddress; key ?RelayKey; token ?RegistrationToken)
  | 11 MarkRead (contact Fingerprint; message MessageId) | 12 SetReadMarks (on bool)
  | 13 RetryMessage (contact Fingerprint; message MessageId) | 14 CancelMessage (message MessageId)
  | 15 ForgetMessage (contact Fingerprint; message MessageId; sent bool)
- | 16 ChangeRelay (relay RelayAddress; key ?RelayKey; token ?RegistrationToken) | 17 TakeOver | 18 Rejoin
+ | 16 ChangeRelay (relay RelayAddress; key ?RelayKey; token ?RegistrationToken) | 17 TakeOver | 18 Rejoin | 19 Restore
 
 Arrived = (frame FrameId; lane Lane; content Content)
 Content: 0 Answer (answer bytes) | 1 Envelope (cursor u64; sender Fingerprint; sealed bytes) | 2 Repeat (cursor u64)
@@ -118,7 +118,7 @@ Stampable: 0 Lookup (Name) | 1 KeyPackage (Fingerprint) | 2 Message (MessageId) 
 Carried = {Seq: bytes}
 """
 
-CODES = [(100, 137), (200, 220), (300, 317), (400, 414), (500, 503)]
+CODES = [(100, 137), (200, 220), (300, 318), (400, 414), (500, 503)]
 
 TEXTS = {
     "Name": re.compile("(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,64}"),

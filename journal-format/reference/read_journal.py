@@ -120,8 +120,7 @@ def run_vector(data: bytes) -> list[str]:
 
 
 def run_vectors(folder: Path) -> int:
-    passed = 0
-    paths = sorted(folder.glob("*.vector"))
+    passed, paths = 0, sorted(folder.glob("*.vector"))
     for path in paths:
         try:
             wrong = run_vector(path.read_bytes())
@@ -158,8 +157,7 @@ def main() -> int:
         profile = Profile(read_folder(args.profile), passphrase, remembered, args.whole)
     except (OSError, KeyError, ValueError) as e:
         parser.error(f"the passphrase, the profile's files or --remembered: {e!r}")
-    render = record_json if args.json else record_text
-    result = read(profile, lambda record: print(render(record)), walk=not args.state)
+    result = read(profile, lambda record: print((record_json if args.json else record_text)(record)), walk=not args.state)
     if args.state and (snapshot := profile.snapshot):
         shown = {"snapshot": snapshot.seq, "digest": snapshot.digest.hex(), "carried": snapshot.carried}
         print(json.dumps(shown | {"state": snapshot.state}, indent=None if args.json else 1))

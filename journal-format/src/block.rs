@@ -110,16 +110,7 @@ pub fn seal(
 ///
 /// **Errors:** as [`BlockHead::parse`]; `Short`; `Place` if it is not the block expected here; `Seal`; the records' own.
 pub fn open(key: &Key, chain: Digest, first: Seq, index: u32, bytes: &[u8]) -> Result<(BlockHead, Vec<Record>, Digest), FormatError> {
-    let head = BlockHead::parse(bytes)?;
-    if head.first != first || head.index != index {
-        return Err(FormatError::Place);
-    }
-    let block = bytes.get(..head.block_len()).ok_or(FormatError::Short)?;
-    let (plain_head, sealed) = block.split_at_checked(BLOCK_HEAD_LEN).ok_or(FormatError::Short)?;
-    let mut aad = plain_head.to_vec();
-    aad.extend_from_slice(&chain.0);
-    let plain = key.open(head.nonce, &aad, sealed)?;
-    let after = after(chain, block);
+    let (head, plain, after) = open_plain(key, chain, first, index, bytes)?;
     let mut records = Vec::new();
     let mut rest = plain.as_slice();
     while !rest.is_empty() {
@@ -132,6 +123,27 @@ pub fn open(key: &Key, chain: Digest, first: Seq, index: u32, bytes: &[u8]) -> R
         return Err(FormatError::Payload);
     }
     Ok((head, records, after))
+}
+
+/// Opens the block at the front of the bytes: what was sealed in it, and the chain's hash after it.
+pub(crate) fn open_plain(
+    key: &Key,
+    chain: Digest,
+    first: Seq,
+    index: u32,
+    bytes: &[u8],
+) -> Result<(BlockHead, Vec<u8>, Digest), FormatError> {
+    let head = BlockHead::parse(bytes)?;
+    if head.first != first || head.index != index {
+        return Err(FormatError::Place);
+    }
+    let block = bytes.get(..head.block_len()).ok_or(FormatError::Short)?;
+    let (plain_head, sealed) = block.split_at_checked(BLOCK_HEAD_LEN).ok_or(FormatError::Short)?;
+    let mut aad = plain_head.to_vec();
+    aad.extend_from_slice(&chain.0);
+    let plain = key.open(head.nonce, &aad, sealed)?;
+    let after = after(chain, block);
+    Ok((head, plain, after))
 }
 
 /// The chain's hash after a block. Authenticates nothing by itself: the next block's AAD does.

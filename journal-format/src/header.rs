@@ -36,7 +36,12 @@ pub struct Header {
 impl Header {
     /// The header's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = preamble(MAGIC);
+        self.encode_as(MAGIC)
+    }
+
+    /// The same for a file of another kind.
+    pub(crate) fn encode_as(&self, magic: &[u8; 8]) -> Vec<u8> {
+        let mut bytes = preamble(magic);
         bytes.extend_from_slice(&self.rules.0.to_le_bytes());
         bytes.extend_from_slice(&self.first.0.to_le_bytes());
         bytes.extend_from_slice(&self.created.0.to_le_bytes());
@@ -52,9 +57,14 @@ impl Header {
     ///
     /// **Errors:** `Short`, `Magic`, `Newer`, `Check`, `Field`.
     pub fn parse(bytes: &[u8]) -> Result<(Header, Digest), FormatError> {
+        Header::parse_as(MAGIC, bytes)
+    }
+
+    /// The same of a file of another kind.
+    pub(crate) fn parse_as(magic: &[u8; 8], bytes: &[u8]) -> Result<(Header, Digest), FormatError> {
         let bytes = bytes.get(..HEADER_LEN).ok_or(FormatError::Short)?;
         let mut fields = Fields(bytes);
-        fields.preamble(MAGIC)?;
+        fields.preamble(magic)?;
         let rules = RulesVersion(fields.u32()?);
         let first = Seq(fields.u64()?);
         let created = Stamp(fields.u64()?);

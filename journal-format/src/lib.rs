@@ -22,6 +22,7 @@
     )
 )]
 
+pub mod archive;
 pub mod block;
 pub mod codec;
 pub mod event;

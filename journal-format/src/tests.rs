@@ -108,6 +108,7 @@ fn every_variant() -> Vec<Record> {
         requested(Intent::ChangeRelay { relay: RelayAddress::parse("y").expect("an address"), key: None, token: None }),
         requested(Intent::TakeOver),
         requested(Intent::Rejoin),
+        requested(Intent::Restore),
         arrived(Arrived::Answer { answer: Bytes(vec![1, 2, 3]) }),
         arrived(Arrived::Envelope { cursor: u64::MAX, sender: contact, sealed: Bytes(vec![4; 300]) }),
         arrived(Arrived::Repeat { cursor: 0 }),
@@ -895,5 +896,5 @@ const GOLDEN: &[(&str, &str)] = &[
         "snapshot",
         "544849434b534e5001000100010000000800000000000000006c50c4a001000004040404040404040404040404040404040404040404040404040404040404042121212121212121212121212121212108080808080808080808080817000000f179563e4647e872cfbad21423cf5efbaee759194818188dc10cd27012bc8a955d602dea964f83a34f8f799cc07377bf8487ac7c44f9c0",
     ),
-    ("SHA-256 of every variant", "f8c3aa074bbc7962623264c08796bf335b8986ac4980ab110284714dc216436e"),
+    ("SHA-256 of every variant", "3f172cfb2dddf08ed85869dbc2a5896cbf1682ecee8eb7c6e6a18d622c5f30bf"),
 ];

@@ -203,6 +203,8 @@ pub(crate) fn read(
         let Some(key) = keys.key(Kind::Segment, header.segment.0)? else {
             return Err(damaged(&file, 0, FormatError::Seal));
         };
+        // What an archive brought begins with a snapshot: the journal goes on from its chain, and nothing was before.
+        end.met |= position == 0 && known.is_none();
         let bytes = disk.read(&file)?;
         walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, cut }, &bytes, known, visit)?;
     }

@@ -167,6 +167,7 @@ fn requested(state: &mut State, step: &mut Step, id: IntentId, intent: &Intent) 
         Intent::ChangeRelay { relay, key, token } => moving::change_relay(state, step, relay, *key, token.as_ref()),
         Intent::TakeOver => moving::take_over(state, step),
         Intent::Rejoin => moving::rejoin(state, step),
+        Intent::Restore => moving::restore(state, step),
     };
     // A connect is asked for once an open, by the client itself: nobody repeats it, so it is not remembered.
     if !matches!(intent, Intent::Connect) {

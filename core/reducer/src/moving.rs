@@ -4,6 +4,7 @@ use crate::state::{Conversation, Link, Phase, Relay, Stampable, State, Why};
 use crate::step::Step;
 use crate::{contact, delivery, grants, inbox, offers, outbox, session};
 use alloc::vec::Vec;
+use thicket_types::effect::Effect;
 use thicket_types::error::Code;
 use thicket_types::ids::{Fingerprint, FrameId, MessageId, RelayKey, Seq};
 use thicket_types::intent::Answer;
@@ -144,6 +145,37 @@ pub(crate) fn rejoin(state: &mut State, step: &mut Step) -> Answer {
     step.vault(state, Why::File, VaultOp::ShowRead { on: state.settings.read_marks });
     go_on(state, step);
     Answer::Accepted
+}
+
+/// This device goes on with what an archive brought: no key of any conversation, and no record before this one. What names one is
+/// let go of: who sent it was not told that it is here, and sends it again.
+pub(crate) fn restore(state: &mut State, step: &mut Step) -> Answer {
+    let sought: Vec<Name> = state.outstanding.values().filter_map(|outstanding| sought(&outstanding.why)).cloned().collect();
+    rejoin(state, step);
+    state.early.clear();
+    // Not what was asked for just now; it names no record.
+    let now = step.seq();
+    state.outstanding.retain(|id, outstanding| id.seq == now || !names_a_record(&outstanding.effect));
+    for name in sought {
+        contact::look_up_once(state, step, &name);
+    }
+    Answer::Accepted
+}
+
+/// The name that an effect finds a person by.
+fn sought(why: &Why) -> Option<&Name> {
+    match why {
+        Why::Pin(name) | Why::Stamp(Stampable::Lookup(name), ..) => Some(name),
+        _ => None,
+    }
+}
+
+fn names_a_record(effect: &Effect) -> bool {
+    match effect {
+        Effect::Vault(op) => op.frame().is_some(),
+        Effect::Send(_) => true,
+        Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => false,
+    }
 }
 
 fn go_on(state: &mut State, step: &mut Step) {

@@ -123,6 +123,10 @@ pub enum Intent {
     /// copy. Asked for by the client alone, as the first thing after an open that accepts such a profile. **Repeat:** under
     /// another id it begins all conversations anew once more.
     Rejoin,
+    /// Go on with what an archive brought: as [`Intent::Rejoin`], with no key of any conversation and no record before this one. The
+    /// first thing in a restored profile's journal, and never asked for again. **Repeat:** under another id it begins all
+    /// conversations anew once more.
+    Restore,
 }
 
 /// What an Intent came to at once. What follows from it is told by [`crate::effect::Change`]s.

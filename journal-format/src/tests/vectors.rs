@@ -4,7 +4,7 @@
 //! own tests, the Python reader by its own runner.
 
 use super::listing::line_of;
-use super::{COST, every_variant, kinds};
+use super::{COST, every_variant, kinds, requested};
 use crate::codec::encode;
 use crate::event::Record;
 use crate::header::Header;
@@ -19,6 +19,7 @@ use thicket_reducer::{ClientRules, State};
 use thicket_types::bytes::Bytes;
 use thicket_types::event::Event;
 use thicket_types::ids::{Digest, IntentId, RulesVersion, SegmentId, Seq};
+use thicket_types::intent::Intent;
 use thicket_types::ports::{Place, Reducer as _};
 use thicket_types::time::Stamp;
 
@@ -354,7 +355,25 @@ fn valid() -> Vec<Vector> {
         let used = snapshots[1].1;
         vectors.push(Vector { snapshot: Some(used), ..making.ok(name, comment) });
     }
+
+    let (mut making, at) = restored();
+    let mut segment = making.begin();
+    making.block(&mut segment, &[Record { stamp: CREATED, event: requested(Intent::Restore) }]);
+    making.block(&mut segment, &sends(0..2));
+    let comment = "A profile that was restored: a snapshot, and a segment that goes on from it.";
+    vectors.push(Vector { snapshot: Some(at), ..making.ok("valid-restored", comment) });
     vectors
+}
+
+/// A snapshot of a journal of which nothing else is there.
+fn restored() -> (Making, Seq) {
+    let (mut making, _) = life();
+    making.snapshot();
+    making.files.retain(|file, _| !file.starts_with("journal/"));
+    making.keys.retain(|(kind, _), _| *kind == Kind::Snapshot);
+    making.records.clear();
+    let (at, _) = making.durable;
+    (making, at)
 }
 
 /// A segment, a snapshot, a segment with another snapshot after its first block, and a segment: snapshots' files and places.
@@ -674,7 +693,7 @@ fn bad_records() -> Vec<Vector> {
         ("record-length", "A record that says 131,073 bytes.", 1, [&good[..4], &131_073_u32.to_le_bytes(), &good[8..]].concat(), false),
         ("record-count-less", "A block that says two records and has one.", 2, good.clone(), false),
         ("record-count-more", "A block that says one record and has two.", 1, good.repeat(2), false),
-        ("record-variant", "An intent of number 19.", 1, payload(&[19]), false),
+        ("record-variant", "An intent of number 200.", 1, payload(&[200]), false),
         ("record-bool", "A bool of 2.", 1, raw(3, 1, &[1, 2]), false),
         ("record-option", "An option of 2.", 1, payload(&[0, 1, b'x', 2, 0]), false),
         ("record-varint", "A varint that begins with 254.", 1, payload(&[254]), false),
@@ -735,6 +754,18 @@ fn bad_snapshots() -> Vec<Vector> {
     making.block(&mut segment, &sends(30..31));
     let comment = "The newest snapshot is of another history: its chain is not the journal's.";
     vectors.push(making.vector("rolled-back-snapshots-chain", comment, Expected::Other("rolled-back")));
+
+    for (name, comment, skipped, chain) in [
+        ("restored-gap", "A journal whose first segment begins two after the snapshot.", 1, None),
+        ("restored-chain", "A journal whose first segment begins after the snapshot, under another chain.", 0, Some(Digest([9; 32]))),
+    ] {
+        let (mut making, at) = restored();
+        making.durable = (Seq(at.0 + skipped), chain.unwrap_or(making.durable.1));
+        let mut segment = making.begin();
+        making.block(&mut segment, &sends(0..2));
+        let file = segment.file.clone();
+        vectors.push(making.vector(name, comment, damaged(&file, 0)));
+    }
 
     let (making, _) = life();
     let (last, chain) = making.durable;

@@ -197,6 +197,7 @@ fn event(book: &mut Book, step: Move) -> Option<Event> {
                         Intent::ChangeRelay { relay: address(["loopback:other", RELAY][usize::from(who % 2)]), key: None, token: None }
                     }
                     _ if who % 8 == 7 => Intent::Rejoin,
+                    _ if who % 8 == 6 => Intent::Restore,
                     _ => Intent::TakeOver,
                 },
                 _ => Intent::Send { contact, body: BodyRef([who; 16]), len: [0, 1, 70_000, 9][usize::from(kind / 16) % 4] },
@@ -316,6 +317,7 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                 (Intent::TakeOver, Answer::Refused(_)) => "take-over refused",
                 (Intent::TakeOver, _) => "take-over",
                 (Intent::Rejoin, _) => "rejoin",
+                (Intent::Restore, _) => "restore",
             }
         }
         Event::Arrived(Arrival { frame, lane: _, content }) => match content {
@@ -458,6 +460,7 @@ const ARMS: &[&str] = &[
     "take-over",
     "take-over refused",
     "rejoin",
+    "restore",
     "envelope",
     "envelope repeated",
     "repeat",
@@ -583,6 +586,14 @@ fn keeps_the_lanes_apart(before: &State, book: &Book, event: &Event, effects: &[
 }
 
 /// Lives a random life, checking at each step, and counts the arms that it reaches.
+/// What an archive brings has no record before the first one: nothing may name one. A repeat does nothing.
+fn lets_go_of_records(state: &State, event: &Event, effects: &[Effect]) {
+    let done = effects.iter().any(|effect| matches!(effect, Effect::Vault(VaultOp::ShowRead { .. })));
+    if done && matches!(event, Event::Requested { intent: Intent::Restore, .. }) {
+        assert_eq!(ClientRules::named(state), BTreeSet::new());
+    }
+}
+
 fn live(start: u8, steps: &[Move], reached: &RefCell<BTreeMap<&'static str, u64>>) {
     let mut book = match start % 4 {
         0 => Book::new(),
@@ -605,6 +616,7 @@ fn live(start: u8, steps: &[Move], reached: &RefCell<BTreeMap<&'static str, u64>
         holds_its_bounds(&book.state);
         keeps_its_messages(&before, &book.state, &event, &effects);
         keeps_the_lanes_apart(&before, &book, &event, &effects);
+        lets_go_of_records(&book.state, &event, &effects);
         // Whoever follows the effects knows which timers are armed.
         if let Event::Elapsed { timer, fault: _ } = &event
             && timers.get(timer).is_some_and(|deadline| deadline.0 <= book.now)

@@ -1,6 +1,7 @@
 //! Another relay, another device.
 
 use super::*;
+use crate::state::Held;
 
 const OTHER: &str = "loopback:other";
 const OTHER_KEY: RelayKey = RelayKey([8; 32]);
@@ -563,6 +564,33 @@ fn whoever_rejoins_begins_every_conversation_anew_and_believes_no_answer_about_g
     book.settle(&Why::Lookup(name("bob")), Said::Entry(wire::Entry::default()));
     let effects = book.resolve(&Why::Pin(name("bob")), pinned(BOB, "bob", None));
     assert!(ops(&effects).iter().any(|op| matches!(op, VaultOp::SealOffer { contact: BOB, anew: true, .. })), "{effects:?}");
+}
+
+#[test]
+fn what_is_restored_names_no_record_and_seeks_again_whom_it_sought() {
+    // Given somebody who has all kinds of work under way: a message that waits for its answer, a name that is verified, an envelope
+    // that the vault is to open, and one that came early.
+    let mut book = Book::talking();
+    book.ask(1, send_to(BOB, 1));
+    book.transmit(&Why::Message(message(1)));
+    book.ask(2, Intent::AddContact { name: name("carol") });
+    book.settle(&Why::Lookup(name("carol")), Said::Entry(wire::Entry::default()));
+    let verifies = book.open(&Why::Pin(name("carol")));
+    book.envelope(7);
+    book.state.early.insert(CAROL, vec![Held { envelope: Seq(1), len: 9, at: Stamp(0) }]);
+    assert!(!ClientRules::named(&book.state).is_empty());
+    // When that state is what an archive brought.
+    let effects = book.ask(3, Intent::Restore);
+    // Then nothing waits for a record that is not there, what was under way begins again, and the relay is told.
+    assert_eq!(ClientRules::named(&book.state), BTreeSet::new());
+    assert!(!book.state.outstanding.contains_key(&verifies));
+    assert!(ops(&effects).contains(&VaultOp::Compose(Ask::Lookup(name("carol")))), "{effects:?}");
+    assert!(book.state.session.takes_over && book.state.session.restock);
+    assert!(book.bob().anew && book.bob().queue == [message(1)]);
+    // An outcome of what was let go of changes nothing.
+    let before = book.state.clone();
+    book.fold(&Event::Resolved { effect: verifies, outcome: pinned(CAROL, "carol", None), vault_count: 0 });
+    assert_eq!(book.state, before);
 }
 
 #[test]

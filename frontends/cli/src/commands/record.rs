@@ -54,6 +54,7 @@ fn of_intent(intent: &Intent) -> Value {
         Intent::ChangeRelay { relay, key, token } => json!({ "change_relay": of_relay(relay, key, token) }),
         Intent::TakeOver => json!("take_over"),
         Intent::Rejoin => json!("rejoin"),
+        Intent::Restore => json!("restore"),
     }
 }
 

@@ -207,6 +207,7 @@ fn words(event: &Event) -> (&'static str, String) {
                 Intent::ChangeRelay { .. } => "ChangeRelay",
                 Intent::TakeOver => "TakeOver",
                 Intent::Rejoin => "Rejoin",
+                Intent::Restore => "Restore",
             };
             ("Requested", what.to_owned())
         }

@@ -1,16 +1,18 @@
 //! The profile on a thread of its own, and the handle that any other thread holds.
 
+use crate::archive::Archived;
 use crate::changes::Changes;
-use crate::profile::Profile;
+use crate::profile::{Options, Profile};
 use crate::pump::{Observer, Pump, Pumped};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::watch::Watch;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use thicket_engine::Fault;
+use thicket_engine::{ArchiveKeys, Fault};
 use thicket_reducer::{ContactView, Link, View, first_answer};
 use thicket_types::effect::Change;
 use thicket_types::error::Code;
@@ -20,6 +22,8 @@ use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{BODY_LEN_MAX, ERRANDS_MAX};
 use thicket_types::name::Name;
 use thicket_types::ports::{Clock, Entropy as _, Transport, Unreachable};
+use thicket_types::secret::Secret;
+use thicket_types::time::Stamp;
 use thicket_vault::{Direction, MessageRow, Reader, SqlVault};
 
 /// Makes the transport once the profile's thread can be woken: the argument wakes it.
@@ -68,6 +72,7 @@ enum Errand {
     FirstAnswer(IntentId, Sender<Option<Answer>>),
     Stage(Vec<u8>, Sender<Result<BodyRef, Code>>),
     Unstage(BodyRef),
+    Archive(PathBuf, ArchiveKeys, Sender<Result<Archived, Fault>>),
     Wake,
     Close,
 }
@@ -156,10 +161,10 @@ impl Client {
 
     /// Asks for something. Returns once it is durable, with what it came to at once.
     ///
-    /// **Errors:** it may or may not be durable: ask again with the same id; `NotCopied` for a `Rejoin`, which only
-    /// [`Client::open_to_take_over`] asks for. **Repeat:** the first answer, within 24 hours.
+    /// **Errors:** it may or may not be durable: ask again with the same id; `NotCopied` for a `Rejoin` or a `Restore`,
+    /// which only [`Client::open_to_take_over`] and [`Profile::restore`] ask for. **Repeat:** the first answer, within 24 hours.
     pub fn submit(&self, id: IntentId, intent: Intent) -> Result<Answer, Code> {
-        if intent == Intent::Rejoin {
+        if matches!(intent, Intent::Rejoin | Intent::Restore) {
             return Err(Code::NotCopied);
         }
         let (reply, answer) = channel();
@@ -205,6 +210,24 @@ impl Client {
             self.inbox.send(Errand::Unstage(body)).map_err(|_| Code::ProfileClosed)?;
         }
         queued(answer)
+    }
+
+    /// Writes an archive into a new file, locked by this passphrase: what of the profile can be had again by [`Profile::restore`].
+    /// Nothing else happens meanwhile; what arrives waits. When that was, the profile knows from then on.
+    ///
+    /// **Errors:** `FileExists`; `DiskFailed` while the vault fails; the disk's. What an error leaves of the file is removed.
+    /// **Repeat:** another archive, of a later time.
+    pub fn archive(&self, file: &Path, passphrase: &Secret<Vec<u8>>, options: Options) -> Result<Archived, Fault> {
+        // Here, and not while all else waits: it takes its time.
+        let keys = ArchiveKeys::make(&mut SystemEntropy, passphrase, options.cost)?;
+        let (reply, archived) = channel();
+        self.inbox.send(Errand::Archive(file.to_path_buf(), keys, reply)).map_err(|_| Code::ProfileClosed)?;
+        archived.recv().map_err(|_| Code::ProfileClosed)?
+    }
+
+    /// When the profile was last archived; none if it never was.
+    pub fn archived(&self) -> Result<Option<Stamp>, Code> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner).archived()
     }
 
     /// The next changes, at least one unless the time is up; at most `max`.
@@ -352,6 +375,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
     let mut wait = Duration::ZERO;
     let mut open = true;
     let mut watch = Watch::new();
+    let mut archives: Vec<(PathBuf, ArchiveKeys, Sender<Result<Archived, Fault>>)> = Vec::new();
     while open {
         let mut next = match errands.recv_timeout(wait) {
             Ok(errand) => Some(errand),
@@ -378,6 +402,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
                     // What a vault that fails now keeps, the next open sweeps.
                     let _ = pump.unstage(body);
                 }
+                Errand::Archive(file, keys, reply) => archives.push((file, keys, reply)),
                 Errand::Wake => {}
                 Errand::Close => open = false,
             }
@@ -415,6 +440,10 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
             for reply in waiting.remove(&id).unwrap_or_default() {
                 let _ = reply.send(answer.clone());
             }
+        }
+        for (file, keys, reply) in std::mem::take(&mut archives) {
+            let archived = fault.clone().map_or_else(|| pump.archive(&file, keys, &mut SystemEntropy), Err);
+            let _ = reply.send(archived);
         }
         if let Some(fault) = &fault {
             for reply in std::mem::take(&mut waiting).into_values().flatten() {

@@ -5,6 +5,7 @@
 //!   keys, vault.db…                   the profile
 //!   journal/*.seg, snapshots/*.snap
 //!   vault.new.db…, keys.new           a profile that is being made: the keys file makes it one, then the vault gets its name
+//!   restore.new                       beside them: of what a restore began, journal and snapshots are the profile's too
 //!   keys.deleted                      a profile whose deletion began
 //! ```
 //!
@@ -24,7 +25,10 @@ pub(crate) const NEW_VAULT_FILE: &str = "vault.new.db";
 const LOCK_FILE: &str = "lock";
 const DELETED_KEYS_FILE: &str = "keys.deleted";
 /// What a create that was cut off leaves beside the lock. Nobody can ever open it.
-const UNFINISHED: [&str; 5] = ["keys.new", NEW_VAULT_FILE, "vault.new.db-wal", "vault.new.db-shm", "vault.new.db-journal"];
+const UNFINISHED: [&str; 6] = ["keys.new", NEW_VAULT_FILE, "vault.new.db-wal", "vault.new.db-shm", "vault.new.db-journal", RESTORE_FILE];
+/// While this is here and the keys are not, what lies in the inner folders was put there by a restore: it makes this first, in a
+/// folder that is empty.
+const RESTORE_FILE: &str = "restore.new";
 const FINISHED: [&str; 5] = [DELETED_KEYS_FILE, VAULT_FILE, "vault.db-wal", "vault.db-shm", "vault.db-journal"];
 /// The folders of a profile, and which files in them are its own.
 const INNER: [(&str, IsOurs); 2] = [("journal", is_segment), ("snapshots", is_snapshot)];
@@ -47,6 +51,7 @@ pub(crate) fn vacant(folder: &Path) -> Result<(), Fault> {
         entries => entries.map_err(failed)?,
     };
     let mut found = Ok(());
+    let restoring = is_restoring(folder);
     for entry in entries {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
@@ -55,11 +60,17 @@ pub(crate) fn vacant(folder: &Path) -> Result<(), Fault> {
         }
         // A lock is an empty file: one with something in it is somebody's.
         let is_lock = name == LOCK_FILE && entry.metadata().is_ok_and(|lock| lock.is_file() && lock.len() == 0);
-        if !is_lock && !UNFINISHED.iter().any(|unfinished| name == *unfinished) {
+        let is_inner = restoring && INNER.iter().any(|(inner, _)| name == *inner);
+        if !is_lock && !is_inner && !UNFINISHED.iter().any(|unfinished| name == *unfinished) {
             found = Err(Fault::from(Code::FolderNotEmpty));
         }
     }
     found
+}
+
+/// Whether a restore is at work in a folder, or was cut off there.
+fn is_restoring(folder: &Path) -> bool {
+    fs::metadata(folder.join(RESTORE_FILE)).is_ok_and(|marker| marker.is_file() && marker.len() == 0)
 }
 
 /// A folder in which a profile is being made: for its owner alone, locked, and empty but for the lock.
@@ -95,7 +106,26 @@ impl Making {
         vacant(&self.folder)?;
         self.lock = Some(lock);
         make_private(&self.folder)?;
+        self.empty()
+    }
+
+    /// Removes what a create or a restore left that was cut off.
+    fn empty(&self) -> Result<(), Fault> {
+        if is_restoring(&self.folder) {
+            INNER.iter().try_for_each(|(inner, is_ours)| empty_inner(&self.folder.join(inner), *is_ours))?;
+        }
+        // The mark of a restore is the last of them.
         UNFINISHED.iter().try_for_each(|file| remove(&self.folder.join(file)))
+    }
+
+    /// Marks the folder as one that a restore is at work in.
+    pub(crate) fn mark_restoring(&self) -> Result<(), Fault> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(self.folder.join(RESTORE_FILE)).and_then(|marker| marker.sync_all()).map_err(failed)?;
+        sync(&self.folder)
     }
 
     /// The profile is whole: gives its lock.
@@ -107,7 +137,11 @@ impl Making {
     pub(crate) fn clear(self) {
         if let Some(lock) = self.lock {
             // Without its keys first it is no profile. All of it was made under this lock.
-            for file in [KEYS_FILE].iter().chain(&UNFINISHED).chain(&FINISHED).chain(&[LOCK_FILE]) {
+            let _ = remove(&self.folder.join(KEYS_FILE));
+            if is_restoring(&self.folder) {
+                INNER.iter().for_each(|(inner, is_ours)| drop(empty_inner(&self.folder.join(inner), *is_ours)));
+            }
+            for file in UNFINISHED.iter().chain(&FINISHED).chain(&[LOCK_FILE]) {
                 let _ = remove(&self.folder.join(file));
             }
             if let Some(permissions) = self.permissions {
@@ -128,10 +162,14 @@ impl Making {
 /// the next unlock.
 pub(crate) fn finish(folder: &Path) -> Result<(), Fault> {
     let (new, vault) = (folder.join(NEW_VAULT_FILE), folder.join(VAULT_FILE));
-    if vault.exists() || !new.exists() {
+    let named = vault.exists() || !new.exists();
+    if named && !is_restoring(folder) {
         return Ok(());
     }
-    fs::rename(new, vault).map_err(failed)?;
+    if !named {
+        fs::rename(new, vault).map_err(failed)?;
+    }
+    remove(&folder.join(RESTORE_FILE))?;
     sync(folder)
 }
 

@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod archive;
 mod changes;
 mod client;
 mod folder;
@@ -22,6 +23,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use archive::Archived;
 pub use client::{Client, TransportFactory};
 pub use look::Look;
 pub use profile::{Options, Profile};

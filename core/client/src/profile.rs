@@ -62,7 +62,7 @@ impl Profile {
         let making = Making::begin(folder)?;
         let new = NewAccount { origin, at: clock.now() };
         match make(folder, &new, passphrase, options, entropy.clone()) {
-            Ok((keys, vault)) => Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock: making.done()? }),
+            Ok((keys, vault)) => Ok(Profile::made(folder, keys, vault, entropy, making.done()?)),
             Err(fault) => {
                 making.clear();
                 Err(fault)
@@ -83,6 +83,10 @@ impl Profile {
         folder::finish(folder)?;
         let vault = SqlVault::open(&folder.join(VAULT_FILE), &keys.vault_key()?, entropy.clone())?;
         Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock })
+    }
+
+    pub(crate) fn made(folder: &Path, keys: ProfileKeys, vault: SqlVault, entropy: SharedEntropy, lock: File) -> Profile {
+        Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock }
     }
 
     /// The name and the certificate's fingerprint.
@@ -172,7 +176,7 @@ fn make(
     entropy: SharedEntropy,
 ) -> Result<(ProfileKeys, SqlVault), Fault> {
     let mut source = SharedEntropyHandle(entropy.clone());
-    let keys = ProfileKeys::make_all(&mut source, passphrase, options.cost)?;
+    let mut keys = ProfileKeys::make_all(&mut source, passphrase, options.cost)?;
     let key = keys.vault_key()?;
     let mut vault = SqlVault::create(&folder.join(NEW_VAULT_FILE), &key, entropy.clone(), new)?;
     // Into one file, which can be renamed.

@@ -463,6 +463,16 @@ impl<V: Vault> Pump<V> {
         Ok(())
     }
 
+    /// Whether a pump left nothing that the vault was asked for, but work that changes nothing there: journal and vault are of one
+    /// time. Not while the vault fails.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.ops.is_empty() && self.sends.is_empty() && !self.engine.has_inputs()
+    }
+
+    pub(crate) fn parts(&mut self) -> (&mut Engine<ClientRules>, &mut V) {
+        (&mut self.engine, &mut self.vault)
+    }
+
     /// Writes a last snapshot, so that the next open is quick. The profile is as safe without it.
     pub fn close(mut self) -> Result<Closed<V>, Fault> {
         self.snapshot()?;

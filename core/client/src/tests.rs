@@ -1,5 +1,6 @@
 //! Whole profiles, driven by one thread, one seed and one clock: real journal, real vault, real relay.
 
+mod archive;
 mod backlog;
 mod bad_input;
 mod deletion;

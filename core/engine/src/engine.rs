@@ -1,6 +1,7 @@
 //! The engine: one profile's journal and state, turned one group commit at a time.
 
 use crate::Fault;
+use crate::archive::Cut;
 use crate::frames::{Frames, frame_of};
 use crate::journal::{self, BlockAt, NextBlock, Unwritten, Writer};
 use crate::keys::ProfileKeys;
@@ -182,6 +183,14 @@ impl<R: Reducer> Engine<R> {
     /// The state: always one that is durable, between turns.
     pub fn state(&self) -> &R::State {
         &self.state
+    }
+
+    /// The last durable block, with the state after it: what an archive is made of.
+    pub fn cut(&self) -> Cut<R::State>
+    where
+        R::State: Clone,
+    {
+        Cut { durable: self.durable, stamp: self.stamp, state: self.state.clone() }
     }
 
     /// The last durable block.

@@ -15,28 +15,34 @@ pub const KEYS_FILE: &str = "keys";
 /// A profile's keys, unlocked.
 pub struct ProfileKeys {
     keys: Keys,
+    /// Set while they are in memory alone.
+    unwritten: bool,
 }
 
 impl ProfileKeys {
     /// Makes the keys of a new profile and writes their file. **Errors:** `ProfileExists`, the disk's.
     pub fn create(disk: &mut dyn Disk, entropy: &mut dyn Entropy, passphrase: &Secret<Vec<u8>>, cost: Cost) -> Result<ProfileKeys, Fault> {
-        let keys = ProfileKeys::make_all(entropy, passphrase, cost)?;
+        let mut keys = ProfileKeys::make_all(entropy, passphrase, cost)?;
         keys.write_new(disk)?;
         Ok(keys)
     }
 
-    /// Makes the keys of a new profile, in memory alone: [`ProfileKeys::write_new`] makes it a profile.
+    /// Makes the keys of a new profile, in memory alone: [`ProfileKeys::write_new`] makes it a profile. What is sealed before is
+    /// readable from then on.
     pub fn make_all(entropy: &mut dyn Entropy, passphrase: &Secret<Vec<u8>>, cost: Cost) -> Result<ProfileKeys, Fault> {
         let front = Front { cost, salt: random(entropy), profile: random(entropy) };
         let account = Key::new(random(entropy));
         let keys = Keys::create(front, &derive(passphrase, &front)?, account, nonce(entropy))?;
-        Ok(ProfileKeys { keys })
+        Ok(ProfileKeys { keys, unwritten: true })
     }
 
     /// Writes the keys file of a new profile, whole or not at all. **Errors:** `ProfileExists`, the disk's.
-    pub fn write_new(&self, disk: &mut dyn Disk) -> Result<(), Fault> {
+    pub fn write_new(&mut self, disk: &mut dyn Disk) -> Result<(), Fault> {
         match disk.len(KEYS_FILE) {
-            Err(DiskError::Missing) => self.write(disk),
+            Err(DiskError::Missing) => {
+                self.unwritten = false;
+                self.write(disk).inspect_err(|_| self.unwritten = true)
+            }
             Err(other) => Err(Fault::from(other)),
             Ok(_) => Err(Fault::from(Code::ProfileExists)),
         }
@@ -57,6 +63,11 @@ impl ProfileKeys {
             self.keys.restore(before);
             let _ = self.write(disk);
         })
+    }
+
+    /// For an archive, whose keys file is part of it.
+    pub(crate) fn keys_mut(&mut self) -> &mut Keys {
+        &mut self.keys
     }
 
     /// The vault's key.
@@ -99,6 +110,9 @@ impl ProfileKeys {
     }
 
     fn write(&self, disk: &mut dyn Disk) -> Result<(), Fault> {
+        if self.unwritten {
+            return Ok(());
+        }
         Ok(disk.replace(KEYS_FILE, &self.keys.encode()?)?)
     }
 }
@@ -134,12 +148,12 @@ impl<'a> Unlocking<'a> {
         };
         let keys = Keys::unlock(&bytes, &key).map_err(damaged)?;
         self.derived = Some((front, key));
-        Ok(ProfileKeys { keys })
+        Ok(ProfileKeys { keys, unwritten: false })
     }
 }
 
 /// Argon2id (RFC 9106) over the passphrase.
-fn derive(passphrase: &Secret<Vec<u8>>, front: &Front) -> Result<Key, Fault> {
+pub(crate) fn derive(passphrase: &Secret<Vec<u8>>, front: &Front) -> Result<Key, Fault> {
     let params = Params::new(front.cost.memory_kib, front.cost.passes, front.cost.lanes, Some(32)).map_err(|_| Code::KeysDamaged)?;
     let mut out = [0_u8; 32];
     let hashed = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(passphrase.expose(), &front.salt, &mut out);

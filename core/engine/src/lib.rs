@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod archive;
 mod disk;
 mod engine;
 mod frames;
@@ -20,6 +21,7 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 
+pub use archive::{ArchiveKeys, ArchiveReader, ArchiveWriter, ArchivedState, Cut, begin_restored};
 pub use disk::{OsDisk, disk_error, private_folders};
 pub use engine::{Engine, Input, Opened, Turn, look};
 pub use journal::{BlockStart, Damage, Resume, Walked, is_segment, walk, walk_on};

@@ -51,30 +51,40 @@ pub(crate) type MailboxSecret = Secret<[u8; 32]>;
 
 pub(crate) fn create(conn: &Connection, entropy: &SharedEntropy, new: &NewAccount) -> Result<Account, Code> {
     let created_s = new.at.0 / 1000;
-    let (identity, signer) = {
-        let mut entropy = entropy.lock().map_err(|_| Code::Inconsistent)?;
-        let identity = match &new.origin {
-            Origin::New(name) => Identity::generate(name.text(), created_s, entropy.as_mut()).map_err(|_| Code::BadCertificate)?,
-            Origin::Imported { armored, passphrase } => {
-                let imported = Identity::import_armored(armored, passphrase.expose());
-                imported
-                    .map_err(|error| if error == OpenPgpError::WrongPassphrase { Code::WrongPassphrase } else { Code::BadCertificate })?
-            }
-        };
-        Name::parse(identity.certificate().name()).map_err(|_| Code::MalformedName)?;
-        (identity, LeafSigner::generate(entropy.as_mut()))
+    let identity = match &new.origin {
+        Origin::New(name) => {
+            let mut entropy = entropy.lock().map_err(|_| Code::Inconsistent)?;
+            Identity::generate(name.text(), created_s, entropy.as_mut()).map_err(|_| Code::BadCertificate)?
+        }
+        Origin::Imported { armored, passphrase } => {
+            let imported = Identity::import_armored(armored, passphrase.expose());
+            imported.map_err(|error| if error == OpenPgpError::WrongPassphrase { Code::WrongPassphrase } else { Code::BadCertificate })?
+        }
     };
+    Name::parse(identity.certificate().name()).map_err(|_| Code::MalformedName)?;
+    keep_identity(conn, entropy, &identity, created_s, matches!(new.origin, Origin::Imported { .. }))?;
+    add_mailbox_key(conn, entropy, new.at)?;
+    load(conn)
+}
+
+/// Keeps an identity, with a leaf key that is made for it now; `elsewhere` if another vault has it too, or had it.
+pub(crate) fn keep_identity(
+    conn: &Connection,
+    entropy: &SharedEntropy,
+    identity: &Identity,
+    created_s: u64,
+    elsewhere: bool,
+) -> Result<(), Code> {
+    let signer = LeafSigner::generate(entropy.lock().map_err(|_| Code::Inconsistent)?.as_mut());
     let credential =
-        credential::certify(&identity, &identity.certificate(), &signer.public(), created_s).map_err(|_| Code::BadCertificate)?;
+        credential::certify(identity, &identity.certificate(), &signer.public(), created_s).map_err(|_| Code::BadCertificate)?;
     let secret = identity.to_bytes();
     put(conn, "identity", secret.expose())?;
     put(conn, "certificate", &identity.certificate().to_bytes())?;
     put(conn, "created", &created_s.to_be_bytes())?;
     put(conn, "leaf", signer.secret().as_slice())?;
     put(conn, "credential", &credential)?;
-    put(conn, "elsewhere", &[u8::from(matches!(new.origin, Origin::Imported { .. }))])?;
-    add_mailbox_key(conn, entropy, new.at)?;
-    load(conn)
+    put(conn, "elsewhere", &[u8::from(elsewhere)])
 }
 
 pub(crate) fn load(conn: &Connection) -> Result<Account, Code> {

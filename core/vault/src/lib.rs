@@ -12,6 +12,7 @@
 
 mod account;
 mod admit;
+mod archive;
 mod capability;
 mod contact;
 mod envelope;
@@ -33,6 +34,7 @@ mod tidy;
 mod tests;
 
 pub use account::{NewAccount, Origin};
+pub use archive::{Part, Restoring, holds};
 pub use mls::provider::SharedEntropy;
 pub use reader::{Direction, MessageRow, Reader};
 

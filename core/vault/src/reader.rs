@@ -1,8 +1,8 @@
 //! Views: a second, read-only connection, so that a reader never waits for the writer.
 
-use crate::account;
 use crate::rows::{state_number, state_of};
 use crate::schema::{self, Mode, fault};
+use crate::{account, archive};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -75,6 +75,11 @@ impl Reader {
     /// The identity as an armored OpenPGP secret key, locked by a passphrase; GnuPG reads it.
     pub fn export(&self, passphrase: &Secret<Vec<u8>>, entropy: &mut dyn Entropy) -> Result<String, Code> {
         account::load(&self.conn)?.identity.export_armored(passphrase.expose(), entropy).map_err(|_| Code::Inconsistent)
+    }
+
+    /// When the last archive was made; none if there is none.
+    pub fn archived(&self) -> Result<Option<Stamp>, Code> {
+        archive::archived(&self.conn)
     }
 
     /// The safety number of a contact: 60 digits in groups of five, equal on both sides if both hold the same two certificates.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 mod admission;
+mod archive;
 mod bodies;
 mod commits;
 mod contacts;

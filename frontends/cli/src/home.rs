@@ -38,6 +38,7 @@ struct Question {
 }
 
 const PASSPHRASE: Question = Question { prompt: "Passphrase: ", again: None };
+const BACKUP_PASSPHRASE: Question = Question { prompt: "Passphrase of the backup: ", again: None };
 const OLD_PASSPHRASE: Question = Question { prompt: "Old passphrase: ", again: None };
 const FIRST_PASSPHRASE: Question = Question { prompt: "Passphrase: ", again: Some(("Once more: ", "the two differ; nothing was made")) };
 const NEW_PASSPHRASE: Question =
@@ -66,6 +67,11 @@ fn given_or_typed(global: &Global, question: &Question) -> Result<Secret<Vec<u8>
         return Err(Trouble::Usage("the passphrase is empty".to_owned()));
     }
     Ok(passphrase)
+}
+
+/// What a backup opens with.
+pub fn passphrase_of_backup(global: &Global) -> Result<Secret<Vec<u8>>, Trouble> {
+    given_or_typed(global, &BACKUP_PASSPHRASE)
 }
 
 /// A new passphrase in place of the old one: from a file, or from the terminal, twice.
@@ -286,7 +292,11 @@ pub fn start_to_take_over(global: &Global, profile: Profile) -> Result<Client, T
 
 /// Unlocks the profile and starts it without a way to the relay: for what this device does alone.
 pub fn open_offline(global: &Global) -> Result<Client, Trouble> {
-    let profile = unlock(global)?;
+    start_offline(global, unlock(global)?)
+}
+
+/// Starts an unlocked profile without a way to the relay.
+pub fn start_offline(global: &Global, profile: Profile) -> Result<Client, Trouble> {
     let _opening = Progress::start(global, "opening the profile");
     let client = Client::open_offline(profile)?;
     global.tell(|| format!("{}; no relay is asked", opened(&client)));

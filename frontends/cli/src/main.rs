@@ -103,6 +103,9 @@ enum Command {
     /// Make or import an account, show or export it, change its passphrase, delete it.
     #[command(subcommand, after_help = "Example: thicket account create alice")]
     Account(commands::account::Command),
+    /// Write a backup of this account, check one, or make a profile of one.
+    #[command(subcommand, after_help = "Example: thicket backup create alice.thicket")]
+    Backup(commands::backup::Command),
     /// Register this account's name with a relay.
     ///
     /// Example: thicket register --relay direct:KEY@127.0.0.1:7070
@@ -233,6 +236,7 @@ fn main() -> ExitCode {
             let script = String::from_utf8_lossy(&script);
             if global.json { put_json(&serde_json::json!({ "script": script })) } else { print(&script) }
         }
+        Command::Backup(command) => commands::backup::run(&global, &command),
         Command::Account(command) => commands::account::run(&global, &command),
         Command::Register { relay, with } => commands::relay::register(&global, &relay, &with),
         Command::Relay(command) => commands::relay::run(&global, &command),

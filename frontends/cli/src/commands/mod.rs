@@ -1,6 +1,7 @@
 //! The commands, one concern a module.
 
 pub mod account;
+pub mod backup;
 pub mod chat;
 pub mod contact;
 pub mod conversations;

@@ -2,7 +2,7 @@
 
 use super::relay::way;
 use super::settings::word;
-use crate::output::{Trouble, error, put_json, sentence, with_home};
+use crate::output::{Trouble, error, put_json, sentence, time, with_home};
 use crate::paint::Paint;
 use crate::terminal::width;
 use crate::text::{beside, broken, counted};
@@ -10,10 +10,12 @@ use crate::watch::{Watch, is_lost};
 use crate::who::{all_asking, begin};
 use crate::{Global, home, warn};
 use std::io::IsTerminal as _;
-use thicket_client::View;
+use thicket_client::{SystemClock, View};
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
 use thicket_types::name::RelayAddress;
+use thicket_types::ports::Clock as _;
+use thicket_types::time::Stamp;
 
 /// How far clocks may stand apart before it is said: shown times are then wrong by more than a reader overlooks.
 const SKEW_SHOWN_MS_MIN: u64 = 120_000;
@@ -30,16 +32,17 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     }
     let (view, (name, fingerprint)) = (client.view(), client.own());
     let trouble = trouble.filter(|_| !view.online && !view.copied);
+    let archived = client.archived()?;
     if global.json {
-        put_json(&object(&view, name, fingerprint, trouble))?;
+        put_json(&object(&view, name, fingerprint, trouble, archived))?;
     } else {
-        print(&view, (name, fingerprint), trouble, global.color.paint(std::io::stdout().is_terminal()), &global.again())?;
+        print(&view, (name, fingerprint), trouble, archived, global.color.paint(std::io::stdout().is_terminal()), &global.again())?;
     }
     warn::of_identity(global, &view, None);
     Ok(client.close()?)
 }
 
-fn object(view: &View, name: &str, fingerprint: Fingerprint, trouble: Option<Code>) -> serde_json::Value {
+fn object(view: &View, name: &str, fingerprint: Fingerprint, trouble: Option<Code>, archived: Option<Stamp>) -> serde_json::Value {
     let way = view.relay.as_ref().map(way);
     serde_json::json!({
         "name": name,
@@ -54,6 +57,7 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint, trouble: Option<Cod
         "transport": way.map(|way| way.transport),
         "anonymity": way.map(|way| way.anonymity),
         "read_marks": view.read_marks,
+        "backup_ms": archived.map(|at| at.0),
         "contacts": view.contacts.len(),
         "unsettled": view.unsettled.len(),
         "unacknowledged": view.unacknowledged,
@@ -64,7 +68,14 @@ fn object(view: &View, name: &str, fingerprint: Fingerprint, trouble: Option<Cod
     })
 }
 
-fn print(view: &View, (name, fingerprint): (&str, Fingerprint), trouble: Option<Code>, paint: Paint, again: &str) -> Result<(), Trouble> {
+fn print(
+    view: &View,
+    (name, fingerprint): (&str, Fingerprint),
+    trouble: Option<Code>,
+    archived: Option<Stamp>,
+    paint: Paint,
+    again: &str,
+) -> Result<(), Trouble> {
     put!("name        {}", beside(&format!("{name} ({})", begin(fingerprint)), 12, width()))?;
     put!("registered  {}", if view.registered { "yes" } else { "no" })?;
     put!("relay       {}", view.relay.as_ref().map_or("none", RelayAddress::text))?;
@@ -79,6 +90,7 @@ fn print(view: &View, (name, fingerprint): (&str, Fingerprint), trouble: Option<
         put!("transport   {}", beside(way.words, 12, width()))?;
     }
     put!("read marks  {}", word(view.read_marks))?;
+    put!("backup      {}", archived.map_or_else(|| "none".to_owned(), |at| age(at, SystemClock::new().now())))?;
     put!("contacts    {}", view.contacts.len())?;
     let many = |label: &str, count: u64, thing: &str, what: &str| {
         put!("{label:<10}  {}", beside(&format!("{} {what}", counted(count, thing)), 12, width()))
@@ -113,6 +125,17 @@ fn print(view: &View, (name, fingerprint): (&str, Fingerprint), trouble: Option<
     Ok(())
 }
 
+/// How long ago the last backup was made, and when that was.
+fn age(at: Stamp, now: Stamp) -> String {
+    let hours = now.since(at).0 / 3_600_000;
+    let ago = match hours {
+        0 => "within the hour".to_owned(),
+        1..48 => format!("{} ago", counted(hours, "hour")),
+        _ => format!("{} ago", counted(hours / 24, "day")),
+    };
+    format!("{ago} ({})", time(at.0))
+}
+
 /// What hinders nothing, and is better mended.
 fn warnings(view: &View) -> impl Iterator<Item = Code> {
     skew(view).filter(|skew| is_far(*skew)).map(|_| Code::ClockWrong).into_iter()
@@ -144,6 +167,15 @@ pub fn clock(skew_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backup_is_told_by_its_age() {
+        let at = |hours: u64| age(Stamp(1_790_000_000_000), Stamp(1_790_000_000_000 + hours * 3_600_000));
+        assert_eq!(at(0), "within the hour (2026-09-21 14:13)");
+        assert_eq!(at(1), "1 hour ago (2026-09-21 14:13)");
+        assert_eq!(at(47), "47 hours ago (2026-09-21 14:13)");
+        assert_eq!(at(48), "2 days ago (2026-09-21 14:13)");
+    }
 
     #[test]
     fn a_clock_is_behind_if_the_relays_shows_more() {

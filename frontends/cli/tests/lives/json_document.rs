@@ -34,6 +34,10 @@ fn every_command_prints_the_fields_that_the_document_lists() {
     std::fs::write(file("new"), PASSPHRASE).expect("room");
     holds("account passphrase", &again, &["account", "passphrase", "--new-file", &file("new")]);
     holds("account delete", &again, &["account", "delete", "--yes"]);
+    let made = holds("backup create", &carol, &["backup", "create", &file("carol.thicket")]);
+    assert_eq!(holds("backup check", &carol, &["backup", "check", &file("carol.thicket")]), made);
+    assert_eq!(holds("backup restore", &again, &["backup", "restore", &file("carol.thicket")]), made);
+    again.say(&["account", "delete", "--yes"]);
 
     holds("contact add", &carol, &["contact", "add", "alice"]);
     let sent = holds("send", &carol, &["send", "alice", "May I ask?"]).remove(0);

@@ -141,7 +141,7 @@ errors! {
     315 AccountUnknown Peer "the relay does not know this account, which it had: it was restored from an older copy, or lost its store", "ask its operator, or register again at the same address: thicket register --relay ADDRESS";
     316 StillUnderWay Device "not everything was done in time", "the rest is kept and goes on at the next command; --timeout gives it more time";
     317 BadConfiguration Caller "the relay's configuration, or its command line, asks for what cannot be", "mend it: docs/RELAY.md lists the keys and what each may be, and thicket-relayd --check-config tries them";
-    318 ArchiveDamaged Device "the backup is damaged, cut short, or is none", "use another copy of it; a backup is checked by: thicket backup check FILE";
+    318 ArchiveDamaged Device "the backup is damaged, cut short, or is none", "use another copy of it";
 
     400 ForgedAnswer Peer "an answer does not bear the relay's signature", "do not trust this relay or the way to it";
     401 ForgedEntry Peer "the relay gave an entry that its owner did not sign", "do not trust this relay";

@@ -9,6 +9,7 @@ mod fold;
 mod life;
 mod replay;
 mod stats;
+mod touching;
 mod tree;
 mod verify;
 mod view_digest;
@@ -16,7 +17,8 @@ mod why;
 
 pub use fold::Step;
 pub use replay::{Moment, Replay};
-pub use stats::{Kind, Stats, Took};
+pub use stats::{EFFECT_KINDS, Kind, Stats, Took, effect_kind};
+pub use touching::Touching;
 pub use tree::{Difference, Leaf, Tree, short_ids};
 pub use verify::{FoldedOn, Verified, state_digest, verify};
 pub use why::{Explaining, Line, Subject, refusal};

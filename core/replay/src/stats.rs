@@ -69,9 +69,10 @@ impl Stats {
             self.outcomes.entry(what).or_default().each.push((now.since(since), step.place.seq));
         }
         for (index, effect) in step.effects.iter().enumerate() {
-            if let Some(what) = asks(effect) {
+            // Nothing resolves the others.
+            if matches!(effect, Effect::Vault(_) | Effect::Send(_)) {
                 let index = u32::try_from(index).unwrap_or(u32::MAX);
-                self.asked.insert(EffectId { seq: step.place.seq, index, segment: step.place.segment }, (what, now));
+                self.asked.insert(EffectId { seq: step.place.seq, index, segment: step.place.segment }, (effect_kind(effect), now));
             }
         }
     }
@@ -126,9 +127,27 @@ fn kind(event: &Event) -> &'static str {
     }
 }
 
-/// What an effect asks for that is resolved later.
-fn asks(effect: &Effect) -> Option<&'static str> {
-    Some(match effect {
+/// What effects ask for, in the words of [`effect_kind`].
+pub const EFFECT_KINDS: [&str; 14] = [
+    "hand over",
+    "compose",
+    "sign",
+    "key care",
+    "contact",
+    "begin",
+    "seal message",
+    "seal other",
+    "open envelope",
+    "stamp",
+    "file",
+    "arm",
+    "disarm",
+    "tell",
+];
+
+/// What an effect asks for, in a word or two.
+pub fn effect_kind(effect: &Effect) -> &'static str {
+    match effect {
         Effect::Send(_) => "hand over",
         Effect::Vault(op) => match op {
             VaultOp::Compose(_) => "compose",
@@ -146,8 +165,10 @@ fn asks(effect: &Effect) -> Option<&'static str> {
             | VaultOp::ShowRead { .. }
             | VaultOp::Tidy { .. } => "file",
         },
-        Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_) => return None,
-    })
+        Effect::Arm(..) => "arm",
+        Effect::Disarm(_) => "disarm",
+        Effect::Notify(_) => "tell",
+    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,42 @@ fn records_are_listed_by_kind_cause_and_time() {
 }
 
 #[test]
+fn records_are_listed_by_the_conversation_that_they_touched_and_by_what_they_asked_for() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    let all = alice.json(&["journal", "ls"]);
+    let at = |seq: u64| &all[seq as usize - 1];
+    let with_bob = places(alice, &["--conversation", "bob"]);
+    assert!(!with_bob.is_empty() && with_bob.len() < all.len(), "{with_bob:?}");
+    let fingerprint = alice.json(&["contact", "list"])[0]["fingerprint"].as_str().expect("digits").to_owned();
+    assert_eq!(places(alice, &["--conversation", &fingerprint[..8]]), with_bob);
+    // What a person asked of bob touched it, and logins did not.
+    for record in all.iter().filter(|record| record["kind"] == "Requested") {
+        let of_bob = ["AddContact", "Send", "MarkRead"].contains(&record["what"].as_str().expect("a word"));
+        assert_eq!(with_bob.contains(&record["seq"].as_u64().expect("a place")), of_bob, "{record}");
+    }
+    // The relay's answer to the message names nobody, and is of the conversation.
+    assert!(with_bob.iter().any(|seq| at(*seq)["what"].as_str().is_some_and(|what| what.starts_with("an answer, "))));
+    assert_eq!(places(alice, &["--conversation", "bob", "--kind", "requested"]).len(), 3);
+    assert_eq!(alice.refused(&["journal", "ls", "--conversation", "nobody"]), (3, 108));
+    assert_eq!(places(alice, &["--conversation", &"0".repeat(40)]), Vec::<u64>::new());
+
+    let sealed = places(alice, &["--effect", "seal message"]);
+    assert_eq!(sealed.len(), 1);
+    assert_eq!(places(alice, &["--effect", "seal-message", "--conversation", "bob"]), sealed);
+    // Every word of the statistics is taken; each effect that was resolved was asked for.
+    let stats = alice.json(&["journal", "stats"]).remove(0);
+    for took in stats["outcomes"].as_array().expect("outcomes") {
+        assert!(!places(alice, &["--effect", took["effect"].as_str().expect("a word")]).is_empty(), "{took}");
+    }
+    assert!(!places(alice, &["--effect", "tell", "--count", "1"]).is_empty());
+    assert_eq!(alice.refused(&["journal", "ls", "--effect", "vault"]), (2, 126));
+    // In words the line is the same.
+    let shown = alice.say(&["journal", "ls", "--effect", "seal-message"]);
+    assert_eq!(shown, alice.say(&["journal", "ls", "--from", &sealed[0].to_string(), "--count", "1"]));
+}
+
+#[test]
 fn the_state_is_shown_at_any_place_and_names_only_where_they_are_asked_for() {
     let place = Place::with_conversation();
     let alice = &place.alice;

@@ -1,16 +1,18 @@
 //! Records, one by one.
 
-use crate::commands::record;
+use crate::commands::{record, rows};
 use crate::output::{Trouble, put_json, remark, time};
 use crate::progress::Progress;
-use crate::{Global, home};
+use crate::{Global, home, who};
 use serde_json::{Map, Value, json};
 use thicket_engine::{Walked, walk};
-use thicket_replay::refusal;
+use thicket_replay::{EFFECT_KINDS, Replay, Step, Touching, effect_kind, refusal};
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Arrived, Event, Opened, Outcome};
-use thicket_types::ids::Seq;
+use thicket_types::ids::{Fingerprint, Seq};
 use thicket_types::intent::Intent;
+use thicket_types::name::Name;
+use thicket_types::ports::Place;
 use thicket_types::time::Stamp;
 
 /// Which records a list shows.
@@ -28,6 +30,12 @@ pub struct Wanted {
     /// Records that name this error alone, by its number.
     #[arg(long, value_name = "NUMBER", value_parser = cause)]
     cause: Option<Code>,
+    /// Records that touched the conversation with this contact alone: by name, or how the fingerprint begins.
+    #[arg(long, value_name = "NAME")]
+    conversation: Option<String>,
+    /// Records that asked for such an effect alone, in a word of `journal stats`, or arm, disarm or tell.
+    #[arg(long, value_name = "KIND", value_parser = effect)]
+    effect: Option<&'static str>,
     /// Not what was before this day or time in UTC: 2026-11-22 or 2026-11-22T18:30.
     #[arg(long, value_name = "TIME", value_parser = begin)]
     since: Option<u64>,
@@ -47,22 +55,38 @@ enum Kind {
 
 pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
     let at = home::at(global)?;
+    let with = wanted.conversation.as_deref().map(|typed| conversation(&at, global, typed)).transpose()?;
     let (mut left, mut any) = (wanted.count.unwrap_or(u64::MAX), false);
-    each(
-        global,
-        &at,
-        &mut |walked| {
-            let shown = wanted.takes(walked) && left > 0;
-            left -= u64::from(shown);
-            any |= shown;
-            shown
-        },
-        &mut |walked| list(global, walked),
-    )?;
+    let mut count = |shown: bool| {
+        let shown = shown && left > 0;
+        left -= u64::from(shown);
+        any |= shown;
+        shown
+    };
+    if with.is_some() || wanted.effect.is_some() {
+        each_folded(global, &at, with, &mut |step, touched| count(touched && wanted.takes_folded(step)))?;
+    } else {
+        each(global, &at, &mut |walked| count(wanted.takes(walked.place, &walked.record.event)), &mut |walked| {
+            list(global, walked.place, &walked.record.event)
+        })?;
+    }
     if !any {
         remark(global.json, "no record is so");
     }
     Ok(())
+}
+
+/// Whose conversation was typed, and how they are called; by all its digits also of somebody who is gone, whom the journal alone
+/// knows.
+fn conversation(at: &home::At, global: &Global, typed: &str) -> Result<(Fingerprint, Option<Name>), Trouble> {
+    let (view, _) = at.look(global)?;
+    match who::find(&view, typed) {
+        Ok(known) => Ok((known.fingerprint, Some(known.name.clone()))),
+        Err(unknown) => match rows::from_hex(typed).and_then(|bytes| Fingerprint::parse(&bytes)) {
+            Some(gone) => Ok((gone, None)),
+            None => Err(unknown),
+        },
+    }
 }
 
 /// Shows one record whole.
@@ -72,36 +96,40 @@ pub fn show(global: &Global, seq: u64) -> Result<(), Trouble> {
     each(global, &at, &mut |walked| walked.place.seq == Seq(seq), &mut |walked| {
         found = true;
         if global.json {
-            let mut whole = line(walked);
+            let mut whole = line(walked.place, &walked.record.event);
             whole.insert("event".to_owned(), record::object(&walked.record.event));
             return put_json(&Value::Object(whole));
         }
-        list(global, walked)?;
+        list(global, walked.place, &walked.record.event)?;
         put!("{:#?}", walked.record.event)
     })?;
     if found { Ok(()) } else { Err(Trouble::Usage(format!("there is no record {seq}"))) }
 }
 
 impl Wanted {
-    fn takes(&self, walked: &Walked<'_>) -> bool {
-        let event = &walked.record.event;
-        let stamp = walked.place.stamp.0;
+    fn takes(&self, place: Place, event: &Event) -> bool {
+        let stamp = place.stamp.0;
         let kind = match event {
             Event::Requested { .. } => Kind::Requested,
             Event::Arrived(_) => Kind::Arrived,
             Event::Elapsed { .. } => Kind::Elapsed,
             Event::Resolved { .. } => Kind::Resolved,
         };
-        walked.place.seq >= Seq(self.from)
+        place.seq >= Seq(self.from)
             && self.kind.is_none_or(|wanted| wanted == kind)
             && self.cause.is_none_or(|wanted| cause_of(event) == Some(wanted))
             && self.since.is_none_or(|since| stamp >= since)
             && self.until.is_none_or(|until| stamp <= until)
     }
+
+    fn takes_folded(&self, step: &Step<'_>) -> bool {
+        let asked = |wanted| step.effects.iter().any(|effect| effect_kind(effect) == wanted);
+        self.takes(step.place, &step.record.event) && self.effect.is_none_or(asked)
+    }
 }
 
 /// The error that a record names.
-fn cause_of(event: &Event) -> Option<Code> {
+pub fn cause_of(event: &Event) -> Option<Code> {
     match event {
         Event::Arrived(Arrival { content: Arrived::Unsealable { cause, .. }, .. }) => Some(*cause),
         Event::Resolved { outcome: Outcome::Opened(Opened::Unreadable { cause, .. }), .. } => Some(*cause),
@@ -113,6 +141,13 @@ fn cause_of(event: &Event) -> Option<Code> {
 fn cause(typed: &str) -> Result<Code, String> {
     let code = typed.parse().ok().and_then(Code::from_number);
     code.ok_or_else(|| "no error has this number: docs/ERRORS.md lists them".to_owned())
+}
+
+/// A kind of effect in the words of `journal stats`, which may be joined: `seal-message`.
+fn effect(typed: &str) -> Result<&'static str, String> {
+    let words = typed.replace('-', " ");
+    let known = EFFECT_KINDS.into_iter().find(|kind| *kind == words);
+    known.ok_or_else(|| format!("no effect is called so; one of: {}", EFFECT_KINDS.map(|kind| kind.replace(' ', "-")).join(", ")))
 }
 
 /// The first millisecond of a day or minute in UTC.
@@ -168,23 +203,51 @@ fn each(
     shown
 }
 
-fn list(global: &Global, walked: &Walked<'_>) -> Result<(), Trouble> {
+/// Folds the journal and shows each record that is wanted, as [`each`]; of a conversation it is known whether it was touched.
+fn each_folded(
+    global: &Global,
+    at: &home::At,
+    with: Option<(Fingerprint, Option<Name>)>,
+    wanted: &mut dyn FnMut(&Step<'_>, bool) -> bool,
+) -> Result<(), Trouble> {
+    let mut folding = Some(Progress::start(global, "folding the journal"));
+    let mut seen = Seq::ZERO;
+    let mut shown = Ok(());
+    at.look_into(|look| {
+        let (disk, keys) = look.files();
+        let mut touching = with.clone().map(|(contact, name)| Touching::new(contact, name));
+        Replay::read(disk, keys, &mut |step| {
+            let touched = touching.as_mut().is_none_or(|touching| touching.note(step));
+            if step.place.seq <= seen {
+                return;
+            }
+            seen = step.place.seq;
+            if shown.is_ok() && wanted(step, touched) {
+                folding = None;
+                shown = list(global, step.place, &step.record.event);
+            }
+        })
+    })?;
+    shown
+}
+
+fn list(global: &Global, place: Place, event: &Event) -> Result<(), Trouble> {
     if global.json {
-        return put_json(&Value::Object(line(walked)));
+        return put_json(&Value::Object(line(place, event)));
     }
-    let (kind, what) = words(&walked.record.event);
-    put!("{:>8}  {}  {kind:<9} {what}", walked.place.seq, time(walked.place.stamp.0))
+    let (kind, what) = words(event);
+    put!("{:>8}  {}  {kind:<9} {what}", place.seq, time(place.stamp.0))
 }
 
 /// A record in a line, as a program reads it.
-fn line(walked: &Walked<'_>) -> Map<String, Value> {
-    let (kind, what) = words(&walked.record.event);
-    let fields =
-        [("seq", json!(walked.place.seq.0)), ("stamp_ms", json!(walked.place.stamp.0)), ("kind", json!(kind)), ("what", json!(what))];
+pub fn line(place: Place, event: &Event) -> Map<String, Value> {
+    let (kind, what) = words(event);
+    let fields = [("seq", json!(place.seq.0)), ("stamp_ms", json!(place.stamp.0)), ("kind", json!(kind)), ("what", json!(what))];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn words(event: &Event) -> (&'static str, String) {
+/// A record's kind, and what it says.
+pub fn words(event: &Event) -> (&'static str, String) {
     match event {
         Event::Requested { id: _, intent } => {
             let what = match intent {
@@ -253,8 +316,15 @@ fn words(event: &Event) -> (&'static str, String) {
 mod tests {
     use super::*;
     use thicket_types::event::{Lane, TimerId};
-    use thicket_types::ids::{EffectId, Fingerprint, FrameId, SegmentId};
-    use thicket_types::name::Name;
+    use thicket_types::ids::{EffectId, FrameId, SegmentId};
+
+    #[test]
+    fn a_kind_of_effect_is_taken_in_its_words_joined_or_not() {
+        assert_eq!((effect("seal message"), effect("seal-message"), effect("tell")), (Ok("seal message"), Ok("seal message"), Ok("tell")));
+        for wrong in ["", "seal", "Seal message", "vault:seal", "sealmessage"] {
+            assert!(effect(wrong).is_err_and(|words| words.contains("hand-over, compose,")), "{wrong}");
+        }
+    }
 
     #[test]
     fn days_and_minutes_are_taken_in_utc_and_nothing_else_is() {

@@ -6,7 +6,7 @@ use thicket_journal_format::event::Record;
 use thicket_reducer::{ClientRules, State};
 use thicket_types::effect::Effect;
 use thicket_types::error::Code;
-use thicket_types::ids::Seq;
+use thicket_types::ids::{RulesVersion, Seq};
 use thicket_types::ports::{Disk, Place, Reducer as _};
 
 /// Where a fold begins.
@@ -21,6 +21,8 @@ pub(crate) struct Start {
 pub struct Step<'a> {
     /// Where it stands.
     pub place: Place,
+    /// The rules it was folded by.
+    pub rules: RulesVersion,
     /// The record.
     pub record: &'a Record,
     /// The block that it stands in.
@@ -69,7 +71,14 @@ pub(crate) fn fold_one(start: &mut Start, walked: &Walked<'_>, visit: &mut dyn F
     }
     let effects = ClientRules::reduce(walked.rules, &mut start.state, walked.place, &walked.record.event);
     start.after = walked.place.seq;
-    visit(&Step { place: walked.place, record: walked.record, block: walked.block, effects: &effects, state: &start.state });
+    visit(&Step {
+        place: walked.place,
+        rules: walked.rules,
+        record: walked.record,
+        block: walked.block,
+        effects: &effects,
+        state: &start.state,
+    });
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod compare;
 mod fold;
 #[cfg(test)]
 mod life;
@@ -15,10 +16,12 @@ mod verify;
 mod view_digest;
 mod why;
 
+pub use compare::{By, Course, Narrowed, Parting, compare_digests, seen_at};
 pub use fold::Step;
 pub use replay::{Moment, Replay};
 pub use stats::{EFFECT_KINDS, Kind, Stats, Took, effect_kind};
 pub use touching::Touching;
 pub use tree::{Difference, Leaf, Tree, short_ids};
 pub use verify::{FoldedOn, Verified, state_digest, verify};
-pub use why::{Explaining, Line, Subject, refusal};
+pub use view_digest::Seen;
+pub use why::{Explaining, Line, Subject, asked_for, refusal};

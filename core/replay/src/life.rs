@@ -42,6 +42,7 @@ fn passphrase() -> Secret<Vec<u8>> {
 pub(crate) struct Life {
     folder: tempfile::TempDir,
     engine: Option<Engine<ClientRules>>,
+    seed: u64,
     opens: u64,
     /// Envelopes that the vault is at, the oldest first.
     opening: VecDeque<EffectId>,
@@ -49,11 +50,16 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn new() -> Life {
+        Life::of(0)
+    }
+
+    /// One whose ids are its own.
+    pub(crate) fn of(seed: u64) -> Life {
         let folder = tempfile::tempdir().expect("room");
         private_folders().create(folder.path().join("p")).expect("room");
         let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
-        let mut life = Life { folder, engine: None, opens: 0, opening: VecDeque::new() };
-        ProfileKeys::create(&mut life.disk(), &mut Counted(0), &passphrase(), cost).expect("an empty folder");
+        let mut life = Life { folder, engine: None, seed, opens: 0, opening: VecDeque::new() };
+        ProfileKeys::create(&mut life.disk(), &mut Counted(seed << 32), &passphrase(), cost).expect("an empty folder");
         life.open_again();
         life
     }
@@ -70,7 +76,7 @@ impl Life {
     pub(crate) fn open_again(&mut self) {
         self.engine = None;
         self.opens += 1;
-        let (disk, entropy) = (Box::new(self.disk()), Box::new(Counted(self.opens)));
+        let (disk, entropy) = (Box::new(self.disk()), Box::new(Counted(self.seed << 32 | self.opens)));
         let remembered = Remembered { durable: None, count: u64::MAX };
         self.engine = Some(Engine::open(disk, Box::new(Still), entropy, self.keys(), remembered).expect("a profile").0);
     }

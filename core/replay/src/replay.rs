@@ -6,7 +6,6 @@ use thicket_engine::{Fault, ProfileKeys, Resume, Walked, walk, walk_on};
 use thicket_journal_format::event::Record;
 use thicket_reducer::State;
 use thicket_types::effect::Effect;
-use thicket_types::error::Code;
 use thicket_types::ids::Seq;
 use thicket_types::limits::{WAYPOINT_EVERY, WAYPOINTS_MAX};
 use thicket_types::ports::{Disk, Place};
@@ -86,46 +85,45 @@ impl Replay {
         if place < self.begins.after || place > self.last {
             return Ok(None);
         }
-        Ok(Some(self.fold(disk, keys, place, &mut |_| {}, &mut |_| {})?.state))
+        Ok(Some(self.fold(disk, keys, place.next(), place, &mut Vec::new())?.state))
     }
 
     /// The record at a place, with the states before and after it; `None` if there is none, or what came before it has retired.
     ///
     /// **Errors:** as [`walk_on`].
     pub fn record(&self, disk: &mut dyn Disk, keys: &ProfileKeys, place: Seq) -> Result<Option<Moment>, Fault> {
-        if place <= self.begins.after || place > self.last {
-            return Ok(None);
-        }
-        let (mut before, mut moment) = (None, None);
-        let after = self.fold(disk, keys, place, &mut |state| before = Some(state.clone()), &mut |step| {
-            moment = Some((step.place, step.record.clone(), step.effects.to_vec()));
-        })?;
-        let ((place, record, effects), before) = moment.zip(before).ok_or(Fault::from(Code::Inconsistent))?;
-        Ok(Some(Moment { place, record, effects, before, after: after.state }))
+        Ok(self.records(disk, keys, place, place)?.pop())
     }
 
-    /// Folds from the waypoint before a place up to it. Shown are the state before that place, and what came of the record there.
-    fn fold(
-        &self,
-        disk: &mut dyn Disk,
-        keys: &ProfileKeys,
-        upto: Seq,
-        before: &mut dyn FnMut(&State),
-        last: &mut dyn FnMut(&Step<'_>),
-    ) -> Result<Start, Fault> {
-        let Some(waypoint) = self.waypoints.iter().rfind(|waypoint| waypoint.block.first() <= upto) else {
+    /// The records from one place to another, as far as there are any: one fold for all of them.
+    ///
+    /// **Errors:** as [`walk_on`].
+    pub fn records(&self, disk: &mut dyn Disk, keys: &ProfileKeys, from: Seq, upto: Seq) -> Result<Vec<Moment>, Fault> {
+        let (from, upto) = (from.max(self.first()), upto.min(self.last));
+        let mut moments = Vec::new();
+        if from <= upto {
+            self.fold(disk, keys, from, upto, &mut moments)?;
+        }
+        Ok(moments)
+    }
+
+    /// Folds from the waypoint before a place on, up to another; keeps what came of the records between.
+    fn fold(&self, disk: &mut dyn Disk, keys: &ProfileKeys, from: Seq, upto: Seq, moments: &mut Vec<Moment>) -> Result<Start, Fault> {
+        let begin = from.min(upto);
+        let Some(waypoint) = self.waypoints.iter().rfind(|waypoint| waypoint.block.first() <= begin) else {
             return Ok(self.begins.clone());
         };
         let mut at = Start { state: waypoint.state.clone(), after: Seq(waypoint.block.first().0.saturating_sub(1)) };
         let mut folded = Ok(());
         walk_on(disk, keys, &waypoint.block, upto, &mut |walked| {
             if folded.is_ok() {
-                if walked.place.seq == upto {
-                    before(&at.state);
-                    folded = fold_one(&mut at, &walked, last);
-                } else {
-                    folded = fold_one(&mut at, &walked, &mut |_| {});
-                }
+                let mut before = (walked.place.seq >= from).then(|| at.state.clone());
+                folded = fold_one(&mut at, &walked, &mut |step| {
+                    if let Some(before) = before.take() {
+                        let (record, effects, after) = (step.record.clone(), step.effects.to_vec(), step.state.clone());
+                        moments.push(Moment { place: step.place, record, effects, before, after });
+                    }
+                });
             }
         })?;
         folded.map(|()| at)
@@ -156,6 +154,7 @@ mod tests {
     use crate::verify;
     use thicket_engine::{Input, OsDisk};
     use thicket_types::bytes::Bytes;
+    use thicket_types::error::Code;
     use thicket_types::event::{Arrival, Arrived, Lane};
     use thicket_types::ids::{Fingerprint, FrameId};
 
@@ -203,6 +202,13 @@ mod tests {
                 before = after.clone();
             }
             assert!(replay.at(&mut disk, &keys, Seq(81)).expect("an intact journal").is_none());
+            let page = replay.records(&mut disk, &keys, Seq(27), Seq(49)).expect("an intact journal");
+            assert_eq!(page.iter().map(|moment| moment.place.seq.0).collect::<Vec<_>>(), (27..=49).collect::<Vec<_>>());
+            for (moment, (place, record, effects, after)) in page.iter().zip(&whole[26..]) {
+                assert_eq!((&moment.place, &moment.record, &moment.effects, &moment.after), (place, record, effects, after));
+            }
+            assert!(page.windows(2).all(|pair| pair[0].after == pair[1].before));
+            assert_eq!(replay.records(&mut disk, &keys, Seq(79), Seq(99)).expect("an intact journal").len(), 2);
             for beside in [Seq::ZERO, Seq(81)] {
                 assert!(replay.record(&mut disk, &keys, beside).expect("an intact journal").is_none());
             }

@@ -4,21 +4,56 @@
 //! with its last state. People and messages are numbered in the order in which they were first told of. What a run's chance
 //! decides is left out: ids, addresses, times, the relay's clock, requests under way.
 
+use serde::Serialize;
 use std::collections::BTreeMap;
 use thicket_engine::Fault;
 use thicket_journal_format::{codec, digest};
-use thicket_reducer::View;
+use thicket_reducer::{ContactView, View};
 use thicket_types::effect::{Change, Effect, MessageState};
 use thicket_types::ids::{Digest, Fingerprint, MessageId};
 use thicket_types::intent::Answer;
+use thicket_types::name::Name;
 
 /// Numbers what a frontend is told of, in order.
-#[derive(Default)]
 pub(crate) struct Numbering {
     people: BTreeMap<Fingerprint, u64>,
     messages: BTreeMap<MessageId, u64>,
     /// What was told last of a message of ours.
     states: BTreeMap<u64, MessageState>,
+    /// A chain over all that, as it came: equal for two runs that were told the same in the same order.
+    told: Digest,
+}
+
+/// What a frontend sees at a place: people and messages by their numbers.
+#[derive(Serialize)]
+pub struct Seen {
+    registered: bool,
+    copied: bool,
+    read_marks: bool,
+    early: usize,
+    contacts: BTreeMap<u64, SeenContact>,
+    /// Messages of ours that the relay has not stored, by their numbers: to whom, and their state. One that was not told of yet has
+    /// none and counts alone.
+    unsettled: BTreeMap<u64, (Option<u64>, MessageState)>,
+    not_told: usize,
+    messages: BTreeMap<u64, MessageState>,
+}
+
+#[derive(Serialize)]
+struct SeenContact {
+    name: Name,
+    accepted: bool,
+    blocked: bool,
+    verified: bool,
+    proved: bool,
+    held: bool,
+    received: u64,
+}
+
+impl Default for Numbering {
+    fn default() -> Numbering {
+        Numbering { people: BTreeMap::new(), messages: BTreeMap::new(), states: BTreeMap::new(), told: Digest([0; 32]) }
+    }
 }
 
 impl Numbering {
@@ -34,39 +69,83 @@ impl Numbering {
             }
             if let Some(message) = message {
                 let number = number(&mut self.messages, message);
-                if let Change::Message { state, .. } = change {
-                    self.states.insert(number, *state);
+                if let Change::Message { state, .. } = change
+                    && self.states.insert(number, *state) != Some(*state)
+                    && let Ok(bytes) = codec::encode(&(number, state))
+                {
+                    self.told = digest(&[&self.told.0, &bytes]);
                 }
             }
         }
     }
 
     /// SHA-256 of the canonical encoding of that.
-    pub(crate) fn digest(mut self, view: &View) -> Result<Digest, Fault> {
-        // Who was never told of comes last, by name.
-        let mut untold: Vec<_> = view.contacts.iter().filter(|contact| !self.people.contains_key(&contact.fingerprint)).collect();
-        untold.sort_by_key(|contact| contact.name.clone());
-        for contact in untold {
-            number(&mut self.people, contact.fingerprint);
-        }
+    pub(crate) fn digest(&self, view: &View) -> Result<Digest, Fault> {
+        self.digest_with(view, &self.states)
+    }
+
+    /// The same without going through all messages, for who takes it after each record: in place of their states it has the order
+    /// in which they were told.
+    pub(crate) fn mark(&self, view: &View) -> Result<Digest, Fault> {
+        self.digest_with(view, &self.told)
+    }
+
+    fn digest_with<T: Serialize>(&self, view: &View, states: &T) -> Result<Digest, Fault> {
+        let people = self.people(view);
         let mut contacts: Vec<_> = view
             .contacts
             .iter()
             .map(|contact| {
                 let standing = (contact.accepted, contact.blocked, contact.verified, contact.proved, contact.held);
-                (self.people.get(&contact.fingerprint), contact.name.text(), standing, contact.received)
+                (people.get(&contact.fingerprint), contact.name.text(), standing, contact.received)
             })
             .collect();
         contacts.sort();
         let mut unsettled: Vec<_> = view
             .unsettled
             .iter()
-            .map(|(id, (contact, state, body, _))| (self.messages.get(id), self.people.get(contact), state, body.is_some()))
+            .map(|(id, (contact, state, body, _))| (self.messages.get(id), people.get(contact), state, body.is_some()))
             .collect();
         unsettled.sort();
         let of_session = (view.registered, view.copied, view.read_marks, view.early);
-        let told = (self.people.len(), self.messages.len(), self.states);
+        let told = (people.len(), self.messages.len(), states);
         Ok(digest(&[&codec::encode(&(of_session, contacts, unsettled, told))?]))
+    }
+
+    /// What the digest is taken of, to be shown.
+    pub(crate) fn seen(&self, view: &View) -> Seen {
+        let people = self.people(view);
+        let contact = |contact: &ContactView| {
+            let ContactView { fingerprint, name, accepted, blocked, verified, proved, held, received } = contact.clone();
+            let number = people.get(&fingerprint).copied().unwrap_or(u64::MAX);
+            (number, SeenContact { name, accepted, blocked, verified, proved, held, received })
+        };
+        let unsettled: BTreeMap<_, _> = view
+            .unsettled
+            .iter()
+            .filter_map(|(id, (contact, state, ..))| Some((*self.messages.get(id)?, (people.get(contact).copied(), *state))))
+            .collect();
+        Seen {
+            registered: view.registered,
+            copied: view.copied,
+            read_marks: view.read_marks,
+            early: view.early,
+            contacts: view.contacts.iter().map(contact).collect(),
+            not_told: view.unsettled.len() - unsettled.len(),
+            unsettled,
+            messages: self.states.clone(),
+        }
+    }
+
+    /// The numbers of all people. Who was never told of comes last, by name.
+    fn people(&self, view: &View) -> BTreeMap<Fingerprint, u64> {
+        let mut people = self.people.clone();
+        let mut untold: Vec<_> = view.contacts.iter().filter(|contact| !people.contains_key(&contact.fingerprint)).collect();
+        untold.sort_by_key(|contact| contact.name.clone());
+        for contact in untold {
+            number(&mut people, contact.fingerprint);
+        }
+        people
     }
 }
 

@@ -378,7 +378,7 @@ impl Explaining {
             && let Some(effect) = usize::try_from(index).ok().and_then(|index| step.effects.get(index))
         {
             self.asked = Some(step.place.stamp);
-            self.say(step, format!("{}it was asked for: {}", because(&step.record.event), asked(effect)));
+            self.say(step, format!("{}it was asked for: {}", because(&step.record.event), asked_for(effect)));
             if !matches!(effect, Effect::Vault(_) | Effect::Send(_)) {
                 self.say(step, "nothing resolves it: it is done when it is told");
             }
@@ -388,7 +388,7 @@ impl Explaining {
         {
             let took = step.place.stamp.since(self.asked.unwrap_or(step.place.stamp)).0;
             self.say(step, format!("it was resolved after {took} ms: {}", came_to(outcome)));
-            let then: Vec<String> = step.effects.iter().filter(|effect| !matches!(effect, Effect::Notify(_))).map(asked).collect();
+            let then: Vec<String> = step.effects.iter().filter(|effect| !matches!(effect, Effect::Notify(_))).map(asked_for).collect();
             if !then.is_empty() {
                 self.say(step, format!("that asked for: {}", then.join(", ")));
             }
@@ -462,7 +462,7 @@ fn because(event: &Event) -> &'static str {
 }
 
 /// What an effect asks for, by its name.
-fn asked(effect: &Effect) -> String {
+pub fn asked_for(effect: &Effect) -> String {
     let name = |debug: String| debug.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
     match effect {
         Effect::Vault(op) => format!("{} of the vault", name(format!("{op:?}"))),

@@ -1,17 +1,53 @@
-//! The terminal: how wide it is, and how it was before something was typed on it without an echo.
+//! The terminal: how wide it is, how it was before something was typed on it without an echo, and a screen of one's own on it.
 
 #[cfg(unix)]
 mod known {
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
     use std::fs::File;
+    use std::io::Write as _;
     use std::os::fd::AsFd;
     use std::sync::{Mutex, PoisonError};
 
     /// The terminal that something is being typed on, and its settings before.
     static BEFORE: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 
+    /// The terminal whose screen the program has for itself, and its settings before.
+    static SCREEN: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+
     /// Held while something is typed without an echo.
     pub struct Kept;
+
+    /// Held while the program has the whole screen.
+    pub struct Whole;
+
+    /// Takes the whole screen of the terminal that standard output leads to, and its keys one by one; what stood there comes back
+    /// when it is given back.
+    pub fn take_screen() -> std::io::Result<Whole> {
+        let mut tty = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+        let before = tcgetattr(&tty)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        *SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = Some((tty.try_clone()?, before));
+        let whole = Whole;
+        tcsetattr(&tty, OptionalActions::Now, &raw)?;
+        // The other screen, and no cursor on it.
+        tty.write_all(b"\x1b[?1049h\x1b[?25l")?;
+        Ok(whole)
+    }
+
+    impl Drop for Whole {
+        fn drop(&mut self) {
+            give_back();
+        }
+    }
+
+    fn give_back() {
+        if let Some((mut tty, settings)) = SCREEN.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // A terminal that is gone has neither.
+            let _ = tty.write_all(b"\x1b[0m\x1b[?25h\x1b[?1049l");
+            let _ = tcsetattr(&tty, OptionalActions::Now, &settings);
+        }
+    }
 
     /// Notes how the terminal is set, for who ends the program before what is typed is read.
     pub fn keep() -> Kept {
@@ -26,8 +62,9 @@ mod known {
         }
     }
 
-    /// Sets the terminal as it was noted, if something is being typed on it.
+    /// Sets the terminal as it was noted, if something is being typed on it, and gives its screen back.
     pub fn restore() {
+        give_back();
         if let Some((tty, settings)) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             // A terminal that is gone has no settings.
             let _ = tcsetattr(tty, OptionalActions::Now, settings);
@@ -51,8 +88,15 @@ mod known {
     /// Held while something is typed without an echo.
     pub struct Kept;
 
+    /// Held while the program has the whole screen.
+    pub struct Whole;
+
     pub fn keep() -> Kept {
         Kept
+    }
+
+    pub fn take_screen() -> std::io::Result<Whole> {
+        Err(std::io::ErrorKind::Unsupported.into())
     }
 
     pub fn restore() {}
@@ -67,7 +111,7 @@ mod known {
 }
 
 use known::columns_of_questions;
-pub use known::{keep, restore, size};
+pub use known::{keep, restore, size, take_screen};
 
 /// Columns that every terminal has.
 pub const COLUMNS: usize = 80;

@@ -122,6 +122,7 @@ fn help() {
         "journal verify",
         "journal ls",
         "journal show",
+        "journal step",
         "completions",
     ];
     settings(None).bind(|| {

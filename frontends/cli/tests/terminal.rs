@@ -3,8 +3,9 @@
 
 mod world;
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -24,6 +25,8 @@ const ROWS: usize = 12;
 
 /// A terminal with a program on it: what it was sent, and what stands on it.
 struct Terminal {
+    /// Columns and rows.
+    size: (usize, usize),
     keyboard: File,
     sent: Arc<Mutex<Vec<u8>>>,
     child: Child,
@@ -42,12 +45,16 @@ impl Terminal {
         Terminal::on(command)
     }
 
-    fn on(mut command: Command) -> Terminal {
+    fn on(command: Command) -> Terminal {
+        Terminal::sized(command, (COLUMNS, ROWS))
+    }
+
+    fn sized(mut command: Command, size: (usize, usize)) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&master).expect("ours");
         unlockpt(&master).expect("ours");
         let name = ptsname(&master, Vec::new()).expect("a name");
-        let (columns, rows) = (u16::try_from(COLUMNS).expect("small"), u16::try_from(ROWS).expect("small"));
+        let (columns, rows) = (u16::try_from(size.0).expect("small"), u16::try_from(size.1).expect("small"));
         tcsetwinsize(&master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
         let end = || OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(name.as_bytes())).expect("its other end");
         command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end());
@@ -63,7 +70,7 @@ impl Terminal {
                 keeping.lock().expect("no panic").extend_from_slice(&bytes[..count]);
             }
         });
-        Terminal { keyboard, sent, child }
+        Terminal { size, keyboard, sent, child }
     }
 
     fn press(&mut self, keys: &str) {
@@ -84,7 +91,7 @@ impl Terminal {
 
     /// The rows that stand on the screen, without the empty ones at its end.
     fn rows(&self) -> Vec<String> {
-        Screen::after(&self.sent())
+        Screen::after(&self.sent(), self.size)
     }
 
     fn until(&self, what: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
@@ -113,14 +120,15 @@ impl Drop for Terminal {
 
 /// As much of a terminal as the program uses.
 struct Screen {
+    columns: usize,
     cells: Vec<Vec<char>>,
     at: (usize, usize),
     saved: (usize, usize),
 }
 
 impl Screen {
-    fn after(sent: &str) -> Vec<String> {
-        let mut screen = Screen { cells: vec![vec![' '; COLUMNS]; ROWS], at: (0, 0), saved: (0, 0) };
+    fn after(sent: &str, (columns, rows): (usize, usize)) -> Vec<String> {
+        let mut screen = Screen { columns, cells: vec![vec![' '; columns]; rows], at: (0, 0), saved: (0, 0) };
         let mut chars = sent.chars();
         while let Some(char) = chars.next() {
             match char {
@@ -139,16 +147,16 @@ impl Screen {
     }
 
     fn feed(&mut self) {
-        if self.at.0 + 1 < ROWS {
+        if self.at.0 + 1 < self.cells.len() {
             self.at.0 += 1;
         } else {
             self.cells.remove(0);
-            self.cells.push(vec![' '; COLUMNS]);
+            self.cells.push(vec![' '; self.columns]);
         }
     }
 
     fn put(&mut self, char: char) {
-        if self.at.1 == COLUMNS {
+        if self.at.1 == self.columns {
             self.at.1 = 0;
             self.feed();
         }
@@ -164,7 +172,7 @@ impl Screen {
                 let mut digits = String::new();
                 let end = loop {
                     match chars.next() {
-                        Some(digit) if digit.is_ascii_digit() || digit == ';' => digits.push(digit),
+                        Some(digit) if digit.is_ascii_digit() || digit == ';' || digit == '?' => digits.push(digit),
                         Some(end) => break end,
                         None => return,
                     }
@@ -172,19 +180,24 @@ impl Screen {
                 let count = digits.parse().unwrap_or(1);
                 match end {
                     'A' => self.at.0 = self.at.0.saturating_sub(count),
-                    'B' => self.at.0 = (self.at.0 + count).min(ROWS - 1),
-                    'K' => self.cells[self.at.0][self.at.1.min(COLUMNS)..].fill(' '),
+                    'B' => self.at.0 = (self.at.0 + count).min(self.cells.len() - 1),
+                    'K' => self.cells[self.at.0][self.at.1.min(self.columns)..].fill(' '),
                     'J' => {
-                        self.cells[self.at.0][self.at.1.min(COLUMNS)..].fill(' ');
+                        self.cells[self.at.0][self.at.1.min(self.columns)..].fill(' ');
                         self.cells[self.at.0 + 1..].iter_mut().for_each(|row| row.fill(' '));
                     }
                     'L' => {
                         for _ in 0..count {
-                            self.cells.insert(self.at.0, vec![' '; COLUMNS]);
-                            self.cells.truncate(ROWS);
+                            self.cells.insert(self.at.0, vec![' '; self.columns]);
+                            self.cells.pop();
                         }
                     }
-                    'm' => {}
+                    'H' => {
+                        let mut place = digits.split(';').map(|number| number.parse::<usize>().unwrap_or(1) - 1);
+                        self.at = (place.next().unwrap_or(0), place.next().unwrap_or(0));
+                    }
+                    // Colours, the cursor's look, and which of two screens.
+                    'm' | 'h' | 'l' => {}
                     other => panic!("an escape that no test knows: {digits}{other}"),
                 }
             }
@@ -425,5 +438,58 @@ fn what_only_looks_says_what_is_waited_for_too() {
     for command in commands {
         let terminal = Terminal::run(&alice, command);
         terminal.until(&command.join(" "), |rows| rows.iter().any(|row| row.ends_with(" 1 s") && row.contains("… ")));
+    }
+}
+
+/// `journal step` of alice's on a terminal of 80 columns and 24 rows, and the terminal's settings before.
+fn stepping(place: &Place) -> (Terminal, LocalModes) {
+    let mut command = program(&place.alice.home, &["journal", "step"]);
+    command.env("NO_COLOR", "1");
+    let terminal = Terminal::sized(command, (80, 24));
+    let before = tcgetattr(&terminal.keyboard).expect("a terminal").local_modes;
+    (terminal, before)
+}
+
+fn is_given_back(terminal: &Terminal, before: LocalModes) {
+    let sent = terminal.sent();
+    assert!(sent.contains("\u{1b}[?1049h") && sent.trim_end().ends_with("\u{1b}[?25h\u{1b}[?1049l"), "{sent:?}");
+    assert_eq!(tcgetattr(&terminal.keyboard).expect("a terminal").local_modes, before);
+}
+
+#[test]
+fn a_journal_is_stepped_through_on_a_screen_that_is_given_back() {
+    let place = Place::new();
+    let last = place.alice.json(&["journal", "ls"]).len();
+    let (mut terminal, before) = stepping(&place);
+    let stands = |seq: usize| move |rows: &[String]| rows[0].contains(&format!("record {seq} of {last}"));
+    let rows = terminal.until("the last record", |rows| rows.len() == 24 && stands(last)(rows));
+    assert!(rows[0].starts_with("journal step") && rows[1].contains(" records ") && rows[1].contains(" what it did "), "{rows:?}");
+    assert!(rows[23].contains("q leave") && rows.iter().any(|row| row.starts_with('▸')), "{rows:?}");
+    for (keys, seq) in [("\u{1b}[A", last - 1), ("\u{1b}[C", last), ("g1\r", 1), ("\u{1b}[B", 2), ("/connect\r", 0)] {
+        terminal.press(keys);
+        if seq > 0 {
+            terminal.until(keys, stands(seq));
+        }
+    }
+    terminal.until("a record", |rows| rows.iter().any(|row| row.starts_with('▸') && row.contains("Connect")));
+    terminal.press("q");
+    assert_eq!(terminal.end(), 0);
+    is_given_back(&terminal, before);
+}
+
+#[test]
+fn whatever_ends_a_journal_that_is_stepped_through_the_screen_is_given_back() {
+    let place = Place::new();
+    for by_signal in [false, true] {
+        let (mut terminal, before) = stepping(&place);
+        terminal.until("the screen", |rows| rows.last().is_some_and(|row| row.contains("q leave")));
+        if by_signal {
+            let child = Pid::from_raw(i32::try_from(terminal.child.id()).expect("a pid")).expect("a process");
+            kill_process(child, Signal::TERM).expect("it is there");
+        } else {
+            terminal.press("\u{3}");
+        }
+        assert_eq!(terminal.end(), 130);
+        is_given_back(&terminal, before);
     }
 }

@@ -173,3 +173,14 @@ fn why_a_message_a_contact_and_an_effect_are_where_they_are_is_told() {
     assert_eq!(alice.refused(&["journal", "why", "99999.0"]), (2, 126));
     assert_eq!(alice.refused(&["journal", "why", "ffffffffffffffffffffffffffffffff"]), (2, 126));
 }
+
+#[test]
+fn to_step_through_a_journal_takes_a_terminal() {
+    let place = Place::new();
+    for arguments in [["journal", "step"].as_slice(), &["--json", "journal", "step"]] {
+        let output = place.alice.run(arguments);
+        assert_eq!(status(&output), 2, "{output:?}");
+        let said = text(&output.stderr) + &text(&output.stdout);
+        assert!(said.contains("journal ls") && said.contains("journal diff") && said.contains("126"), "{said}");
+    }
+}

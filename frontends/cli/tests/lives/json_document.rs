@@ -93,7 +93,8 @@ fn every_command_prints_the_fields_that_the_document_lists() {
     holds("message retry", alice, &["--timeout=1", "message", "retry", &id]);
 
     // `demo` and `contact trust` have tests of their own, which hold the same.
-    let elsewhere = ["demo", "contact trust", "chat", "listen", "checks"].map(str::to_owned);
+    let elsewhere =
+        ["demo", "contact trust", "chat", "listen", "checks", "journal step"].map(str::to_owned);
     let untried: Vec<&String> = documented.keys().filter(|command| !tried.contains(*command) && !elsewhere.contains(command)).collect();
     assert!(untried.is_empty(), "never tried: {untried:?}");
 }

@@ -3,6 +3,7 @@
 mod list;
 mod state;
 mod stats;
+mod step;
 mod verify;
 mod why;
 
@@ -50,6 +51,17 @@ pub enum Command {
         #[arg(long)]
         names: bool,
     },
+    /// Go through the journal record by record, on a screen of its own: what each asked for, and what it changed.
+    ///
+    /// Example: thicket journal step --at 17
+    Step {
+        /// The record to begin at; without it the last.
+        #[arg(long, value_name = "SEQ")]
+        at: Option<u64>,
+        /// Show names and addresses too.
+        #[arg(long)]
+        names: bool,
+    },
     /// Say what put a message, a contact or an effect where it is, in at most twelve lines.
     ///
     /// Example: thicket journal why 1dd49055
@@ -70,6 +82,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Show { seq } => list::show(global, *seq),
         Command::State { at, names } => state::show(global, *at, *names),
         Command::Diff { from, to, names } => state::diff(global, *from, *to, *names),
+        Command::Step { at, names } => step::run(global, *at, *names),
         Command::Why { what } => why::run(global, what),
         Command::Stats => stats::run(global),
     }

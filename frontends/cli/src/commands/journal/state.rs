@@ -32,7 +32,7 @@ pub fn diff(global: &Global, from: u64, to: u64, names: bool) -> Result<(), Trou
     if found.is_empty() {
         return put!("{from} and {to} fold to the same state");
     }
-    for line in differences(&found, paint(global)) {
+    for line in printed(&found, paint(global)) {
         put!("{line}")?;
     }
     Ok(())
@@ -62,8 +62,17 @@ pub fn paint(global: &Global) -> Paint {
     global.color.paint(std::io::stdout().is_terminal())
 }
 
+/// A line of what changed.
+pub struct Changed {
+    /// How many names lead there.
+    pub depth: usize,
+    /// `+` came, `-` went, `~` changed; none before a name that leads to several.
+    pub sign: Option<char>,
+    pub text: String,
+}
+
 /// Differences as a tree: what leads to several is said once.
-fn differences(found: &[Difference], paint: Paint) -> Vec<String> {
+pub fn changed(found: &[Difference]) -> Vec<Changed> {
     let mut lines = Vec::new();
     let mut open: Vec<&String> = Vec::new();
     for Difference { path, before, after } in found {
@@ -73,25 +82,38 @@ fn differences(found: &[Difference], paint: Paint) -> Vec<String> {
         let shared = open.iter().zip(above).take_while(|(open, name)| **open == *name).count();
         open.truncate(shared);
         for name in above.iter().skip(shared) {
-            lines.push(format!("{}{}", "  ".repeat(open.len() + 1), short_ids(name)));
+            lines.push(Changed { depth: open.len(), sign: None, text: short_ids(name) });
             open.push(name);
         }
-        let indent = "  ".repeat(open.len());
         let name = if last == "-" { String::new() } else { format!("{} ", short_ids(last)) };
         let shown = Tree::line;
-        lines.push(match (before, after) {
-            (Some(before), Some(after)) => {
-                format!("{indent}{} {name}{} → {}", paint.warning("~"), shown(before), shown(after))
-            }
-            (Some(before), None) => format!("{indent}{} {name}{}", paint.bad("-"), shown(before)),
-            (None, Some(after)) => format!("{indent}{} {name}{}", paint.good("+"), shown(after)),
+        let (sign, text) = match (before, after) {
+            (Some(before), Some(after)) => ('~', format!("{name}{} → {}", shown(before), shown(after))),
+            (Some(before), None) => ('-', format!("{name}{}", shown(before))),
+            (None, Some(after)) => ('+', format!("{name}{}", shown(after))),
             (None, None) => continue,
-        });
+        };
+        lines.push(Changed { depth: open.len(), sign: Some(sign), text });
     }
     lines
 }
 
-fn change(found: &Difference) -> Value {
+/// The same as it is printed.
+pub fn printed(found: &[Difference], paint: Paint) -> Vec<String> {
+    let line = |Changed { depth, sign, text }: Changed| {
+        let indent = "  ".repeat(depth);
+        match sign {
+            Some(sign @ '+') => format!("{indent}{} {text}", paint.good(&sign.to_string())),
+            Some(sign @ '-') => format!("{indent}{} {text}", paint.bad(&sign.to_string())),
+            Some(sign) => format!("{indent}{} {text}", paint.warning(&sign.to_string())),
+            None => format!("{indent}  {text}"),
+        }
+    };
+    changed(found).into_iter().map(line).collect()
+}
+
+/// A difference as a program reads it.
+pub fn change(found: &Difference) -> Value {
     json!({ "path": found.path, "before": found.before.as_ref().map(value), "after": found.after.as_ref().map(value) })
 }
 
@@ -121,7 +143,7 @@ mod tests {
             at(&["contacts", "eve"], leaf("x"), None),
             at(&["dropped"], leaf("0"), leaf("1")),
         ];
-        let lines = differences(&found, crate::paint::Colour::Never.paint(false));
+        let lines = printed(&found, crate::paint::Colour::Never.paint(false));
         assert_eq!(lines, ["  contacts", "    bob", "    ~ received 3 → 4", "      queue", "      + m", "  - eve x", "~ dropped 0 → 1"]);
     }
 }

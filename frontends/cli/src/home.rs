@@ -39,6 +39,8 @@ struct Question {
 
 const PASSPHRASE: Question = Question { prompt: "Passphrase: ", again: None };
 const BACKUP_PASSPHRASE: Question = Question { prompt: "Passphrase of the backup: ", again: None };
+const PASSPHRASE_OF_A: Question = Question { prompt: "Passphrase of A: ", again: None };
+const PASSPHRASE_OF_B: Question = Question { prompt: "Passphrase of B: ", again: None };
 const OLD_PASSPHRASE: Question = Question { prompt: "Old passphrase: ", again: None };
 const FIRST_PASSPHRASE: Question = Question { prompt: "Passphrase: ", again: Some(("Once more: ", "the two differ; nothing was made")) };
 const NEW_PASSPHRASE: Question =
@@ -208,14 +210,36 @@ pub fn at_by_old_passphrase(global: &Global) -> Result<At, Trouble> {
     at_by(global, &OLD_PASSPHRASE)
 }
 
+/// The same of a profile that was named by its folder, whose passphrase may be in a file of its own.
+pub fn at_folder(global: &Global, folder: &Path, file: Option<&Path>) -> Result<At, Trouble> {
+    at_with(global, folder.to_path_buf(), file, &PASSPHRASE)
+}
+
+/// The same of the first of two.
+pub fn at_first(global: &Global, folder: &Path) -> Result<At, Trouble> {
+    at_with(global, folder.to_path_buf(), None, &PASSPHRASE_OF_A)
+}
+
+/// The same of the second: without a file of its own, its passphrase comes from where the first one's came.
+pub fn at_second(global: &Global, folder: &Path, file: Option<&Path>) -> Result<At, Trouble> {
+    at_with(global, folder.to_path_buf(), file, &PASSPHRASE_OF_B)
+}
+
 fn at_by(global: &Global, question: &Question) -> Result<At, Trouble> {
-    let folder = folder(global)?;
+    at_with(global, folder(global)?, None, question)
+}
+
+fn at_with(global: &Global, folder: PathBuf, file: Option<&Path>, question: &Question) -> Result<At, Trouble> {
     match std::fs::metadata(folder.join(KEYS_FILE)) {
         Ok(keys) if keys.is_file() => {}
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(Trouble::stream(&folder.display().to_string(), &error)),
         Ok(_) | Err(_) => return Err(Trouble::Numbered(Code::ProfileMissing, Some(folder.display().to_string()))),
     }
-    Ok(At { folder, passphrase: given_or_typed(global, question)? })
+    let passphrase = match file {
+        Some(file) => first_line(file)?,
+        None => given_or_typed(global, question)?,
+    };
+    Ok(At { folder, passphrase })
 }
 
 /// Unlocks the profile.

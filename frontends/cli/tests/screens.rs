@@ -123,6 +123,8 @@ fn help() {
         "journal ls",
         "journal show",
         "journal step",
+        "journal compare",
+        "journal digests",
         "completions",
     ];
     settings(None).bind(|| {

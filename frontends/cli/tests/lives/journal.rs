@@ -1,6 +1,6 @@
 //! The journal as a person looks at it: what is listed, what it folds to, and what changed.
 
-use crate::world::{Person, Place, program, status, text};
+use crate::world::{Person, Place, last, lines, program, status, text};
 use serde_json::json;
 
 /// The places that a list shows.
@@ -172,6 +172,88 @@ fn why_a_message_a_contact_and_an_effect_are_where_they_are_is_told() {
     assert_eq!(alice.refused(&["journal", "why", "nobody"]), (3, 108));
     assert_eq!(alice.refused(&["journal", "why", "99999.0"]), (2, 126));
     assert_eq!(alice.refused(&["journal", "why", "ffffffffffffffffffffffffffffffff"]), (2, 126));
+}
+
+#[test]
+fn where_two_journals_part_and_where_two_builds_do_is_told() {
+    let place = Place::with_conversation();
+    let (alice, bob) = (&place.alice, &place.bob);
+    let path = |name: &str| place.folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let compare = |a: &str, b: &str| {
+        let output = alice.run(&["--json", "journal", "compare", a, b]);
+        (status(&output), last(&output))
+    };
+    let whole = alice.json(&["journal", "ls"]).len() as u64;
+    assert_eq!(status(&alice.run(&["journal", "compare", &path("alice"), &path("alice")])), 0);
+
+    // A copy goes on by itself, and so does what was copied.
+    std::process::Command::new("cp").args(["-R", &path("alice"), &path("copy")]).status().expect("a system with cp");
+    let copy = Person { name: "the copy", home: place.folder.path().join("copy") };
+    let (ended, same) = compare(&path("alice"), &path("copy"));
+    assert_eq!((ended, &same["by"], &same["same"], &same["a"]["same_upto"]), (0, &json!("records"), &json!(true), &json!(whole)));
+    alice.say(&["settings", "read-marks", "on"]);
+    let (ended, longer) = compare(&path("alice"), &path("copy"));
+    assert_eq!((ended, &longer["same"], &longer["b"]["same_upto"]), (0, &json!(true), &json!(whole)));
+    copy.say(&["contact", "block", "bob"]);
+    let (ended, parted) = compare(&path("alice"), &path("copy"));
+    assert_eq!((ended, &parted["same"], &parted["b"]["same_upto"]), (1, &json!(false), &json!(whole)));
+    assert_eq!((&parted["a"]["parted_by"], &parted["b"]["parted_by"]), (&json!(whole + 1), &json!(whole + 1)));
+
+    // Two people saw different things.
+    let (ended, parted) = compare(&path("alice"), &path("bob"));
+    assert_eq!((ended, &parted["by"]), (1, &json!("view")));
+    for (person, side) in [(alice, &parted["a"]), (bob, &parted["b"])] {
+        let seq = side["parted_by"].as_u64().expect("a place");
+        assert_eq!(side["same_upto"], json!(seq - 1));
+        assert_eq!(side["record"], person.json(&["journal", "ls", "--from", &seq.to_string(), "--count", "1"])[0]);
+    }
+    assert!(parted["changes"].as_array().is_some_and(|changes| !changes.is_empty()), "{parted}");
+    let shown = text(&alice.run(&["journal", "compare", &path("alice"), &path("bob")]).stdout);
+    assert!(shown.starts_with("compared   what a frontend saw") && shown.contains("from A's state to B's\n"), "{shown}");
+    assert!(!shown.contains("bob"), "names only where they are asked for: {shown}");
+
+    // What this build says of a journal is what it says again; another state is found where it is.
+    let digests = |every: &str| text(&alice.run(&["journal", "digests", "--every", every]).stdout);
+    for (every, name) in [("1", "each"), ("7", "some")] {
+        std::fs::write(path(name), digests(every)).expect("room");
+        let (ended, same) = compare(&path("alice"), &path(name));
+        assert_eq!((ended, &same["by"], &same["same"]), (0, &json!("digests"), &json!(true)));
+    }
+    let each = digests("1");
+    let count = alice.json(&["journal", "ls"]).len();
+    assert_eq!(each.lines().count(), 1 + count);
+    // Another build, which goes wrong at record 10.
+    let wrong: Vec<String> = each
+        .lines()
+        .enumerate()
+        .map(|(seq, line)| {
+            let mut value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            if seq >= 10 {
+                value["state"] = json!("00".repeat(32));
+            }
+            value.to_string()
+        })
+        .collect();
+    std::fs::write(path("wrong"), wrong.join("\n")).expect("room");
+    let (ended, parted) = compare(&path("wrong"), &path("alice"));
+    assert_eq!((ended, &parted["a"]["same_upto"], &parted["a"]["parted_by"]), (1, &json!(9), &json!(10)));
+    let (ended, parted) = compare(&path("some"), &path("wrong"));
+    assert_eq!((ended, &parted["a"]["same_upto"], &parted["a"]["parted_by"]), (1, &json!(7), &json!(14)), "as far as it is known");
+    let shown = text(&alice.run(&["journal", "compare", &path("some"), &path("wrong")]).stdout);
+    assert!(shown.contains("parted by  one of those after 7, up to 14"), "{shown}");
+
+    // What is neither, or of another journal, is refused.
+    std::fs::write(path("none"), "{}\n").expect("room");
+    for (a, b, expected) in
+        [("alice", "none", (1, 308)), ("alice", "missing", (1, 308)), ("bob", "each", (2, 126)), ("relay", "alice", (3, 102))]
+    {
+        assert_eq!(alice.refused(&["journal", "compare", &path(a), &path(b)]), expected, "{a} {b}");
+    }
+    assert_eq!(alice.refused(&["journal", "digests", "--every", "0"]), (2, 126));
+    assert_eq!(
+        lines(&bob.run(&["--json", "journal", "digests"])).len() as u64,
+        1 + bob.json(&["journal", "ls"]).len().div_ceil(100) as u64
+    );
 }
 
 #[test]

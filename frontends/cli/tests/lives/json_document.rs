@@ -1,6 +1,6 @@
 //! What `--json` prints has the fields that docs/CLI.md lists, for every command.
 
-use crate::world::{PASSPHRASE, Person, Place, TestRelay, documented, fields};
+use crate::world::{PASSPHRASE, Person, Place, TestRelay, documented, fields, last, status};
 use std::collections::BTreeSet;
 
 #[test]
@@ -73,6 +73,9 @@ fn every_command_prints_the_fields_that_the_document_lists() {
     holds("journal show", bob, &["journal", "show", "2"]);
     holds("journal state", bob, &["journal", "state"]);
     holds("journal diff", bob, &["journal", "diff", "0", "2"]);
+    let parted = bob.run(&["--json", "journal", "compare", &alice.home.to_string_lossy(), &bob.home.to_string_lossy()]);
+    assert_eq!(status(&parted), 1, "{parted:?}");
+    assert_eq!(fields(&last(&parted)), documented["journal compare"]);
     holds("journal why", bob, &["journal", "why", "alice"]);
     holds("journal stats", bob, &["journal", "stats"]);
     let script = holds("completions", bob, &["completions", "bash"]).remove(0);
@@ -94,7 +97,7 @@ fn every_command_prints_the_fields_that_the_document_lists() {
 
     // `demo` and `contact trust` have tests of their own, which hold the same.
     let elsewhere =
-        ["demo", "contact trust", "chat", "listen", "checks", "journal step"].map(str::to_owned);
+        ["demo", "contact trust", "chat", "listen", "checks", "journal step", "journal compare", "journal digests"].map(str::to_owned);
     let untried: Vec<&String> = documented.keys().filter(|command| !tried.contains(*command) && !elsewhere.contains(command)).collect();
     assert!(untried.is_empty(), "never tried: {untried:?}");
 }

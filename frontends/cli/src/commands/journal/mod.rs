@@ -1,5 +1,6 @@
 //! The journal, looked at from outside: nothing is changed, and no relay is asked.
 
+mod compare;
 mod list;
 mod state;
 mod stats;
@@ -62,6 +63,20 @@ pub enum Command {
         #[arg(long)]
         names: bool,
     },
+    /// Say where two journals part: two profiles, or copies of one; or where this build comes to another state than a file says.
+    ///
+    /// Exits with 1 if they part.
+    ///
+    /// Example: thicket journal compare /tmp/a /tmp/b
+    Compare(compare::Two),
+    /// Print the digest of the state after each so many records, as JSON lines, for another build to be compared with.
+    ///
+    /// Example: thicket journal digests > digests.json
+    Digests {
+        /// After each so many records, and after the last.
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+        every: u64,
+    },
     /// Say what put a message, a contact or an effect where it is, in at most twelve lines.
     ///
     /// Example: thicket journal why 1dd49055
@@ -83,6 +98,8 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::State { at, names } => state::show(global, *at, *names),
         Command::Diff { from, to, names } => state::diff(global, *from, *to, *names),
         Command::Step { at, names } => step::run(global, *at, *names),
+        Command::Compare(two) => compare::run(global, two),
+        Command::Digests { every } => compare::digests(global, *every),
         Command::Why { what } => why::run(global, what),
         Command::Stats => stats::run(global),
     }

@@ -1,0 +1,297 @@
+//! Where two journals part, and where two builds of the rules come to different states of one.
+
+use super::list::{line, words};
+use super::state::{change, paint, printed};
+use crate::output::{Trouble, put_json, time_exact};
+use crate::progress::Progress;
+use crate::text::beside;
+use crate::{Global, home, terminal};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use thicket_engine::Fault;
+use thicket_journal_format::event::Record;
+use thicket_replay::{By, Course, Narrowed, Parting, Replay, Tree, compare_digests, seen_at, state_digest};
+use thicket_types::error::Code;
+use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
+use thicket_types::ports::Place;
+
+/// Bytes of a line of digests that are read: those that are written have less than 200.
+const LINE_LEN_MAX: u64 = 4096;
+
+/// Two profiles, or one and what `journal digests` wrote of it.
+#[derive(clap::Args)]
+pub struct Two {
+    /// The folder of a profile, or a file that `journal digests` wrote.
+    #[arg(value_name = "A")]
+    a: PathBuf,
+    /// The other.
+    #[arg(value_name = "B")]
+    b: PathBuf,
+    /// Read the passphrase of B from the first line of this file, where it has another than A.
+    #[arg(long, value_name = "FILE")]
+    other_passphrase_file: Option<PathBuf>,
+    /// Show names and addresses too.
+    #[arg(long)]
+    names: bool,
+}
+
+/// What a file of digests begins with.
+struct Head {
+    build: String,
+    journal: SegmentId,
+    rules: u64,
+}
+
+/// What a build of the rules made of a journal.
+struct Digests {
+    head: Head,
+    states: Vec<(Seq, Digest)>,
+}
+
+/// The state's digest after each so many records, and after the last.
+pub fn digests(global: &Global, every: u64) -> Result<(), Trouble> {
+    let at = home::at(global)?;
+    let folding = Progress::start(global, "folding the journal");
+    let mut lines = Vec::new();
+    let replay = fold(&at, &mut |seq, last| last || seq.0.is_multiple_of(every), &mut lines)?;
+    drop(folding);
+    let Some((segment, rules)) = replay else {
+        return put!("{}", json!({ "build": env!("CARGO_PKG_VERSION"), "journal": null, "rules": null, "every": every }));
+    };
+    put_json(&json!({ "build": env!("CARGO_PKG_VERSION"), "journal": segment.hex(), "rules": rules.0, "every": every }))?;
+    for (seq, rules, digest) in lines {
+        put_json(&json!({ "seq": seq.0, "rules": rules.0, "state": digest.hex() }))?;
+    }
+    Ok(())
+}
+
+/// The state's digest after each record that is wanted, with the rules that it was folded by; gives the first segment, and the rules
+/// of the last record.
+fn fold(
+    at: &home::At,
+    wanted: &mut dyn FnMut(Seq, bool) -> bool,
+    lines: &mut Vec<(Seq, RulesVersion, Digest)>,
+) -> Result<Option<(SegmentId, RulesVersion)>, Trouble> {
+    at.look_into(|look| {
+        let (disk, keys) = look.files();
+        let (mut first, mut last, mut failed) = (None, None, None);
+        lines.clear();
+        let replay = Replay::read(disk, keys, &mut |step| {
+            first.get_or_insert(step.place.segment);
+            last = Some((step.place.seq, step.rules));
+            if wanted(step.place.seq, false) {
+                match state_digest(step.state) {
+                    Ok(digest) => lines.push((step.place.seq, step.rules, digest)),
+                    Err(fault) => failed = Some(fault),
+                }
+            }
+        })?;
+        if let Some((seq, rules)) = last
+            && wanted(seq, true)
+            && lines.last().is_none_or(|(last, ..)| *last < seq)
+            && let Some(state) = replay.at(disk, keys, seq)?
+        {
+            lines.push((seq, rules, state_digest(&state)?));
+        }
+        match failed {
+            Some(fault) => Err(fault),
+            None => Ok(first.zip(last.map(|(_, rules)| rules))),
+        }
+    })
+}
+
+pub fn run(global: &Global, two: &Two) -> Result<(), Trouble> {
+    let is_home = |path: &Path| match std::fs::metadata(path) {
+        Ok(found) => Ok(found.is_dir()),
+        Err(error) => Err(Trouble::stream(&path.display().to_string(), &error)),
+    };
+    let other = two.other_passphrase_file.as_deref();
+    match (is_home(&two.a)?, is_home(&two.b)?) {
+        (true, true) => journals(global, two, &home::at_first(global, &two.a)?, &home::at_second(global, &two.b, other)?),
+        (true, false) => {
+            let (at, written) = (home::at_folder(global, &two.a, None)?, written(&two.b)?);
+            let own = own(global, &at, &two.b, &written)?;
+            builds(global, &own, &written)
+        }
+        (false, true) => {
+            let (at, written) = (home::at_folder(global, &two.b, other)?, written(&two.a)?);
+            let own = own(global, &at, &two.a, &written)?;
+            builds(global, &written, &own)
+        }
+        (false, false) => {
+            let (a, b) = (written(&two.a)?, written(&two.b)?);
+            if a.head.journal != b.head.journal {
+                return Err(another_journal(&two.b));
+            }
+            builds(global, &a, &b)
+        }
+    }
+}
+
+/// What this build makes of the journal, at the places that a file has.
+fn own(global: &Global, at: &home::At, file: &Path, written: &Digests) -> Result<Digests, Trouble> {
+    let _folding = Progress::start(global, "folding the journal");
+    let mut lines = Vec::new();
+    let has = |seq: Seq| written.states.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok();
+    let folded = fold(at, &mut |seq, _| has(seq), &mut lines)?;
+    let (segment, rules) = folded.filter(|(segment, _)| *segment == written.head.journal).ok_or_else(|| another_journal(file))?;
+    let head = Head { build: env!("CARGO_PKG_VERSION").to_owned(), journal: segment, rules: rules.0.into() };
+    Ok(Digests { head, states: lines.into_iter().map(|(seq, _, digest)| (seq, digest)).collect() })
+}
+
+fn another_journal(file: &Path) -> Trouble {
+    Trouble::Usage(format!("{} is of another journal, or of a time when more of this one was there", file.display()))
+}
+
+/// A file that `journal digests` wrote.
+fn written(path: &Path) -> Result<Digests, Trouble> {
+    let shown = path.display().to_string();
+    let failed = |error: &std::io::Error| Trouble::stream(&shown, error);
+    let wrong = |number: u64| {
+        let place = format!("{shown}: line {number} is none of digests");
+        Trouble::Advised(Code::FileFailed, Some(place), "name a file that journal digests wrote, or the folder of a profile.".to_owned())
+    };
+    let mut lines = BufReader::new(File::open(path).map_err(|error| failed(&error))?);
+    let (mut head, mut states, mut number) = (None, Vec::new(), 0);
+    loop {
+        let mut bytes = Vec::new();
+        let mut bounded = lines.by_ref().take(LINE_LEN_MAX);
+        if bounded.read_until(b'\n', &mut bytes).map_err(|error| failed(&error))? == 0 {
+            break;
+        }
+        number += 1;
+        // A line that is longer has its end in the next piece, and neither is JSON.
+        let value: Value = serde_json::from_slice(&bytes).map_err(|_| wrong(number))?;
+        let hex = |field: &str| value[field].as_str().and_then(crate::commands::rows::from_hex);
+        if head.is_none() {
+            let build = value["build"].as_str().map(str::to_owned);
+            let parsed = build.zip(hex("journal").and_then(|bytes| SegmentId::parse(&bytes))).zip(value["rules"].as_u64());
+            let ((build, journal), rules) = parsed.ok_or_else(|| wrong(number))?;
+            head = Some(Head { build, journal, rules });
+            continue;
+        }
+        let parsed = value["seq"].as_u64().map(Seq).zip(hex("state").and_then(|bytes| Digest::parse(&bytes)));
+        let state = parsed.filter(|(seq, _)| states.last().is_none_or(|(last, _)| last < seq)).ok_or_else(|| wrong(number))?;
+        states.push(state);
+    }
+    let head = head.ok_or_else(|| wrong(1))?;
+    Ok(Digests { head, states })
+}
+
+/// Two builds of the rules over one journal.
+fn builds(global: &Global, a: &Digests, b: &Digests) -> Result<(), Trouble> {
+    let Narrowed { compared, same_upto, differs } = compare_digests(&a.states, &b.states);
+    if compared == 0 {
+        return Err(Trouble::Usage("the two have no place in common to be compared at".to_owned()));
+    }
+    if global.json {
+        let side = json!({ "same_upto": same_upto.0, "parted_by": differs.map(|seq| seq.0), "record": null });
+        put_json(&json!({ "by": "digests", "same": differs.is_none(), "a": side, "b": side, "changes": [] }))?;
+    } else {
+        for (name, Digests { head: Head { build, rules, .. }, .. }) in [("A", a), ("B", b)] {
+            put!("{name:<9}  build {build}, rules {rules}")?;
+        }
+        put!("compared   the digests of the state after {compared} records")?;
+        match differs {
+            None => put!("same       all, the last after {same_upto}")?,
+            Some(seq) if seq.0 == same_upto.0 + 1 => put!("parted by  {seq}")?,
+            Some(seq) => {
+                let begin = if same_upto == Seq::ZERO { "the beginning".to_owned() } else { same_upto.to_string() };
+                put!("parted by  one of those after {begin}, up to {seq}: to name it, write the digests of each")?;
+            }
+        }
+    }
+    if differs.is_none() { Ok(()) } else { Err(Trouble::Said(1)) }
+}
+
+/// A record that made the difference.
+struct Parted {
+    place: Place,
+    record: Record,
+}
+
+/// Two journals.
+fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<(), Trouble> {
+    let folding = Progress::start(global, "folding both journals");
+    let parting = Course::compare(course(a)?, course(b)?)?;
+    let parted = match parting.at {
+        Some([of_a, of_b]) => {
+            let (parted_a, tree_a) = parted(a, of_a, parting.by, two.names)?;
+            let (parted_b, tree_b) = parted(b, of_b, parting.by, two.names)?;
+            Some(([parted_a, parted_b], tree_a.differences(&tree_b)))
+        }
+        None => None,
+    };
+    drop(folding);
+    let Parting { by, same_upto, at } = parting;
+    if global.json {
+        let side = |index: usize| {
+            let record = parted.as_ref().and_then(|(parted, _)| parted.get(index));
+            json!({
+                "same_upto": same_upto.get(index).map(|seq| seq.0),
+                "parted_by": at.and_then(|at| at.get(index).copied()).map(|seq| seq.0),
+                "record": record.map(|parted| Value::Object(line(parted.place, &parted.record.event))),
+            })
+        };
+        let changes: Vec<Value> = parted.iter().flat_map(|(_, found)| found).map(change).collect();
+        let by = if by == By::Records { "records" } else { "view" };
+        put_json(&json!({ "by": by, "same": at.is_none(), "a": side(0), "b": side(1), "changes": changes }))?;
+    } else {
+        let words = match by {
+            By::Records => "their records: they are copies of one journal",
+            By::View => "what a frontend saw: they are of two profiles",
+        };
+        put!("compared   {words}")?;
+        let [upto_a, upto_b] = same_upto;
+        put!("same       {upto_a} of A, {upto_b} of B")?;
+        match &parted {
+            None => put!("parted     nowhere, as far as the shorter goes")?,
+            Some((parted, found)) => {
+                put!("parted by")?;
+                for (name, Parted { place, record }) in ["A", "B"].into_iter().zip(parted) {
+                    let (kind, what) = words_of(record);
+                    let begin = format!("{name} {:>8}  {}  ", place.seq, time_exact(place.stamp.0));
+                    put!("{begin}{}", beside(&format!("{kind} {what}"), begin.len(), terminal::width()))?;
+                }
+                if found.is_empty() {
+                    put!("both came to the same state")?;
+                } else {
+                    put!("from A's state to B's")?;
+                }
+                for line in printed(found, paint(global)) {
+                    put!("{line}")?;
+                }
+            }
+        }
+    }
+    if at.is_none() { Ok(()) } else { Err(Trouble::Said(1)) }
+}
+
+fn words_of(record: &Record) -> (&'static str, String) {
+    words(&record.event)
+}
+
+fn course(at: &home::At) -> Result<Course, Trouble> {
+    at.look_into(|look| {
+        let (disk, keys) = look.files();
+        let mut course = Course::new()?;
+        Replay::read(disk, keys, &mut |step| course.note(step))?;
+        Ok(course)
+    })
+}
+
+/// The record that made the difference, and what it is to be compared by after it: the state where the ids are the same in both.
+fn parted(at: &home::At, seq: Seq, by: By, names: bool) -> Result<(Parted, Tree), Trouble> {
+    at.look_into(|look| {
+        let (disk, keys) = look.files();
+        let replay = Replay::read(disk, keys, &mut |_| {})?;
+        let moment = replay.record(disk, keys, seq)?.ok_or(Fault::from(Code::Inconsistent))?;
+        let tree = match by {
+            By::Records => Tree::of(&moment.after, names),
+            By::View => Tree::of(&seen_at(disk, keys, seq)?, names),
+        };
+        Ok((Parted { place: moment.place, record: moment.record }, tree))
+    })
+}

@@ -118,7 +118,7 @@ Stampable: 0 Lookup (Name) | 1 KeyPackage (Fingerprint) | 2 Message (MessageId) 
 Carried = {Seq: bytes}
 """
 
-CODES = [(100, 137), (200, 220), (300, 318), (400, 414), (500, 503)]
+CODES = [(100, 137), (139, 140), (200, 220), (300, 318), (400, 414), (500, 503)]
 
 TEXTS = {
     "Name": re.compile("(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,64}"),

@@ -1,4 +1,4 @@
-//! The journal's format: keys file, segments of sealed blocks, records, snapshots. SPEC.md describes every byte.
+//! The journal's format: keys file, segments of sealed blocks, records, snapshots, capsules. SPEC.md describes every byte.
 //!
 //! A codec over byte slices: it does no I/O, takes every random byte as an argument, and never panics on any input.
 //!
@@ -24,6 +24,7 @@
 
 pub mod archive;
 pub mod block;
+pub mod capsule;
 pub mod codec;
 pub mod event;
 pub mod header;

@@ -48,6 +48,8 @@ pub const JOURNAL_KEPT_FOR: Duration = Duration::days(30);
 pub const JOURNAL_KEPT_LEN: u64 = 256 * 1024 * 1024;
 /// Segments after which those that a kept snapshot covers go before their time: each has a key in the keys file.
 pub const SEGMENTS_KEPT_MAX: usize = 4_096;
+/// Bytes of a capsule, which is read whole.
+pub const CAPSULE_LEN_MAX: usize = 1024 * 1024 * 1024;
 /// Bytes of frames that a snapshot carries, so that the segments that hold them can retire.
 pub const CARRIED_LEN_MAX: usize = 64 * 1024 * 1024;
 /// Segments and snapshots that one profile keeps keys for.

@@ -1,0 +1,152 @@
+//! A capsule: a redacted journal in one file, that opens without a passphrase.
+//!
+//! ```text
+//!    0   8  magic "THICKCAP"        16   4  bytes of the keys file
+//!    8   2  format version          20   …  the keys file, whose passphrase is empty
+//!   10   2  suite                    …   …  segments, each behind its length (4 bytes)
+//!   12   4  segments                 …  32  SHA-256 of all before
+//! ```
+//!
+//! Everything in it is what a profile's folder holds, so that it is read, walked and checked as one.
+
+use crate::header::Header;
+use crate::keys::Cost;
+use crate::layout::{Fields, preamble};
+use crate::{FormatError, digest};
+use thicket_types::limits::{CAPSULE_LEN_MAX, SEGMENTS_KEPT_MAX};
+
+const MAGIC: &[u8; 8] = b"THICKCAP";
+
+/// What the passphrase's key of a capsule costs: nothing, since there is no passphrase. Another cost is damage, so that no file of
+/// a stranger has its reader work.
+pub const COST: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+
+/// A capsule's parts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parts {
+    /// The keys file.
+    pub keys: Vec<u8>,
+    /// Each segment with the name that it has in a profile, in the order of the file.
+    pub segments: Vec<(String, Vec<u8>)>,
+}
+
+/// The name of a segment's file in the folder `journal`.
+pub fn segment_name(header: &Header) -> String {
+    format!("{:016x}-{}.seg", header.first.0, header.segment.hex())
+}
+
+/// Writes a capsule. **Errors:** `Limit` past [`CAPSULE_LEN_MAX`], or [`SEGMENTS_KEPT_MAX`] segments.
+pub fn encode(keys: &[u8], segments: &[&[u8]]) -> Result<Vec<u8>, FormatError> {
+    if segments.len() > SEGMENTS_KEPT_MAX {
+        return Err(FormatError::Limit);
+    }
+    let mut bytes = preamble(MAGIC);
+    bytes.extend_from_slice(&len(segments.len())?);
+    for part in [keys].iter().chain(segments) {
+        bytes.extend_from_slice(&len(part.len())?);
+        bytes.extend_from_slice(part);
+        if bytes.len() > CAPSULE_LEN_MAX.saturating_sub(CHECK_LEN) {
+            return Err(FormatError::Limit);
+        }
+    }
+    let check = digest(&[&bytes]);
+    bytes.extend_from_slice(&check.0);
+    Ok(bytes)
+}
+
+/// Takes a capsule apart. What is in its parts is checked by who reads them.
+///
+/// **Errors:** `Magic`, `Newer`; `Limit`; `Check` if a byte was altered; `Short`, `Field` for parts that do not fill it; a segment's
+/// header's own.
+pub fn parse(bytes: &[u8]) -> Result<Parts, FormatError> {
+    Fields(bytes).preamble(MAGIC)?;
+    if bytes.len() > CAPSULE_LEN_MAX {
+        return Err(FormatError::Limit);
+    }
+    let (checked, check) = bytes.split_at_checked(bytes.len().saturating_sub(CHECK_LEN)).ok_or(FormatError::Short)?;
+    if digest(&[checked]).0.as_slice() != check {
+        return Err(FormatError::Check);
+    }
+    let mut fields = Fields(checked);
+    fields.preamble(MAGIC)?;
+    let count = usize::try_from(fields.u32()?).map_err(|_| FormatError::Limit)?;
+    if count > SEGMENTS_KEPT_MAX {
+        return Err(FormatError::Limit);
+    }
+    let keys = part(&mut fields)?;
+    let mut segments = Vec::new();
+    for _ in 0..count {
+        let segment = part(&mut fields)?;
+        let (header, _) = Header::parse(&segment)?;
+        segments.push((segment_name(&header), segment));
+    }
+    if fields.0.is_empty() { Ok(Parts { keys, segments }) } else { Err(FormatError::Field) }
+}
+
+fn part(fields: &mut Fields<'_>) -> Result<Vec<u8>, FormatError> {
+    let len = usize::try_from(fields.u32()?).map_err(|_| FormatError::Limit)?;
+    Ok(fields.bytes(len)?.to_vec())
+}
+
+fn len(count: usize) -> Result<[u8; 4], FormatError> {
+    Ok(u32::try_from(count).map_err(|_| FormatError::Limit)?.to_le_bytes())
+}
+
+/// Bytes of the check at its end.
+const CHECK_LEN: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
+    use thicket_types::time::Stamp;
+
+    fn segment(first: u64) -> Vec<u8> {
+        let header =
+            Header { segment: SegmentId([9; 16]), rules: RulesVersion(1), first: Seq(first), created: Stamp(5), previous: Digest([0; 32]) };
+        [header.encode(), vec![7; 40]].concat()
+    }
+
+    #[test]
+    fn a_capsule_gives_back_its_parts_and_each_segment_its_name() {
+        let segments = [segment(1), segment(300)];
+        let bytes = encode(b"keys", &[&segments[0], &segments[1]]).expect("room");
+        let parts = parse(&bytes).expect("whole");
+        assert_eq!(parts.keys, b"keys");
+        let names: Vec<&str> = parts.segments.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["0000000000000001-09090909090909090909090909090909.seg", "000000000000012c-09090909090909090909090909090909.seg"]
+        );
+        assert!(parts.segments.iter().map(|(_, bytes)| bytes).eq(&segments));
+        assert_eq!(parse(&encode(b"", &[]).expect("room")).expect("whole"), Parts { keys: Vec::new(), segments: Vec::new() });
+    }
+
+    #[test]
+    fn a_capsule_that_is_cut_or_altered_anywhere_is_none() {
+        let segment = segment(1);
+        let bytes = encode(b"keys", &[&segment]).expect("room");
+        for len in 0..bytes.len() {
+            assert!(parse(&bytes[..len]).is_err(), "{len}");
+        }
+        for at in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[at] ^= 1;
+            let newer = (8..12).contains(&at);
+            let what = parse(&altered).expect_err("altered");
+            assert_eq!(what == FormatError::Newer, newer, "{at}: {what}");
+        }
+        // Under a check that holds: parts that claim more than there is, or leave something over.
+        let checked = |plain: &[u8]| parse(&[plain, &digest(&[plain]).0].concat());
+        let plain = &bytes[..bytes.len() - CHECK_LEN];
+        assert!(checked(plain).is_ok());
+        assert_eq!(checked(&[plain, b"x"].concat()), Err(FormatError::Field));
+        assert_eq!(checked(&plain[..plain.len() - 1]), Err(FormatError::Short));
+        let mut many = plain.to_vec();
+        many[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(checked(&many), Err(FormatError::Limit));
+        let mut long = plain.to_vec();
+        long[16..20].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(checked(&long), Err(FormatError::Short));
+    }
+}

@@ -80,7 +80,7 @@ impl ProfileKeys {
     }
 
     /// Makes a key and keeps it: on disk when this returns, since what it will seal must be readable.
-    pub(crate) fn make(&mut self, disk: &mut dyn Disk, entropy: &mut dyn Entropy, kind: Kind, id: [u8; 16]) -> Result<Key, Fault> {
+    pub fn make(&mut self, disk: &mut dyn Disk, entropy: &mut dyn Entropy, kind: Kind, id: [u8; 16]) -> Result<Key, Fault> {
         let key = Key::new(random(entropy));
         self.keys.add(kind, id, &key, nonce(entropy))?;
         if let Err(fault) = self.write(disk) {

@@ -1,9 +1,11 @@
 //! A profile's journal, written turn by turn: for tests.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use thicket_engine::{Engine, Input, OsDisk, ProfileKeys, private_folders};
 use thicket_journal_format::keys::Cost;
-use thicket_reducer::ClientRules;
+use thicket_reducer::{ClientRules, State};
 use thicket_types::effect::Effect;
 use thicket_types::event::Outcome;
 use thicket_types::ids::{EffectId, IntentId};
@@ -14,16 +16,18 @@ use thicket_types::secret::Secret;
 use thicket_types::time::Stamp;
 use thicket_types::vault_op::VaultOp;
 
-struct Still;
+/// Goes on when it is told to.
+#[derive(Clone)]
+struct Told(Arc<AtomicU64>);
 
-impl Clock for Still {
+impl Clock for Told {
     fn now(&self) -> Stamp {
-        Stamp(1_790_000_000_000)
+        Stamp(self.0.load(Ordering::Relaxed))
     }
 }
 
 /// Repeats itself after a while: nothing here is a secret.
-struct Counted(u64);
+pub(crate) struct Counted(pub(crate) u64);
 
 impl Entropy for Counted {
     fn fill(&mut self, out: &mut [u8]) {
@@ -44,6 +48,7 @@ pub(crate) struct Life {
     engine: Option<Engine<ClientRules>>,
     seed: u64,
     opens: u64,
+    clock: Told,
     /// Envelopes that the vault is at, the oldest first.
     opening: VecDeque<EffectId>,
 }
@@ -58,7 +63,8 @@ impl Life {
         let folder = tempfile::tempdir().expect("room");
         private_folders().create(folder.path().join("p")).expect("room");
         let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
-        let mut life = Life { folder, engine: None, seed, opens: 0, opening: VecDeque::new() };
+        let clock = Told(Arc::new(AtomicU64::new(1_790_000_000_000)));
+        let mut life = Life { folder, engine: None, seed, opens: 0, clock, opening: VecDeque::new() };
         ProfileKeys::create(&mut life.disk(), &mut Counted(seed << 32), &passphrase(), cost).expect("an empty folder");
         life.open_again();
         life
@@ -78,7 +84,20 @@ impl Life {
         self.opens += 1;
         let (disk, entropy) = (Box::new(self.disk()), Box::new(Counted(self.seed << 32 | self.opens)));
         let remembered = Remembered { durable: None, count: u64::MAX };
-        self.engine = Some(Engine::open(disk, Box::new(Still), entropy, self.keys(), remembered).expect("a profile").0);
+        self.engine = Some(Engine::open(disk, Box::new(self.clock.clone()), entropy, self.keys(), remembered).expect("a profile").0);
+    }
+
+    /// Nothing happens for so long.
+    pub(crate) fn wait(&mut self, ms: u64) {
+        self.clock.0.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> Stamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        self.engine.as_ref().expect("an open profile").state()
     }
 
     /// One block of these.

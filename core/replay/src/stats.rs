@@ -106,7 +106,7 @@ impl Stats {
 }
 
 /// What a record is, in a word or two.
-fn kind(event: &Event) -> &'static str {
+pub(crate) fn kind(event: &Event) -> &'static str {
     match event {
         Event::Requested { .. } => "requested",
         Event::Arrived(arrival) => match arrival.content {

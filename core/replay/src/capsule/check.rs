@@ -1,0 +1,118 @@
+//! Whether a capsule makes the transitions that its journal makes.
+
+use crate::fold::{fold_one, starts};
+use thicket_engine::{Fault, ProfileKeys, Walked, walk};
+use thicket_journal_format::digest;
+use thicket_types::effect::{Change, Effect, Send};
+use thicket_types::event::{Lane, TimerId};
+use thicket_types::ids::{Digest, Seq};
+use thicket_types::intent::Answer;
+use thicket_types::ports::Disk;
+use thicket_types::vault_op::{Ask, VaultOp};
+
+/// The kinds of all effects that a journal asks for, in order, record by record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Transitions {
+    records: u64,
+    kinds: Digest,
+}
+
+/// Folds a journal from its first record; the visitor sees each. `None` if what it begins with is gone.
+pub(super) fn transitions(
+    disk: &mut dyn Disk,
+    keys: &ProfileKeys,
+    visit: &mut dyn FnMut(&Walked<'_>),
+) -> Result<Option<Transitions>, Fault> {
+    let (mut at, _) = starts(disk, keys)?;
+    if at.after != Seq::ZERO {
+        return Ok(None);
+    }
+    let mut found = Transitions { records: 0, kinds: Digest([0; 32]) };
+    let mut folded = Ok(());
+    walk(disk, keys, &mut |walked| {
+        if folded.is_ok() {
+            folded = fold_one(&mut at, &walked, &mut |step| found.note(step.effects));
+            visit(&walked);
+        }
+    })?;
+    folded.map(|()| Some(found))
+}
+
+impl Transitions {
+    fn note(&mut self, effects: &[Effect]) {
+        self.records = self.records.saturating_add(1);
+        let kinds: String = effects.iter().map(|effect| kind(effect) + ";").collect();
+        self.kinds = digest(&[&self.kinds.0, kinds.as_bytes()]);
+    }
+}
+
+/// What an effect is, without what it is about.
+pub(super) fn kind(effect: &Effect) -> String {
+    match effect {
+        Effect::Vault(op) => of_op(op),
+        Effect::Send(Send { to: _, lane, frame }) => format!("send {} {frame}", of_lane(*lane)),
+        Effect::Arm(timer, _) => format!("arm {}", of_timer(*timer)),
+        Effect::Disarm(timer) => format!("disarm {}", of_timer(*timer)),
+        Effect::Notify(change) => of_change(change),
+    }
+}
+
+fn of_op(op: &VaultOp) -> String {
+    let about = match op {
+        VaultOp::Compose(ask) => match ask {
+            Ask::Challenge => "Challenge",
+            Ask::Lookup(_) => "Lookup",
+            Ask::KeyPackage(_) => "KeyPackage",
+            Ask::Fetch { .. } => "Fetch",
+            Ask::Acknowledge { .. } => "Acknowledge",
+        },
+        _ => "",
+    };
+    let reads = op.frame().map_or(String::new(), |frame| frame.to_string());
+    format!("{} {about}{reads}", op.word())
+}
+
+fn of_lane(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Named => "named",
+        Lane::Anonymous => "anonymous",
+    }
+}
+
+fn of_timer(timer: TimerId) -> &'static str {
+    match timer {
+        TimerId::Retry(_) => "Retry",
+        TimerId::Login => "Login",
+        TimerId::Fetch => "Fetch",
+        TimerId::Acknowledge => "Acknowledge",
+        TimerId::Receipts(_) => "Receipts",
+        TimerId::Advance(_) => "Advance",
+        TimerId::Tidy => "Tidy",
+        TimerId::Grant => "Grant",
+        TimerId::Resume => "Resume",
+    }
+}
+
+fn of_change(change: &Change) -> String {
+    match change {
+        Change::Answered { intent: _, answer } => match answer {
+            Answer::Accepted => "accepted".to_owned(),
+            Answer::Queued(_) => "queued".to_owned(),
+            Answer::Refused(code) => format!("refused {}", code.number()),
+        },
+        Change::Registered => "Registered".to_owned(),
+        Change::RegistrationRefused(code) => format!("RegistrationRefused {}", code.number()),
+        Change::Connected => "Connected".to_owned(),
+        Change::Disconnected(code) => format!("Disconnected {}", code.number()),
+        Change::Contact(_) => "Contact".to_owned(),
+        Change::LookupFailed { name: _, cause } => format!("LookupFailed {}", cause.number()),
+        Change::IdentityChanged(_) => "IdentityChanged".to_owned(),
+        Change::Received { contact: _, message: _ } => "Received".to_owned(),
+        Change::Unreadable { contact: _, cause } => format!("Unreadable {}", cause.number()),
+        Change::Message { message: _, state } => format!("Message {}", state.word()),
+        Change::Dropped(code) => format!("Dropped {}", code.number()),
+        Change::Read { contact: _ } => "Read".to_owned(),
+        Change::KeysUpdated(_) => "KeysUpdated".to_owned(),
+        Change::Forgotten { contact: _, message: _ } => "Forgotten".to_owned(),
+    }
+}

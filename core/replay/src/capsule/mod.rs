@@ -1,0 +1,203 @@
+//! Capsules: a journal that anybody may see. It makes the transitions that the journal made, and names nobody.
+//!
+//! ```text
+//!   journal ─▶ first walk: all values of each type ─▶ as many random ones, by rank ─┐
+//!      └─────▶ second walk: each record decoded, replaced, shifted, sealed anew ◀───┘
+//!                          └─▶ capsule ─▶ folded: the same kinds of effects? ─▶ given out
+//! ```
+//!
+//! Frames and sealed bytes become zeros of a size class. All stamps are shifted by one secret span. SPEC §12 has the bytes, and
+//! ADR 0033 the reasons.
+
+mod answer;
+mod check;
+mod disk;
+mod draw;
+mod values;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use disk::CapsuleDisk;
+pub use draw::Replaced;
+pub use values::Of;
+
+use crate::stats;
+use check::transitions;
+use draw::Collected;
+use std::collections::BTreeMap;
+use thicket_engine::{Fault, KEYS_FILE, ProfileKeys, walk};
+use thicket_journal_format::event::Record;
+use thicket_journal_format::keys::Front;
+use thicket_journal_format::{FormatError, capsule};
+use thicket_types::error::Code;
+use thicket_types::ids::Seq;
+use thicket_types::ports::{Disk, DiskError, Entropy};
+use thicket_types::secret::Secret;
+use thicket_types::time::{Duration, Stamp};
+use values::Values;
+use write::Writer;
+
+/// A capsule, and what there is to say before it is written to a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Redacted {
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// Records, by what they are.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// How many values were replaced.
+    pub replaced: Replaced,
+    /// From the first record to the last.
+    pub span: Duration,
+    /// Whether the time of day stayed what it was, since the rules went by a day's end.
+    pub keeps_time_of_day: bool,
+    /// Some records before and after.
+    pub samples: Vec<Sample>,
+}
+
+/// A record, and what became of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sample {
+    /// Its place.
+    pub seq: Seq,
+    /// What it was.
+    pub before: Record,
+    /// What it is in the capsule.
+    pub after: Record,
+}
+
+/// Makes a capsule of a journal, without changing that.
+///
+/// **Errors:** `BeginningGone` if its oldest records have retired; `FileTooLarge` past
+/// [`CAPSULE_LEN_MAX`](thicket_types::limits::CAPSULE_LEN_MAX); `Inconsistent` if the capsule does not make the same transitions;
+/// `JournalDamaged`, `ProfileNewer`, the disk's. **Repeat:** every capsule has random values of its own.
+pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy) -> Result<Redacted, Fault> {
+    let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut collected = Collected::default();
+    let mut samples: BTreeMap<u8, (Seq, Record)> = BTreeMap::new();
+    let mut span: Option<(Stamp, Stamp)> = None;
+    let made = transitions(disk, keys, &mut |walked| {
+        let mut event = walked.record.event.clone();
+        *kinds.entry(stats::kind(&event)).or_default() += 1;
+        values::event(&mut event, walked.place.stamp, &mut collected);
+        span = Some((span.map_or(walked.place.stamp, |(first, _)| first), walked.place.stamp));
+        if let Some(of) = sampled(walked.record) {
+            samples.insert(of, (walked.place.seq, walked.record.clone()));
+        }
+    })?;
+    let made = made.ok_or(Fault::from(Code::BeginningGone))?;
+    let (first, last) = span.unwrap_or_default();
+    let replaced = collected.count();
+    let mut table = collected.draw(entropy);
+    // The rules count what strangers bring by the day (UTC). Where a day's end made no difference, the time of day is not told.
+    for keeps_time_of_day in [false, true] {
+        let shift = Shift::draw(first, keeps_time_of_day, entropy);
+        let mut after = BTreeMap::new();
+        let bytes = rewritten(disk, keys, shift, &mut table, entropy, &mut |seq, record| {
+            if samples.values().any(|(sampled, _)| *sampled == seq) {
+                after.insert(seq, record.clone());
+            }
+        })?;
+        let (mut redacted, its_keys) = open(&bytes)?;
+        if table.missed() || transitions(&mut redacted, &its_keys, &mut |_| {})? != Some(made) {
+            continue;
+        }
+        let pairs = samples.into_values().filter_map(|(seq, before)| after.remove(&seq).map(|after| Sample { seq, before, after }));
+        let mut samples: Vec<Sample> = pairs.take(SAMPLES).collect();
+        samples.sort_by_key(|sample| sample.seq);
+        return Ok(Redacted { bytes, kinds, replaced, span: last.since(first), keeps_time_of_day, samples });
+    }
+    Err(Fault::from(Code::Inconsistent))
+}
+
+/// Opens a capsule: its files, and the keys that open them. What is in them is checked by who reads them, as of a profile.
+///
+/// **Errors:** `CapsuleDamaged`; `ProfileNewer`.
+pub fn open(bytes: &[u8]) -> Result<(CapsuleDisk, ProfileKeys), Fault> {
+    let damaged = |what| Fault::from(if what == FormatError::Newer { Code::ProfileNewer } else { Code::CapsuleDamaged });
+    let parts = capsule::parse(bytes).map_err(damaged)?;
+    // Before Argon2id runs.
+    if Front::parse(&parts.keys).map_err(damaged)?.cost != capsule::COST {
+        return Err(Fault::from(Code::CapsuleDamaged));
+    }
+    let mut disk = CapsuleDisk::default();
+    disk.replace(KEYS_FILE, &parts.keys)?;
+    for (name, segment) in parts.segments {
+        disk.create(&format!("journal/{name}"), &segment).map_err(|error| match error {
+            DiskError::Exists => Fault::from(Code::CapsuleDamaged),
+            other => Fault::from(other),
+        })?;
+    }
+    let keys = ProfileKeys::unlock(&mut disk, &no_passphrase()).map_err(|fault| match fault.code {
+        Code::ProfileNewer => fault,
+        _ => Fault::from(Code::CapsuleDamaged),
+    })?;
+    Ok((disk, keys))
+}
+
+/// Every record with its values replaced and its stamp shifted, in segments and blocks as it stood; the visitor sees each.
+fn rewritten(
+    disk: &mut dyn Disk,
+    keys: &ProfileKeys,
+    shift: Shift,
+    values: &mut dyn Values,
+    entropy: &mut dyn Entropy,
+    visit: &mut dyn FnMut(Seq, &Record),
+) -> Result<Vec<u8>, Fault> {
+    let mut writer = Writer::new(entropy)?;
+    let mut written = Ok(());
+    walk(disk, keys, &mut |walked| {
+        if written.is_ok() {
+            let mut record = Record { stamp: shift.of(walked.record.stamp), event: walked.record.event.clone() };
+            values::event(&mut record.event, record.stamp, values);
+            visit(walked.place.seq, &record);
+            written = writer.put(&walked, &record);
+        }
+    })?;
+    written?;
+    writer.finish()
+}
+
+/// How far every stamp is moved. Nobody is told.
+#[derive(Clone, Copy)]
+struct Shift {
+    from: Stamp,
+    to: Stamp,
+}
+
+impl Shift {
+    /// The first record stands at any moment of six thousand years; from 1980 on, since a stamp near 0 says "never" to the rules.
+    fn draw(first: Stamp, keeps_time_of_day: bool, entropy: &mut dyn Entropy) -> Shift {
+        let mut bytes = [0; 8];
+        entropy.fill(&mut bytes);
+        let drawn = SHIFTED_FROM.0.saturating_add(u64::from_be_bytes(bytes) % SHIFTED_WITHIN.0);
+        let day = Duration::days(1).0;
+        let to = if keeps_time_of_day { drawn - drawn % day + first.0 % day } else { drawn };
+        Shift { from: first, to: Stamp(to) }
+    }
+
+    fn of(self, stamp: Stamp) -> Stamp {
+        let Shift { from, to } = self;
+        if stamp >= from { to.after(stamp.since(from)) } else { Stamp(to.0.saturating_sub(from.since(stamp).0)) }
+    }
+}
+
+/// What a record is a sample of: what was asked for, what came, what was in it, what went. The last of each is shown, and three in all.
+fn sampled(record: &Record) -> Option<u8> {
+    match stats::kind(&record.event) {
+        "requested" => Some(0),
+        "arrived: envelope" => Some(1),
+        "resolved: opened" => Some(2),
+        "resolved: frame" => Some(3),
+        _ => None,
+    }
+}
+
+fn no_passphrase() -> Secret<Vec<u8>> {
+    Secret::new(Vec::new())
+}
+
+const SAMPLES: usize = 3;
+const SHIFTED_FROM: Duration = Duration::days(3_653);
+const SHIFTED_WITHIN: Duration = Duration::days(6_000 * 365);

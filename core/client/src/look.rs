@@ -18,6 +18,7 @@ use thicket_engine::{Fault, OsDisk, ProfileKeys, Unlocking};
 use thicket_reducer::{ClientRules, View, view};
 use thicket_types::error::Code;
 use thicket_types::limits::PROFILE_LOOK_FOR;
+use thicket_types::ports::Disk;
 use thicket_types::secret::Secret;
 use thicket_vault::Reader;
 
@@ -26,27 +27,34 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What one look has: the keys as they stand now, and the files that they open.
 pub struct Look<'a> {
-    folder: &'a Path,
-    disk: OsDisk,
+    /// `None` where there is no vault.
+    folder: Option<&'a Path>,
+    disk: Box<dyn Disk + 'a>,
     keys: ProfileKeys,
     /// Set where nothing can be written: SQLite then makes no log to read by.
     read_only: bool,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    /// A look at a journal that is in no profile's folder: there is no vault beside it.
+    pub fn without_vault(disk: Box<dyn Disk + 'a>, keys: ProfileKeys) -> Look<'a> {
+        Look { folder: None, disk, keys, read_only: true }
+    }
+
     /// The profile's files with their keys, for who reads the journal itself.
-    pub fn files(&mut self) -> (&mut OsDisk, &ProfileKeys) {
-        (&mut self.disk, &self.keys)
+    pub fn files(&mut self) -> (&mut dyn Disk, &ProfileKeys) {
+        (&mut *self.disk, &self.keys)
     }
 
     /// The durable state.
     pub fn view(&mut self) -> Result<View, Fault> {
-        Ok(view(&thicket_engine::look::<ClientRules>(&mut self.disk, &self.keys)?))
+        Ok(view(&thicket_engine::look::<ClientRules>(&mut *self.disk, &self.keys)?))
     }
 
-    /// The messages and the identity.
+    /// The messages and the identity. **Errors:** `ProfileMissing` where there is no vault.
     pub fn reader(&self) -> Result<Reader, Fault> {
-        let (vault, key) = (self.folder.join(VAULT_FILE), self.keys.vault_key()?);
+        let folder = self.folder.ok_or(Fault::from(Code::ProfileMissing))?;
+        let (vault, key) = (folder.join(VAULT_FILE), self.keys.vault_key()?);
         Ok(if self.read_only { Reader::open_read_only(&vault, &key)? } else { Reader::open(&vault, &key)? })
     }
 }
@@ -73,7 +81,7 @@ impl Profile {
         let mut once = |read_only| {
             let mut disk = OsDisk::new(folder);
             let keys = unlocking.unlock(&mut disk)?;
-            look(&mut Look { folder, disk, keys, read_only })
+            look(&mut Look { folder: Some(folder), disk: Box::new(disk), keys, read_only })
         };
         let begun = Instant::now();
         loop {

@@ -110,7 +110,8 @@ impl Touching {
                 | Intent::SetReadMarks { .. }
                 | Intent::ChangeRelay { .. }
                 | Intent::TakeOver
-                | Intent::Rejoin => false,
+                | Intent::Rejoin
+                | Intent::Restore => false,
             },
             Event::Arrived(arrival) => match &arrival.content {
                 Arrived::Envelope { sender, .. } => *sender == self.contact,

@@ -12,11 +12,12 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use thicket_client::{Client, Look, Profile, Reader, SystemEntropy, View, share};
 use thicket_engine::{Fault, KEYS_FILE};
+use thicket_replay::capsule;
 use thicket_transport::DirectClient;
 use thicket_types::error::Code;
 use thicket_types::ids::Fingerprint;
 use thicket_types::intent::{Answer, Intent};
-use thicket_types::limits::SECRET_FILE_LEN_MAX;
+use thicket_types::limits::{CAPSULE_LEN_MAX, SECRET_FILE_LEN_MAX};
 use thicket_types::name::{Name, RegistrationToken, RelayAddress};
 use thicket_types::secret::Secret;
 use zeroize::Zeroize as _;
@@ -198,9 +199,11 @@ pub fn registration_token(text: &str) -> Result<RegistrationToken, Trouble> {
 pub struct At {
     pub folder: PathBuf,
     pub passphrase: Secret<Vec<u8>>,
+    /// The bytes of a capsule that is looked into instead.
+    capsule: Option<Vec<u8>>,
 }
 
-/// Finds the profile and asks for its passphrase.
+/// Finds the profile and asks for its passphrase; or reads the capsule that is named instead, which has none.
 pub fn at(global: &Global) -> Result<At, Trouble> {
     at_by(global, &PASSPHRASE)
 }
@@ -226,6 +229,9 @@ pub fn at_second(global: &Global, folder: &Path, file: Option<&Path>) -> Result<
 }
 
 fn at_by(global: &Global, question: &Question) -> Result<At, Trouble> {
+    if let Some(file) = &global.capsule {
+        return Ok(At { folder: file.clone(), passphrase: Secret::new(Vec::new()), capsule: Some(whole_capsule(file)?) });
+    }
     at_with(global, folder(global)?, None, question)
 }
 
@@ -239,7 +245,22 @@ fn at_with(global: &Global, folder: PathBuf, file: Option<&Path>, question: &Que
         Some(file) => first_line(file)?,
         None => given_or_typed(global, question)?,
     };
-    Ok(At { folder, passphrase })
+    Ok(At { folder, passphrase, capsule: None })
+}
+
+/// A capsule's bytes. **Errors:** `FileFailed`, with what the system says; `FileTooLarge`, and then no more was read than that takes to
+/// see.
+fn whole_capsule(file: &Path) -> Result<Vec<u8>, Trouble> {
+    let shown = || file.display().to_string();
+    let failed = |error: std::io::Error| Trouble::stream(&shown(), &error);
+    let opened = File::open(file).map_err(failed)?;
+    let limit = u64::try_from(CAPSULE_LEN_MAX).unwrap_or(u64::MAX);
+    if opened.metadata().map_err(failed)?.len() > limit {
+        return Err(Trouble::Numbered(Code::FileTooLarge, Some(shown())));
+    }
+    let mut bytes = Vec::new();
+    opened.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > CAPSULE_LEN_MAX { Err(Trouble::Numbered(Code::FileTooLarge, Some(shown()))) } else { Ok(bytes) }
 }
 
 /// Unlocks the profile.
@@ -263,8 +284,18 @@ impl At {
         self.look_into(|look| Ok((look.view()?, look.reader()?)))
     }
 
+    /// Whether it is a capsule, which has no vault.
+    pub fn is_capsule(&self) -> bool {
+        self.capsule.is_some()
+    }
+
     /// Looks at what is wanted of the profile, until one look finds it whole.
-    pub fn look_into<T>(&self, look: impl FnMut(&mut Look<'_>) -> Result<T, Fault>) -> Result<T, Trouble> {
+    pub fn look_into<T>(&self, mut look: impl FnMut(&mut Look<'_>) -> Result<T, Fault>) -> Result<T, Trouble> {
+        if let Some(bytes) = &self.capsule {
+            let (disk, keys) =
+                capsule::open(bytes).map_err(|fault| Trouble::Numbered(fault.code, Some(self.folder.display().to_string())))?;
+            return Ok(look(&mut Look::without_vault(Box::new(disk), keys))?);
+        }
         Profile::look_into(&self.folder, &self.passphrase, look).map_err(|fault| match fault.code {
             // It may well be looked at while it is open.
             Code::ProfileInUse => Trouble::Numbered(fault.code, Some("and writes it without a pause: try again".to_owned())),

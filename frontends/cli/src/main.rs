@@ -61,6 +61,9 @@ pub struct Global {
     /// When to colour what is printed.
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Colour::Auto, hide_possible_values = true)]
     color: Colour,
+    /// A capsule whose journal is looked into, instead of the profile's.
+    #[arg(skip)]
+    capsule: Option<PathBuf>,
     /// When the program began.
     #[arg(skip = Instant::now())]
     since: Instant,
@@ -202,8 +205,14 @@ enum Command {
     /// Example: thicket doctor
     Doctor,
     /// Look into the journal.
-    #[command(subcommand, after_help = "Example: thicket journal verify")]
-    Journal(commands::journal::Command),
+    #[command(after_help = "Example: thicket journal verify")]
+    Journal {
+        /// Look into a capsule, which needs no passphrase, instead of the profile's journal.
+        #[arg(long, value_name = "FILE")]
+        capsule: Option<PathBuf>,
+        #[command(subcommand)]
+        command: commands::journal::Command,
+    },
     /// Print a completion script for a shell.
     ///
     /// Example: thicket completions bash > /etc/bash_completion.d/thicket
@@ -220,7 +229,7 @@ fn main() -> ExitCode {
     if let Some(folder) = demo::child_folder(std::env::args_os()) {
         return demo::run_child(&folder);
     }
-    let Arguments { global, command } = match Arguments::try_parse() {
+    let Arguments { mut global, command } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage::exit(&error),
     };
@@ -252,7 +261,10 @@ fn main() -> ExitCode {
         Command::Status => commands::status::run(&global),
         Command::Settings { change } => commands::settings::run(&global, change.as_ref()),
         Command::Doctor => commands::doctor::run(&global),
-        Command::Journal(command) => commands::journal::run(&global, &command),
+        Command::Journal { capsule, command } => {
+            global.capsule = capsule;
+            commands::journal::run(&global, &command)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -125,6 +125,7 @@ fn help() {
         "journal step",
         "journal compare",
         "journal digests",
+        "journal export",
         "completions",
     ];
     settings(None).bind(|| {

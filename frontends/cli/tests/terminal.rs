@@ -493,3 +493,21 @@ fn whatever_ends_a_journal_that_is_stepped_through_the_screen_is_given_back() {
         is_given_back(&terminal, before);
     }
 }
+
+#[test]
+fn a_capsule_is_written_after_a_yes_and_not_after_anything_else() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let home = folder.path().join("alice");
+    assert_eq!(program(&home, &["account", "create", "alice"]).output().expect("the program starts").status.code(), Some(0));
+    let alice = Person { name: "alice", home };
+    let path = folder.path().join("a.capsule");
+    let file = path.to_str().expect("UTF-8");
+    for (typed, status) in [("", 2), ("no", 2), ("y", 0)] {
+        let mut terminal = Terminal::run(&alice, &["journal", "export", "--redact", file]);
+        terminal.answer("[y/N]", typed);
+        assert_eq!((terminal.end(), path.exists()), (status, status == 0), "{}", terminal.sent());
+        assert!(terminal.sent().contains("What it does not tell"), "{}", terminal.sent());
+    }
+    // A journal without a record has a capsule too.
+    assert_eq!(alice.json(&["journal", "--capsule", file, "verify"])[0]["records"], 0);
+}

@@ -273,6 +273,7 @@ impl Rich {
             Intent::ChangeRelay { relay, key, token },
             Intent::TakeOver,
             Intent::Rejoin,
+            Intent::Restore,
         ];
         for intent in intents {
             let id = IntentId(self.numbers.id());

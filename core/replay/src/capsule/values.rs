@@ -94,7 +94,7 @@ fn intent(intent: &mut Intent, values: &mut dyn Values) {
             values.id(Of::Message, &mut message.0);
         }
         Intent::CancelMessage { message } => values.id(Of::Message, &mut message.0),
-        Intent::Connect | Intent::SetReadMarks { on: _ } | Intent::TakeOver | Intent::Rejoin => {}
+        Intent::Connect | Intent::SetReadMarks { on: _ } | Intent::TakeOver | Intent::Rejoin | Intent::Restore => {}
     }
 }
 

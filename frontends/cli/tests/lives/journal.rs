@@ -1,7 +1,13 @@
 //! The journal as a person looks at it: what is listed, what it folds to, and what changed.
 
-use crate::world::{Person, Place, last, lines, program, status, text};
-use serde_json::json;
+use crate::world::{PASSPHRASE, Person, Place, last, lines, program, status, text};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use thicket_engine::{OsDisk, ProfileKeys, walk};
+use thicket_replay::capsule;
+use thicket_scanner::{Scanner, forms};
+use thicket_types::ports::Disk;
+use thicket_types::secret::Secret;
 
 /// The places that a list shows.
 fn places(person: &Person, filters: &[&str]) -> Vec<u64> {
@@ -265,4 +271,108 @@ fn to_step_through_a_journal_takes_a_terminal() {
         let said = text(&output.stderr) + &text(&output.stdout);
         assert!(said.contains("journal ls") && said.contains("journal diff") && said.contains("126"), "{said}");
     }
+}
+
+/// All records of a journal, as bytes and as text.
+fn whole(disk: &mut dyn Disk, keys: &ProfileKeys) -> (Vec<u8>, Vec<Value>) {
+    let (mut bytes, mut events) = (Vec::new(), Vec::new());
+    walk(disk, keys, &mut |walked| {
+        walked.record.encode(&mut bytes).expect("room");
+        events.push(serde_json::to_value(&walked.record.event).expect("an event"));
+    })
+    .expect("a journal");
+    (bytes, events)
+}
+
+/// The ids in a record: all that is written in so many hex digits. A segment's is no value of somebody's.
+fn ids(value: &Value, found: &mut BTreeSet<Vec<u8>>) {
+    match value {
+        Value::String(text) if [32, 40, 64].contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
+            found.insert((0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hex")).collect());
+        }
+        Value::Array(list) => list.iter().for_each(|value| ids(value, found)),
+        Value::Object(fields) => fields.iter().filter(|(name, _)| *name != "segment").for_each(|(_, value)| ids(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life() {
+    let place = Place::with_conversation();
+    let (alice, bob) = (&place.alice, &place.bob);
+    alice.say(&["send", "bob", "Bring the bolt cutters."]);
+    bob.say(&["sync"]);
+    let nobody = Person { name: "nobody", home: place.folder.path().join("nobody") };
+    for person in [alice, bob] {
+        let path = place.folder.path().join(format!("{}.capsule", person.name));
+        let file = path.to_str().expect("UTF-8");
+        assert_eq!(person.refused(&["journal", "export", "--redact", file]), (2, 126), "nothing without a yes");
+        assert!(!path.exists());
+        let report = person.json(&["journal", "export", "--redact", file, "--yes"]).remove(0);
+        assert_eq!((&report["replaced"]["names"], &report["replaced"]["relay addresses"]), (&json!(1), &json!(1)), "{report}");
+        assert_eq!(report["samples"].as_array().map(Vec::len), Some(3), "{report}");
+        assert_eq!(person.refused(&["journal", "export", "--redact", file, "--yes"]), (3, 131), "it is not written over");
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("a file").permissions()) & 0o777, 0o600);
+
+        // Whoever has it looks into it, without a profile: it tells what the journal tells.
+        let look = |arguments: &[&str]| nobody.json(&[&["journal", "--capsule", file], arguments].concat());
+        assert_eq!(look(&["verify"])[0]["verified"], json!(true));
+        let told = |listed: Vec<Value>| listed.iter().map(|record| record["kind"].clone()).collect::<Vec<_>>();
+        assert_eq!(told(look(&["ls"])), told(person.json(&["journal", "ls"])));
+        let state = look(&["state", "--names"]).remove(0);
+        assert_eq!(state["state"]["session"]["phase"], "Registered");
+        let (fingerprint, contact) = state["state"]["contacts"].as_object().and_then(|contacts| contacts.iter().next()).expect("a contact");
+        for who in [&fingerprint[..8], contact["name"].as_str().expect("a name")] {
+            assert!(!look(&["why", who]).is_empty());
+        }
+        assert_eq!(nobody.refused(&["journal", "--capsule", file, "why", "deadbeef"]), (3, 108));
+        for arguments in [&["show", "2"][..], &["diff", "0", "5"], &["stats"]] {
+            assert_eq!(look(arguments).len(), 1, "{arguments:?}");
+        }
+
+        // What there was is found in the journal, and nothing of it in the capsule, sealed or opened.
+        let mut disk = OsDisk::new(&person.home);
+        let keys = ProfileKeys::unlock(&mut disk, &Secret::new(PASSPHRASE.as_bytes().to_vec())).expect("the passphrase");
+        let (before, events) = whole(&mut disk, &keys);
+        let mut found = BTreeSet::new();
+        events.iter().for_each(|event| ids(event, &mut found));
+        assert!(found.len() > 20, "{}", found.len());
+        let of_ids = Scanner::of_keys(found.iter().map(|id| ("an id", id.as_slice())));
+        let words = ["alice", "bob", "See you at eight.", "I will be there.", "Bring the bolt cutters.", PASSPHRASE, "PRIVATE KEY"];
+        let of_words = Scanner::new(words.into_iter().chain([place.relay.address.as_str()]));
+        assert!(!of_ids.scan(&before).is_empty() && !of_words.scan(&before).is_empty());
+        let bytes = std::fs::read(&path).expect("a file");
+        let (mut disk, keys) = capsule::open(&bytes).expect("a capsule");
+        let (after, events) = whole(&mut disk, &keys);
+        let shown = serde_json::to_vec(&(events, state)).expect("JSON");
+        for (form, needles) in forms(words[4]) {
+            for needle in needles {
+                let planted = [after.as_slice(), &needle, b"x"].concat();
+                assert!(of_words.scan(&planted).contains(&(words[4].to_owned(), form)), "{form}");
+            }
+        }
+        for inside in [bytes, after, shown] {
+            assert_eq!((of_ids.scan(&inside), of_words.scan(&inside)), (BTreeSet::new(), BTreeSet::new()), "{}", person.name);
+        }
+    }
+    // Nobody is shown a capsule that is none, or one that is larger than any.
+    let path = place.folder.path().join("large.capsule");
+    let file = path.to_str().expect("UTF-8");
+    std::fs::write(&path, b"THICKCAP, or so").expect("room");
+    assert!([140, 104].contains(&nobody.refused(&["journal", "--capsule", file, "verify"]).1));
+    let large = u64::try_from(thicket_types::limits::CAPSULE_LEN_MAX).expect("64 bits") + 1;
+    std::fs::File::create(&path).and_then(|file| file.set_len(large)).expect("a file of holes");
+    assert_eq!(nobody.refused(&["journal", "--capsule", file, "verify"]), (3, 137));
+}
+
+#[test]
+fn a_capsule_is_shown_before_it_is_written() {
+    let place = Place::with_conversation();
+    let path = place.folder.path().join("a.capsule");
+    let shown = place.alice.say(&["journal", "export", "--yes", "--redact", path.to_str().expect("UTF-8")]);
+    for line in ["What the capsule tells whoever has it", "         1  names", "Records before (-) and after (+)"] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+    }
+    assert!(shown.lines().filter(|line| !line.contains(".capsule")).all(|line| line.chars().count() <= 80), "{shown}");
 }

@@ -78,6 +78,7 @@ fn every_command_prints_the_fields_that_the_document_lists() {
     assert_eq!(fields(&last(&parted)), documented["journal compare"]);
     holds("journal why", bob, &["journal", "why", "alice"]);
     holds("journal stats", bob, &["journal", "stats"]);
+    holds("journal export", bob, &["journal", "export", "--redact", &file("bob.capsule"), "--yes"]);
     let script = holds("completions", bob, &["completions", "bash"]).remove(0);
     assert!(script["script"].as_str().is_some_and(|script| script.contains("complete -F _thicket")), "{script}");
 

@@ -1,6 +1,7 @@
 //! The journal, looked at from outside: nothing is changed, and no relay is asked.
 
 mod compare;
+mod export;
 mod list;
 mod state;
 mod stats;
@@ -88,6 +89,10 @@ pub enum Command {
     ///
     /// Example: thicket journal stats
     Stats,
+    /// Write a capsule: this journal with each name, address, id and time replaced, for anyone to see. Shows first what it tells.
+    ///
+    /// Example: thicket journal export --redact alice.capsule
+    Export(export::Wanted),
 }
 
 pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
@@ -102,5 +107,6 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
         Command::Digests { every } => compare::digests(global, *every),
         Command::Why { what } => why::run(global, what),
         Command::Stats => stats::run(global),
+        Command::Export(wanted) => export::run(global, wanted),
     }
 }

@@ -105,7 +105,7 @@ fn plot(numbers: &[u64]) -> String {
     numbers.iter().map(column).collect()
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..=9_999 => format!("{bytes} B"),
         10_000..=9_999_999 => format!("{} kB", bytes / 1_000),
@@ -113,7 +113,7 @@ fn size(bytes: u64) -> String {
     }
 }
 
-fn in_words(span: Duration) -> String {
+pub(super) fn in_words(span: Duration) -> String {
     match span.0 {
         ms @ 0..=9_999 => format!("{ms} ms"),
         ms @ 10_000..=599_999 => format!("{} s", ms / 1_000),

@@ -1,0 +1,155 @@
+//! A capsule of the journal: shown first, then written.
+
+use super::state::paint;
+use super::stats::{in_words, size};
+use crate::commands::record;
+use crate::output::{Trouble, put_json};
+use crate::progress::Progress;
+use crate::text::{beside, counted, quoted};
+use crate::{Global, home, terminal};
+use serde_json::{Map, Value, json};
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use thicket_client::SystemEntropy;
+use thicket_engine::OsDisk;
+use thicket_replay::Tree;
+use thicket_replay::capsule::{Of, Redacted, Replaced, Sample, redact};
+use thicket_types::error::Code;
+use thicket_types::event::Event;
+use thicket_types::ports::{Disk as _, DiskError};
+
+/// What is exported, and where to.
+#[derive(clap::Args)]
+pub struct Wanted {
+    /// The capsule's file. One that is there is not written over.
+    #[arg(long, value_name = "FILE")]
+    redact: PathBuf,
+    /// Write it without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
+    let Wanted { redact: file, yes } = wanted;
+    // Before anything is asked for.
+    if std::fs::symlink_metadata(file).is_ok() {
+        return Err(Trouble::Numbered(Code::FileExists, Some(file.display().to_string())));
+    }
+    let at = home::at(global)?;
+    let making = Progress::start(global, "making the capsule");
+    let redacted = at.look_into(|look| {
+        let (disk, keys) = look.files();
+        redact(disk, keys, &mut SystemEntropy)
+    })?;
+    drop(making);
+    if !global.json {
+        preview(global, &redacted)?;
+    }
+    if !yes && (global.json || !std::io::stdin().is_terminal()) {
+        if global.json {
+            put_json(&object(&redacted, None))?;
+        }
+        return Err(Trouble::Usage("nothing is written without --yes: look first at what the capsule tells".to_owned()));
+    }
+    if !yes && !agreed(file)? {
+        return Err(Trouble::Usage("nothing was written".to_owned()));
+    }
+    write(file, &redacted.bytes)?;
+    if global.json {
+        return put_json(&object(&redacted, Some(file)));
+    }
+    put!("{} is written. To look into it:", file.display())?;
+    put!("thicket journal --capsule {} ls", quoted(&file.display().to_string()))
+}
+
+fn agreed(file: &Path) -> Result<bool, Trouble> {
+    note!("Write it to {}? [y/N]", file.display());
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed).map_err(|error| Trouble::stream("the terminal", &error))?;
+    Ok(matches!(typed.trim(), "y" | "Y" | "yes"))
+}
+
+/// Whole, durable, and for its owner alone; or not at all.
+fn write(file: &Path, bytes: &[u8]) -> Result<(), Trouble> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let named = || file.display().to_string();
+    let name = file.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Trouble::Usage("FILE is no name of a file".to_owned()))?;
+    if !folder.is_dir() {
+        return Err(Trouble::Numbered(Code::FileFailed, Some(named())));
+    }
+    let mut disk = OsDisk::new(folder);
+    disk.create(name, bytes).map_err(|error| match error {
+        DiskError::Exists => Trouble::Numbered(Code::FileExists, Some(named())),
+        other => {
+            // What was begun is of no use to anybody.
+            let _ = disk.remove(name);
+            let code = if other == DiskError::Full { Code::DiskFull } else { Code::FileFailed };
+            Trouble::Numbered(code, Some(named()))
+        }
+    })
+}
+
+/// What of each type was replaced.
+fn rows(replaced: &Replaced) -> Vec<(&'static str, usize)> {
+    let Replaced { names, addresses, tokens, ids, cursors } = replaced;
+    let of = |of| ids.get(&of).copied().unwrap_or(0);
+    vec![
+        ("names", *names),
+        ("identities", of(Of::Identity)),
+        ("relay addresses", *addresses),
+        ("relay keys", of(Of::RelayKey)),
+        ("registration tokens", *tokens),
+        ("mailboxes", of(Of::Mailbox)),
+        ("places in a mailbox", *cursors),
+        ("conversations", of(Of::Conversation)),
+        ("messages and requests of yours", of(Of::Message)),
+        ("references to texts", of(Of::Body)),
+        ("frames", of(Of::Frame)),
+    ]
+}
+
+fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
+    let Redacted { bytes, kinds, replaced, span, keeps_time_of_day, samples } = redacted;
+    let (paint, width) = (paint(global), terminal::width());
+    let records: u64 = kinds.values().sum();
+    put!("{}", paint.bold("What the capsule tells whoever has it"))?;
+    put!("  {} over {}, {}", counted(records, "record"), in_words(*span), size(u64::try_from(bytes.len()).unwrap_or(u64::MAX)))?;
+    for (kind, records) in kinds {
+        put!("  {records:>8}  {kind}")?;
+    }
+    let clock = if *keeps_time_of_day { "the time of day, but not the date" } else { "neither the date nor the time of day" };
+    let stays = format!(
+        "Their order and the time between them; {clock}. Which of them are about the same person, message or relay. Errors, counts, \
+         and sizes by their class. Who took part can know it by that."
+    );
+    put!("  {}", beside(&stays, 2, width))?;
+    put!("{}", paint.bold("What it does not tell: each is replaced by a random one"))?;
+    for (what, count) in rows(replaced) {
+        put!("  {count:>8}  {what}")?;
+    }
+    put!("  {}", beside("Frames and sealed bytes are zeros. Texts and keys are in no journal.", 2, width))?;
+    put!("{}", paint.bold("Records before (-) and after (+)"))?;
+    for Sample { seq, before, after } in samples {
+        let line = |event: &Event| beside(&Tree::of(event, true).line(), 12, width);
+        put!("{seq:>8}  {} {}", paint.bad("-"), line(&before.event))?;
+        put!("{:>8}  {} {}", "", paint.good("+"), line(&after.event))?;
+    }
+    Ok(())
+}
+
+fn object(redacted: &Redacted, file: Option<&Path>) -> Value {
+    let Redacted { bytes, kinds, replaced, span, keeps_time_of_day, samples } = redacted;
+    let sample = |Sample { seq, before, after }: &Sample| json!({ "seq": seq.0, "before": record::object(&before.event), "after": record::object(&after.event) });
+    let replaced: Map<String, Value> = rows(replaced).into_iter().map(|(what, count)| (what.to_owned(), json!(count))).collect();
+    json!({
+        "file": file.map(|file| file.display().to_string()),
+        "records": kinds.values().sum::<u64>(),
+        "len": bytes.len(),
+        "span_ms": span.0,
+        "keeps_time_of_day": keeps_time_of_day,
+        "kinds": kinds,
+        "replaced": replaced,
+        "samples": samples.iter().map(sample).collect::<Vec<_>>(),
+    })
+}

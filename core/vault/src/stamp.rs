@@ -12,7 +12,8 @@ use thicket_types::wire::context;
 use thicket_types::wire::relay as wire;
 use thicket_types::wire::relay::request::Ask;
 
-/// Does the work and makes the request with it: the same nonce, the same envelope. **Errors:** `MalformedRequest` for a request
+/// Does the work and makes the request with it: the same nonce, the same envelope. A stamp that the request bears was refused, and is
+/// not made again. **Errors:** `MalformedRequest` for a request
 /// that needs none; `RelayBusy` for more work than anybody should do.
 pub(crate) fn make(request: &[u8], relay: RelayKey, bits: u32, hour: u64) -> Result<Outcome, Stop> {
     let malformed = Stop::Refused(Code::MalformedRequest);
@@ -23,19 +24,22 @@ pub(crate) fn make(request: &[u8], relay: RelayKey, bits: u32, hour: u64) -> Res
     let ask = match ask.ok_or(malformed)? {
         Ask::Put(put) => {
             let purpose = digest(&[&put.mailbox, &put.envelope]);
-            Ask::Put(wire::Put { stamp: Some(work(relay, purpose, bits, hour)), ..put })
+            Ask::Put(wire::Put { stamp: Some(work(relay, purpose, bits, hour, put.stamp)), ..put })
         }
         Ask::KeyPackage(ask) => {
             let purpose = digest(&[&nonce, ask.name.as_bytes()]);
-            Ask::KeyPackage(wire::KeyPackageAsk { stamp: Some(work(relay, purpose, bits, hour)), ..ask })
+            Ask::KeyPackage(wire::KeyPackageAsk { stamp: Some(work(relay, purpose, bits, hour, ask.stamp)), ..ask })
         }
         _ => return Err(malformed),
     };
     framed_as(version, nonce, ask)
 }
 
-fn work(relay: RelayKey, purpose: Digest, bits: u32, hour: u64) -> wire::Stamp {
-    let mut counter = 0_u64;
+fn work(relay: RelayKey, purpose: Digest, bits: u32, hour: u64, refused: Option<wire::Stamp>) -> wire::Stamp {
+    // One that is spent is good no more: whoever counted from the beginning would come to it again for the rest of its hour. One that
+    // has too few bits is behind all that have enough.
+    let of_this_hour = refused.filter(|refused| refused.hour == hour);
+    let mut counter = of_this_hour.map_or(0, |refused| refused.counter.wrapping_add(1));
     loop {
         let text = wire::StampText { relay_key: relay.0.to_vec(), purpose: purpose.0.to_vec(), hour, counter }.encode_to_vec();
         if zero_bits(&digest(&[context::STAMP.as_bytes(), &[0], &text])) >= bits {
@@ -75,7 +79,7 @@ mod tests {
     #[test]
     fn a_stamp_has_the_zero_bits_that_were_asked_for_and_is_bound_to_relay_purpose_and_hour() {
         let (relay, purpose) = (RelayKey([1; 32]), Digest([2; 32]));
-        let wire::Stamp { hour, counter } = work(relay, purpose, 10, 7);
+        let wire::Stamp { hour, counter } = work(relay, purpose, 10, 7, None);
         let check = |relay: RelayKey, purpose: Digest, hour: u64| {
             let text = wire::StampText { relay_key: relay.0.to_vec(), purpose: purpose.0.to_vec(), hour, counter }.encode_to_vec();
             zero_bits(&digest(&[context::STAMP.as_bytes(), &[0], &text]))
@@ -84,6 +88,27 @@ mod tests {
         for other in [check(RelayKey([3; 32]), purpose, hour), check(relay, Digest([3; 32]), hour), check(relay, purpose, hour + 1)] {
             assert!(other < 10, "another relay, purpose or hour needs other work");
         }
+    }
+
+    #[test]
+    fn a_stamp_that_was_refused_is_not_made_again() {
+        let relay = RelayKey([1; 32]);
+        let ask = wire::KeyPackageAsk { name: "bob".to_owned(), suites: vec![1], stamp: None };
+        let plain = wire::Request { version: 1, nonce: vec![2; 16], ask: Some(Ask::KeyPackage(ask)) }.encode_to_vec();
+        let stamped = |request: &[u8], hour: u64| match make(request, relay, 6, hour) {
+            Ok(Outcome::Framed { bytes, .. }) => bytes.0,
+            other => panic!("no request: {other:?}"),
+        };
+        let stamp = |request: &[u8]| match wire::Request::decode(request).expect("a request").ask {
+            Some(Ask::KeyPackage(ask)) => ask.stamp.expect("a stamp"),
+            other => panic!("another request: {other:?}"),
+        };
+        let first = stamped(&plain, 7);
+        let second = stamped(&first, 7);
+        assert!(stamp(&second).counter > stamp(&first).counter);
+        assert_eq!(stamp(&second), work(relay, digest(&[&[2; 16], b"bob"]), 6, 7, Some(stamp(&first))));
+        // Another hour begins anew.
+        assert_eq!(stamped(&first, 8), stamped(&plain, 8));
     }
 
     /// Reckoned by another program.

@@ -235,7 +235,9 @@ pub(super) fn stamp(request: &[u8], relay: RelayKey, bits: u32, hour: u64) -> Re
         )
         | None => return Err(Code::MalformedRequest),
     };
-    let mut text = wire::StampText { relay_key: relay.0.to_vec(), purpose: purpose.0.to_vec(), hour, counter: 0 };
+    // One that was refused is not made again.
+    let counter = stamp.filter(|refused| refused.hour == hour).map_or(0, |refused| refused.counter + 1);
+    let mut text = wire::StampText { relay_key: relay.0.to_vec(), purpose: purpose.0.to_vec(), hour, counter };
     while zero_bits(&digest(&[context::STAMP.as_bytes(), &[0], &text.encode_to_vec()]).0) < bits {
         text.counter += 1;
     }

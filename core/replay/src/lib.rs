@@ -24,5 +24,5 @@ pub use stats::{EFFECT_KINDS, Kind, Stats, Took, effect_kind};
 pub use touching::Touching;
 pub use tree::{Difference, Leaf, Tree, short_ids};
 pub use verify::{FoldedOn, Verified, state_digest, verify};
-pub use view_digest::Seen;
+pub use view_digest::{Numbering, Seen};
 pub use why::{Explaining, Line, Subject, asked_for, refusal};

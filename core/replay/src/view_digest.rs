@@ -14,8 +14,9 @@ use thicket_types::ids::{Digest, Fingerprint, MessageId};
 use thicket_types::intent::Answer;
 use thicket_types::name::Name;
 
-/// Numbers what a frontend is told of, in order.
-pub(crate) struct Numbering {
+/// Numbers what a frontend is told of, in order: for who folds a journal piece by piece, before its segments retire.
+/// [`verify`](crate::verify) folds what is there.
+pub struct Numbering {
     people: BTreeMap<Fingerprint, u64>,
     messages: BTreeMap<MessageId, u64>,
     /// What was told last of a message of ours.
@@ -58,7 +59,7 @@ impl Default for Numbering {
 
 impl Numbering {
     /// Notes what one record led to.
-    pub(crate) fn note(&mut self, effects: &[Effect]) {
+    pub fn note(&mut self, effects: &[Effect]) {
         for effect in effects {
             let Effect::Notify(change) = effect else {
                 continue;
@@ -80,7 +81,7 @@ impl Numbering {
     }
 
     /// SHA-256 of the canonical encoding of that.
-    pub(crate) fn digest(&self, view: &View) -> Result<Digest, Fault> {
+    pub fn digest(&self, view: &View) -> Result<Digest, Fault> {
         self.digest_with(view, &self.states)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::mls::provider::SharedEntropy;
 use crate::rows::{state_number, state_of};
-use crate::schema::{self, Mode, fault};
+use crate::schema::{self, Mode, Place, fault};
 use crate::{SqlVault, account};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::path::Path;
@@ -171,7 +171,7 @@ pub struct Restoring {
 impl Restoring {
     /// Begins a vault. **Errors:** `ProfileExists`, the disk's.
     pub fn begin(path: &Path, key: &Key, entropy: SharedEntropy) -> Result<Restoring, Code> {
-        let conn = schema::open(path, key, Mode::Create)?;
+        let conn = schema::open(Place::file(path), key, Mode::Create)?;
         conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
         Ok(Restoring { conn, entropy })
     }

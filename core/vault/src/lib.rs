@@ -42,7 +42,7 @@ use account::Account;
 use mls::provider::{NoEntropy, Provider};
 use rows::Filed;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use schema::{Mode, fault};
+use schema::{Mode, Place, fault};
 use sealing::Recipient;
 use std::path::Path;
 use thicket_journal_format::Key;
@@ -114,7 +114,17 @@ pub(crate) fn random<const N: usize>(entropy: &SharedEntropy) -> Result<[u8; N],
 impl SqlVault {
     /// Makes a vault with a new identity. **Errors:** `ProfileExists`, the disk's.
     pub fn create(path: &Path, key: &Key, entropy: SharedEntropy, new: &NewAccount) -> Result<SqlVault, Code> {
-        let conn = schema::open(path, key, Mode::Create)?;
+        SqlVault::create_at(Place::file(path), key, entropy, new)
+    }
+
+    /// The same in another of SQLite's virtual file systems, by the name that it was registered under: for tests with a disk of
+    /// their own.
+    pub fn create_in(vfs: &str, path: &Path, key: &Key, entropy: SharedEntropy, new: &NewAccount) -> Result<SqlVault, Code> {
+        SqlVault::create_at(Place { path, vfs: Some(vfs) }, key, entropy, new)
+    }
+
+    fn create_at(place: Place<'_>, key: &Key, entropy: SharedEntropy, new: &NewAccount) -> Result<SqlVault, Code> {
+        let conn = schema::open(place, key, Mode::Create)?;
         conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
         let account = account::create(&conn, &entropy, new)?;
         conn.execute_batch("COMMIT").map_err(fault)?;
@@ -124,7 +134,16 @@ impl SqlVault {
     /// Opens a vault. **Errors:** `VaultDamaged` also for one that is not there and a key that does not fit, `ProfileNewer`, the
     /// disk's.
     pub fn open(path: &Path, key: &Key, entropy: SharedEntropy) -> Result<SqlVault, Code> {
-        let conn = schema::open(path, key, Mode::Write)?;
+        SqlVault::open_at(Place::file(path), key, entropy)
+    }
+
+    /// The same of one that [`SqlVault::create_in`] made.
+    pub fn open_in(vfs: &str, path: &Path, key: &Key, entropy: SharedEntropy) -> Result<SqlVault, Code> {
+        SqlVault::open_at(Place { path, vfs: Some(vfs) }, key, entropy)
+    }
+
+    fn open_at(place: Place<'_>, key: &Key, entropy: SharedEntropy) -> Result<SqlVault, Code> {
+        let conn = schema::open(place, key, Mode::Write)?;
         let account = account::load(&conn)?;
         // The last process may have died between a deletion and emptying the log.
         Ok(SqlVault { conn, entropy, account, log_holds_deleted: true })

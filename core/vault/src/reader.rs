@@ -1,7 +1,7 @@
 //! Views: a second, read-only connection, so that a reader never waits for the writer.
 
 use crate::rows::{state_number, state_of};
-use crate::schema::{self, Mode, fault};
+use crate::schema::{self, Mode, Place, fault};
 use crate::{account, archive};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use std::collections::BTreeMap;
@@ -58,12 +58,17 @@ pub struct Reader {
 impl Reader {
     /// Opens the database for reading.
     pub fn open(path: &Path, key: &Key) -> Result<Reader, Code> {
-        Ok(Reader { conn: schema::open(path, key, Mode::Read)? })
+        Ok(Reader { conn: schema::open(Place::file(path), key, Mode::Read)? })
+    }
+
+    /// The same of one that [`SqlVault::create_in`](crate::SqlVault::create_in) made.
+    pub fn open_in(vfs: &str, path: &Path, key: &Key) -> Result<Reader, Code> {
+        Ok(Reader { conn: schema::open(Place { path, vfs: Some(vfs) }, key, Mode::Read)? })
     }
 
     /// The same where nothing can be written, such as a copy on a read-only file system.
     pub fn open_read_only(path: &Path, key: &Key) -> Result<Reader, Code> {
-        Ok(Reader { conn: schema::open(path, key, Mode::ReadOnly)? })
+        Ok(Reader { conn: schema::open(Place::file(path), key, Mode::ReadOnly)? })
     }
 
     /// The account's name and fingerprint.

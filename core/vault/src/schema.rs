@@ -137,25 +137,45 @@ fn make_private(path: &Path) -> Result<(), Code> {
     }
 }
 
+/// Where a database lies.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) path: &'a Path,
+    /// Which of SQLite's virtual file systems it lies in; `None`: files.
+    pub(crate) vfs: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    /// A file.
+    pub(crate) fn file(path: &'a Path) -> Place<'a> {
+        Place { path, vfs: None }
+    }
+}
+
 /// Opens the database with a raw key, so that SQLCipher derives none.
 ///
 /// **Errors:** `ProfileExists` and `ProfileNewer` change no byte of the database and of its log: nothing is set that writes
 /// before the version is known.
-pub(crate) fn open(path: &Path, key: &Key, mode: Mode) -> Result<Connection, Code> {
+pub(crate) fn open(place: Place<'_>, key: &Key, mode: Mode) -> Result<Connection, Code> {
+    let Place { path, vfs } = place;
     match mode {
+        // What lies in another file system is its own to make, and to look for.
+        _ if vfs.is_some() => {}
         Mode::Create => make_private(path)?,
         // Who has its key had it once.
         Mode::Write | Mode::Read | Mode::ReadOnly if matches!(path.try_exists(), Ok(false)) => return Err(Code::VaultDamaged),
         Mode::Write | Mode::Read | Mode::ReadOnly => {}
     }
-    let logged = std::fs::metadata(path.with_extension("db-wal")).is_ok_and(|log| log.len() > 0);
+    let logged = vfs.is_some() || std::fs::metadata(path.with_extension("db-wal")).is_ok_and(|log| log.len() > 0);
     let flags = match mode {
+        Mode::Create if vfs.is_some() => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         Mode::Create | Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Mode::Read | Mode::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
     } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = match immutable(path).filter(|_| mode == Mode::ReadOnly && !logged) {
-        Some(uri) => Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI),
-        None => Connection::open_with_flags(path, flags),
+    let conn = match (vfs, immutable(path).filter(|_| mode == Mode::ReadOnly && !logged)) {
+        (Some(vfs), _) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        (None, Some(uri)) => Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI),
+        (None, None) => Connection::open_with_flags(path, flags),
     }
     .map_err(fault)?;
     // A log that is there goes into the database when the last connection closes, also that of an open that was refused. Without

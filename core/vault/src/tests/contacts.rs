@@ -62,7 +62,8 @@ fn what_a_reader_or_a_crash_left_in_the_log_is_gone_after_the_next_batch() {
     say(&mut alice, &bob, "zanzibar to bob");
     // Given a reader in the middle of a query when the message is forgotten.
     alice.vault.conn.execute_batch("PRAGMA busy_timeout = 0").expect("a setting");
-    let reader = crate::schema::open(&alice.path(), &key(), crate::schema::Mode::Read).expect("an intact vault");
+    let reader =
+        crate::schema::open(crate::schema::Place::file(&alice.path()), &key(), crate::schema::Mode::Read).expect("an intact vault");
     reader.execute_batch("BEGIN; SELECT count(*) FROM message;").expect("a reading");
     assert_eq!(alice.ask(VaultOp::Forget { contact: bob.own() }, &[]), Outcome::Done);
     let held = |of: &Person| contains(&pages(of), b"zanzibar");

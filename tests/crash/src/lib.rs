@@ -1,6 +1,21 @@
-//! What a crash may do, row by row (docs/ARCHITECTURE.md). Each test asserts that its fault point fired.
+//! What a crash may do, row by row (docs/ARCHITECTURE.md): each test asserts that its fault point fired. And at any operation of
+//! a disk, whatever row it is near.
+//!
+//! ```text
+//!   life      a script, lived once whole, and once more for each crash
+//!   log       alice's disk: counts its operations, and dies at the n-th
+//!   platter   what is left of it: as it is, torn, or without what was not synced
+//!   fake      a vault whose transactions stand in the log
+//!   points    each n, each way: opens again, and goes on to the same end
+//! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+pub mod fake;
+pub mod life;
+pub mod log;
+pub mod platter;
+pub mod points;
 
 use thicket_sim::world::World;
 use thicket_transport::Conditions;

@@ -1,0 +1,47 @@
+//! A life that dies at the n-th operation of its disk, for every n: it opens again, each way, to a state that holds all that was
+//! acknowledged; and from each n near a row of the table it goes on to the same end.
+
+use std::collections::BTreeSet;
+use std::thread::available_parallelism;
+use thicket_crash::fake::Fake;
+use thicket_crash::life::{Kind, live};
+use thicket_crash::log::Row;
+use thicket_crash::platter::How;
+use thicket_crash::points::{Report, live_on_all, places, reopen_all};
+
+const SEED: u64 = 1;
+
+fn threads() -> usize {
+    available_parallelism().map_or(1, |threads| threads.get())
+}
+
+fn every_operation<K: Kind>(events: u64) {
+    let whole = live::<K>(SEED, events, true, false).expect("a life without a crash");
+    let mut report = Report::default();
+    reopen_all(&whole, threads(), &mut report);
+    let places = places(&whole);
+    live_on_all(&whole, &places, threads(), &|_| {}, &mut report);
+    let failures: Vec<String> = report.failures.iter().map(|failure| failure.told(K::WORD, events, SEED)).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    // That each fault point fired: every operation was the last, every row was died near, and there was something to lose.
+    assert_eq!(report.reopened.get(&How::AsItIs), Some(&whole.log.operations()));
+    assert!(How::ALL.iter().all(|how| report.reopened.get(how).is_some_and(|count| *count > 100)), "{report:?}");
+    let rows: BTreeSet<Row> = report.went_on.keys().map(|(row, _)| *row).collect();
+    assert_eq!(rows, Row::ALL.into_iter().collect());
+}
+
+#[test]
+fn a_life_with_the_fake_vault_goes_on_from_every_operation() {
+    every_operation::<Fake>(300);
+}
+
+/// A test of the test: what holds on a disk that syncs does not hold on one that says so.
+#[test]
+fn a_disk_that_syncs_nothing_is_found_out() {
+    let whole = live::<Fake>(SEED, 60, true, true).expect("a life without a crash");
+    let mut report = Report::default();
+    reopen_all(&whole, threads(), &mut report);
+    let found: BTreeSet<How> = report.failures.iter().map(|failure| failure.how).collect();
+    assert_eq!(found, BTreeSet::from([How::Unsynced]), "only a loss of power shows it");
+    assert!(report.failures.iter().any(|failure| failure.wrong.contains("was acknowledged")), "{:?}", report.failures.first());
+}

@@ -6,6 +6,7 @@
 //!   log       alice's disk: counts its operations, and dies at the n-th
 //!   platter   what is left of it: as it is, torn, or without what was not synced
 //!   fake      a vault whose transactions stand in the log
+//!   real      the vault that ships, over a file system (vfs) that is the log
 //!   points    each n, each way: opens again, and goes on to the same end
 //! ```
 #![forbid(unsafe_code)]
@@ -16,6 +17,8 @@ pub mod life;
 pub mod log;
 pub mod platter;
 pub mod points;
+pub mod real;
+mod vfs;
 
 use thicket_sim::world::World;
 use thicket_transport::Conditions;

@@ -10,6 +10,7 @@ use thicket_crash::life::{Kind, Whole, live};
 use thicket_crash::log::Row;
 use thicket_crash::platter::How;
 use thicket_crash::points::{Report, live_on_all, one, places, reopen_all, stratified};
+use thicket_crash::real::Real;
 
 /// Lives a scripted life once, then again and again, dying at the n-th
 /// operation of its disk: with the disk as it is, with the last write torn,
@@ -49,6 +50,7 @@ struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Vault {
     Fake,
+    Real,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.vault {
         Vault::Fake => run::<Fake>(&arguments),
+        Vault::Real => run::<Real>(&arguments),
     }
 }
 

@@ -8,6 +8,7 @@ use thicket_crash::life::{Kind, live};
 use thicket_crash::log::Row;
 use thicket_crash::platter::How;
 use thicket_crash::points::{Report, live_on_all, places, reopen_all};
+use thicket_crash::real::Real;
 
 const SEED: u64 = 1;
 
@@ -35,13 +36,27 @@ fn a_life_with_the_fake_vault_goes_on_from_every_operation() {
     every_operation::<Fake>(300);
 }
 
-/// A test of the test: what holds on a disk that syncs does not hold on one that says so.
 #[test]
-fn a_disk_that_syncs_nothing_is_found_out() {
-    let whole = live::<Fake>(SEED, 60, true, true).expect("a life without a crash");
+fn a_life_with_the_real_vault_goes_on_from_every_operation() {
+    every_operation::<Real>(60);
+}
+
+/// A test of the test: what holds on a disk that syncs does not hold on one that says so.
+fn a_disk_that_syncs_nothing<K: Kind>() {
+    let whole = live::<K>(SEED, 60, true, true).expect("a life without a crash");
     let mut report = Report::default();
     reopen_all(&whole, threads(), &mut report);
     let found: BTreeSet<How> = report.failures.iter().map(|failure| failure.how).collect();
     assert_eq!(found, BTreeSet::from([How::Unsynced]), "only a loss of power shows it");
     assert!(report.failures.iter().any(|failure| failure.wrong.contains("was acknowledged")), "{:?}", report.failures.first());
+}
+
+#[test]
+fn a_disk_that_syncs_nothing_is_found_out() {
+    a_disk_that_syncs_nothing::<Fake>();
+}
+
+#[test]
+fn a_disk_that_syncs_no_vault_is_found_out() {
+    a_disk_that_syncs_nothing::<Real>();
 }

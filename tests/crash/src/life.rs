@@ -134,6 +134,8 @@ struct Person<K: Kind> {
     /// What they were told, up to a record.
     told: Numbering,
     told_upto: Seq,
+    /// Snapshots since.
+    snapshots: u64,
 }
 
 struct Life<'w, K: Kind> {
@@ -318,6 +320,7 @@ impl<'w, K: Kind> Life<'w, K> {
                 said: Vec::new(),
                 told: Numbering::default(),
                 told_upto: Seq::ZERO,
+                snapshots: 0,
             });
         }
         let before = people.first().map(|alice: &Person<K>| alice.log.files()).unwrap_or_default();
@@ -423,12 +426,22 @@ impl<'w, K: Kind> Life<'w, K> {
         end().map_err(|fault| format!("{}'s end: {fault}", NAMES[who]))
     }
 
-    /// Notes what a person was told since this was asked last, and alice's state digests, where they are collected. Before each
-    /// snapshot: what retires after it can be folded no more.
+    /// A journal can be folded from the older of two snapshots on, once its first records retired: what comes before the third must
+    /// be folded by then.
+    fn before_snapshot(&mut self, who: usize) -> Result<(), Wrong> {
+        if self.people[who].snapshots >= 2 {
+            self.collect(who)?;
+        }
+        self.people[who].snapshots += 1;
+        Ok(())
+    }
+
+    /// Notes what a person was told since this was asked last, and alice's state digests, where they are collected.
     fn collect(&mut self, who: usize) -> Result<(), Wrong> {
         let person = &mut self.people[who];
         let mut disk = person.log.clone();
         let mut digests = self.digests.as_mut().filter(|_| who == ALICE);
+        person.snapshots = 0;
         let (told, upto) = (&mut person.told, &mut person.told_upto);
         let mut gap = false;
         let collected = ProfileKeys::unlock(&mut disk, &passphrase()).and_then(|keys| {
@@ -490,13 +503,13 @@ impl<'w, K: Kind> Life<'w, K> {
     }
 
     fn snapshot(&mut self) -> Result<(), Wrong> {
-        self.collect(ALICE)?;
+        self.before_snapshot(ALICE)?;
         let taken = self.people[ALICE].pump.as_mut().map(Pump::take_snapshot);
         self.lived(ALICE, taken.unwrap_or(Ok(())))
     }
 
     fn close(&mut self, who: usize) -> Result<(), Wrong> {
-        self.collect(who)?;
+        self.before_snapshot(who)?;
         match self.people[who].pump.take().map(Pump::close) {
             // The vault goes before the disk is looked at.
             Some(Ok(closed)) => drop(closed),
@@ -508,6 +521,7 @@ impl<'w, K: Kind> Life<'w, K> {
             self.recover()?;
         }
         if let Some(pump) = self.people[who].pump.take() {
+            self.before_snapshot(who)?;
             pump.close().map(drop).map_err(|fault| format!("{} can't be closed: {fault}", NAMES[who]))?;
         }
         Ok(())
@@ -584,6 +598,8 @@ impl<'w, K: Kind> Life<'w, K> {
         alice.pump = None;
         self.crashed = Some(alice.log.promised(u64::MAX));
         alice.log.take_over();
+        // A snapshot that it died at may be there, or not.
+        alice.snapshots += 1;
         // What it draws from now on is not what the whole life drew.
         alice.opened += 1_000_000;
         self.open_again(ALICE)?;

@@ -13,12 +13,15 @@ use thicket_types::ids::{BodyRef, EffectId, Fingerprint, RelayKey, Seq};
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall, Verify};
 use thicket_types::time::Stamp;
 
+/// What a vault was after so many operations of its disk, in order.
+type Were = Arc<Mutex<Vec<(u64, Data)>>>;
+
 /// A transparent vault and what it was after each of its transactions, if that is kept.
 #[derive(Clone)]
 pub struct Fake {
     name: &'static str,
     disk: VaultDisk,
-    were: Option<Arc<Mutex<Vec<(u64, Data)>>>>,
+    were: Option<Were>,
 }
 
 /// A process's handle to it.

@@ -229,7 +229,7 @@ impl Platter {
             let sector = bytes.get(at..end.min(bytes.len())).unwrap_or_default();
             // One at least is lost.
             let last = end >= bytes.len();
-            if dice.below(2) == 0 && !(last && !lost) {
+            if dice.below(2) == 0 && (lost || !last) {
                 put(whole, offset + at, sector);
             } else {
                 lost = true;

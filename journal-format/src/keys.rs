@@ -154,6 +154,16 @@ impl Keys {
         Ok(Keys { front, account, sealed_account: (nonce, sealed.to_vec()), entries })
     }
 
+    /// The file's bytes with these in place of the number of entries and the entries, under a true HMAC: for what has to refuse them.
+    pub(crate) fn with_entries(&self, entries: &[u8]) -> Result<Vec<u8>, FormatError> {
+        let mut bytes = self.encode()?;
+        bytes.truncate(CHECKED_LEN.saturating_add(32));
+        bytes.extend_from_slice(entries);
+        let mac = self.account.derive(MAC)?.mac(&bytes);
+        bytes.extend_from_slice(&mac);
+        Ok(bytes)
+    }
+
     /// The file's bytes.
     pub fn encode(&self) -> Result<Vec<u8>, FormatError> {
         let mut bytes = self.front.encode();

@@ -27,6 +27,7 @@ pub mod block;
 pub mod capsule;
 pub mod codec;
 pub mod event;
+pub mod fuzz;
 pub mod header;
 pub mod keys;
 pub mod snapshot;

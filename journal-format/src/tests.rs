@@ -1,6 +1,7 @@
 //! What was written is read again; what was altered, cut or forged is refused, and never panics.
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 
+mod fuzz;
 mod listing;
 mod vectors;
 

@@ -118,7 +118,7 @@ impl Profile {
         let mut input = open(file)?;
         let mut reader = ArchiveReader::begin::<ClientRules>(&mut input, passphrase)?;
         let (account, _) = read(&mut reader, &mut |piece| holds(piece))?;
-        Ok(Archived::of(&account, reader.durable().seq, reader.counts(), reader.len()))
+        Ok(Archived::of(&account, reader.durable().seq, reader.counts(), reader.read_len()))
     }
 
     /// Makes a profile of an archive, locked by the passphrase that the archive is locked by. The first thing in its journal says that
@@ -178,13 +178,13 @@ fn make(
     keys.write_new(&mut disk)?;
     folder::finish(folder)?;
     let vault = SqlVault::open(&folder.join(VAULT_FILE), &key, entropy.clone())?;
-    Ok((keys, vault, Archived::of(&account, cut.durable.seq, reader.counts(), reader.len())))
+    Ok((keys, vault, Archived::of(&account, cut.durable.seq, reader.counts(), reader.read_len())))
 }
 
 /// Reads all pieces, and hands on those that are the vault's.
 fn read(reader: &mut ArchiveReader<'_>, put: &mut dyn FnMut(&Piece) -> Result<(), Code>) -> Result<(Account, State), Fault> {
     let (mut account, mut gathered) = (None, None);
-    while let Some(piece) = reader.next()? {
+    while let Some(piece) = reader.piece()? {
         match piece {
             Piece::Account(whose) => {
                 gathered = Some(ArchivedState::awaited(&whose)?);

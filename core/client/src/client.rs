@@ -72,9 +72,16 @@ enum Errand {
     FirstAnswer(IntentId, Sender<Option<Answer>>),
     Stage(Vec<u8>, Sender<Result<BodyRef, Code>>),
     Unstage(BodyRef),
-    Archive(PathBuf, ArchiveKeys, Sender<Result<Archived, Fault>>),
+    Archive(Archiving),
     Wake,
     Close,
+}
+
+/// An archive that is to be written, when nothing is under way.
+struct Archiving {
+    file: PathBuf,
+    keys: ArchiveKeys,
+    reply: Sender<Result<Archived, Fault>>,
 }
 
 #[derive(Default)]
@@ -221,7 +228,7 @@ impl Client {
         // Here, and not while all else waits: it takes its time.
         let keys = ArchiveKeys::make(&mut SystemEntropy, passphrase, options.cost)?;
         let (reply, archived) = channel();
-        self.inbox.send(Errand::Archive(file.to_path_buf(), keys, reply)).map_err(|_| Code::ProfileClosed)?;
+        self.inbox.send(Errand::Archive(Archiving { file: file.to_path_buf(), keys, reply })).map_err(|_| Code::ProfileClosed)?;
         archived.recv().map_err(|_| Code::ProfileClosed)?
     }
 
@@ -375,7 +382,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
     let mut wait = Duration::ZERO;
     let mut open = true;
     let mut watch = Watch::new();
-    let mut archives: Vec<(PathBuf, ArchiveKeys, Sender<Result<Archived, Fault>>)> = Vec::new();
+    let mut archives: Vec<Archiving> = Vec::new();
     while open {
         let mut next = match errands.recv_timeout(wait) {
             Ok(errand) => Some(errand),
@@ -402,7 +409,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
                     // What a vault that fails now keeps, the next open sweeps.
                     let _ = pump.unstage(body);
                 }
-                Errand::Archive(file, keys, reply) => archives.push((file, keys, reply)),
+                Errand::Archive(archiving) => archives.push(archiving),
                 Errand::Wake => {}
                 Errand::Close => open = false,
             }
@@ -441,7 +448,7 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
                 let _ = reply.send(answer.clone());
             }
         }
-        for (file, keys, reply) in std::mem::take(&mut archives) {
+        for Archiving { file, keys, reply } in std::mem::take(&mut archives) {
             let archived = fault.clone().map_or_else(|| pump.archive(&file, keys, &mut SystemEntropy), Err);
             let _ = reply.send(archived);
         }

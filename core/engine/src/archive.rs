@@ -5,7 +5,7 @@ use crate::journal::{NextBlock, Unwritten, Writer};
 use crate::keys::{ProfileKeys, derive, nonce, random};
 use crate::snapshots::{self, Carried};
 use std::io::{ErrorKind, Read, Write};
-use thicket_journal_format::archive::{self, Account, Counts, FRONT_LEN, Gathered, KEYS_LEN, Piece, Place};
+use thicket_journal_format::archive::{self, Account, Counts, FRONT_LEN, Gathered, Piece, Place};
 use thicket_journal_format::block::{BLOCK_HEAD_LEN, BlockHead};
 use thicket_journal_format::event::Record;
 use thicket_journal_format::header::Header;
@@ -137,8 +137,7 @@ impl<'r> ArchiveReader<'r> {
         let had = fill(input, &mut front)?;
         front.truncate(had);
         let parsed = Front::parse(&front).map_err(damaged)?;
-        let (keys, _) = front.split_at_checked(KEYS_LEN).ok_or(Code::ArchiveDamaged)?;
-        if keys.is_empty() || had < FRONT_LEN {
+        if had < FRONT_LEN {
             return Err(Fault::from(Code::ArchiveDamaged));
         }
         let (head, key, chain) = archive::open(&front, &derive(passphrase, &parsed)?).map_err(|what| match what {
@@ -159,7 +158,7 @@ impl<'r> ArchiveReader<'r> {
     }
 
     /// Bytes read so far.
-    pub fn len(&self) -> u64 {
+    pub fn read_len(&self) -> u64 {
         self.len
     }
 
@@ -169,7 +168,7 @@ impl<'r> ArchiveReader<'r> {
     }
 
     /// The next piece; none after the last one. **Errors:** `ArchiveDamaged`, `ProfileNewer`, the disk's.
-    pub fn next(&mut self) -> Result<Option<Piece>, Fault> {
+    pub fn piece(&mut self) -> Result<Option<Piece>, Fault> {
         loop {
             let Some(piece) = self.opened.next() else {
                 if self.order == LAST {

@@ -1,0 +1,4 @@
+//! Any bytes, as `thicket_journal_format::fuzz::block` takes them.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| thicket_journal_format::fuzz::block(bytes));

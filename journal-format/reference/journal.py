@@ -271,15 +271,16 @@ class Profile:
             marks["the snapshot"] = (self.snapshot.seq, self.snapshot.chain)
         beyond = max((seq for seq, _ in marks.values()), default=0)
         seq, self.chain = (segments[0].first, segments[0].chain) if segments else (1, self.chain)
-        if self.snapshot and segments and seq > self.snapshot.seq:  # what was restored begins right after its snapshot
-            seq, self.chain = self.snapshot.seq + 1, self.snapshot.chain
-        begin = seq
-        ends: dict[int, bytes] = {seq - 1: self.chain}
+        if restored := self.snapshot and seq > self.snapshot.seq and bool(segments):
+            seq, self.chain, beyond = self.snapshot.seq + 1, self.snapshot.chain, max(beyond, self.snapshot.seq + 1)
+        begin, ends = seq, {}
         for segment in segments:
             if (segment.first, segment.chain) != (seq, self.chain):
                 raise Stop("journal-damaged", "it does not continue the segment before", segment.name, 0)
             for block in self.blocks(segment, segment is segments[-1], beyond):
                 yield from block.records
+                if restored and seq == begin and block.records[0].event.get("Requested", {}).get("intent") == "Restore":
+                    ends[begin - 1] = self.snapshot.chain
                 seq += len(block.records)
                 self.chain = block.chain
                 if any(seq - 1 == at for at, _ in marks.values()):

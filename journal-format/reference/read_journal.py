@@ -142,8 +142,7 @@ def main() -> int:
     parser.add_argument("--state", action="store_true", help="print the state in the snapshot, and its digest")
     parser.add_argument("--vectors", type=Path, metavar="FOLDER", help="run every vector in a folder")
     args = parser.parse_args()
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    hasattr(signal, "SIGPIPE") and signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if args.vectors:
         return run_vectors(args.vectors)
     if not args.profile:

@@ -8,7 +8,7 @@
 //!
 //! A piece is 2 bytes of tag, 2 of version, 4 of length, and its payload. The last one counts all: a file that was cut is none.
 
-use crate::codec::{decode, encode};
+use crate::codec::{decode, encode_secret};
 use crate::event::RECORD_HEAD_LEN;
 use crate::header::Header;
 use crate::keys::{Keys, Kind};
@@ -218,16 +218,16 @@ impl Piece {
 
     /// Appends the piece's bytes. **Errors:** `Limit` past [`RECORD_LEN_MAX`]; then nothing was appended.
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let payload = Secret::new(match self {
-            Piece::Account(account) => encode(account)?,
-            Piece::Identity { created_s, secret } => [&created_s.to_le_bytes(), secret.expose().as_slice()].concat(),
-            Piece::MailboxKey(key) => encode(key)?,
-            Piece::State(bytes) => bytes.clone(),
-            Piece::Contact(contact) => encode(contact)?,
-            Piece::Message(message) => encode(message)?,
-            Piece::Body(body) => encode(body)?,
-            Piece::End(counts) => encode(counts)?,
-        });
+        let payload = match self {
+            Piece::Account(account) => encode_secret(account)?,
+            Piece::Identity { created_s, secret } => Secret::new([&created_s.to_le_bytes(), secret.expose().as_slice()].concat()),
+            Piece::MailboxKey(key) => encode_secret(key)?,
+            Piece::State(bytes) => Secret::new(bytes.clone()),
+            Piece::Contact(contact) => encode_secret(contact)?,
+            Piece::Message(message) => encode_secret(message)?,
+            Piece::Body(body) => encode_secret(body)?,
+            Piece::End(counts) => encode_secret(counts)?,
+        };
         let payload = payload.expose();
         if payload.len() > RECORD_LEN_MAX {
             return Err(FormatError::Limit);
@@ -306,6 +306,12 @@ pub struct Gathered {
     pieces: usize,
 }
 
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        self.plain.zeroize();
+    }
+}
+
 impl Gathered {
     /// Adds a piece. Says whether the block is full. **Errors:** `Limit` for a piece that is too long; it is not added.
     pub fn add(&mut self, piece: &Piece) -> Result<bool, FormatError> {
@@ -320,7 +326,7 @@ impl Gathered {
 
     /// Seals what was gathered, if there is something: a block, and how many pieces it has.
     pub fn seal(&mut self, place: &mut Place, key: &Key, nonce: Nonce) -> Result<Option<Vec<u8>>, FormatError> {
-        let Gathered { plain, pieces } = std::mem::take(self);
+        let (plain, pieces) = (std::mem::take(&mut self.plain), std::mem::take(&mut self.pieces));
         if pieces == 0 {
             return Ok(None);
         }

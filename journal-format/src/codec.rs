@@ -5,11 +5,24 @@
 use crate::FormatError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use thicket_types::limits::{RECORD_MADE_MAX, SNAPSHOT_LEN_MAX};
+use thicket_types::limits::{RECORD_LEN_MAX, RECORD_MADE_MAX, SNAPSHOT_LEN_MAX};
+use thicket_types::secret::Secret;
 
 /// Encodes a value. **Errors:** `Payload` if the value cannot be encoded.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> {
     bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(|_| FormatError::Payload)
+}
+
+/// Encodes a value that holds a secret, of at most [`RECORD_LEN_MAX`](thicket_types::limits::RECORD_LEN_MAX) bytes: no part of it is left behind in
+/// memory, as by a vector that grows. **Errors:** `Limit`.
+pub fn encode_secret<T: Serialize>(value: &T) -> Result<Secret<Vec<u8>>, FormatError> {
+    let mut bytes = vec![0; RECORD_LEN_MAX];
+    let encoded = bincode::serde::encode_into_slice(value, &mut bytes, bincode::config::standard());
+    if let Ok(len) = encoded {
+        bytes.truncate(len);
+    }
+    let bytes = Secret::new(bytes);
+    encoded.map(|_| bytes).map_err(|_| FormatError::Limit)
 }
 
 /// Decodes a value whose encoding has at most [`RECORD_LEN_MAX`](thicket_types::limits::RECORD_LEN_MAX) bytes. **Errors:** `Payload`, also if bytes are left over.

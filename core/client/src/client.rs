@@ -448,9 +448,14 @@ fn run(mut pump: Pump<SqlVault>, errands: &Receiver<Errand>, shared: &(Mutex<Sha
                 let _ = reply.send(answer.clone());
             }
         }
-        for Archiving { file, keys, reply } in std::mem::take(&mut archives) {
-            let archived = fault.clone().map_or_else(|| pump.archive(&file, keys, &mut SystemEntropy), Err);
-            let _ = reply.send(archived);
+        // Work for seconds may have been done just now, and its outcome waits to be folded.
+        if fault.is_some() || pump.is_at_rest() || pump.vault_fails() {
+            for Archiving { file, keys, reply } in std::mem::take(&mut archives) {
+                let archived = fault.clone().map_or_else(|| pump.archive(&file, keys, &mut SystemEntropy), Err);
+                let _ = reply.send(archived);
+            }
+        } else if !archives.is_empty() {
+            wait = Duration::ZERO;
         }
         if let Some(fault) = &fault {
             for reply in std::mem::take(&mut waiting).into_values().flatten() {

@@ -138,9 +138,7 @@ impl Making {
         if let Some(lock) = self.lock {
             // Without its keys first it is no profile. All of it was made under this lock.
             let _ = remove(&self.folder.join(KEYS_FILE));
-            if is_restoring(&self.folder) {
-                INNER.iter().for_each(|(inner, is_ours)| drop(empty_inner(&self.folder.join(inner), *is_ours)));
-            }
+            INNER.iter().for_each(|(inner, is_ours)| drop(empty_inner(&self.folder.join(inner), *is_ours)));
             for file in UNFINISHED.iter().chain(&FINISHED).chain(&[LOCK_FILE]) {
                 let _ = remove(&self.folder.join(file));
             }

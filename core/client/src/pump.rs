@@ -469,6 +469,11 @@ impl<V: Vault> Pump<V> {
         self.ops.is_empty() && self.sends.is_empty() && !self.engine.has_inputs()
     }
 
+    /// Whether the vault fails: what it was asked for waits.
+    pub(crate) fn vault_fails(&self) -> bool {
+        self.vault_again.is_some()
+    }
+
     pub(crate) fn parts(&mut self) -> (&mut Engine<ClientRules>, &mut V) {
         (&mut self.engine, &mut self.vault)
     }

@@ -10,7 +10,9 @@ use thicket_journal_format::header::{HEADER_LEN, Header};
 use thicket_journal_format::keys::Kind;
 use thicket_journal_format::{FormatError, Key};
 use thicket_types::error::Code;
+use thicket_types::event::Event;
 use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
+use thicket_types::intent::Intent;
 use thicket_types::limits::{JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENT_BLOCKS_MAX, SEGMENT_LEN_MAX, SEGMENTS_KEPT_MAX};
 use thicket_types::ports::{Disk, Durable, Entropy, Place};
 use thicket_types::time::Stamp;
@@ -203,10 +205,12 @@ pub(crate) fn read(
         let Some(key) = keys.key(Kind::Segment, header.segment.0)? else {
             return Err(damaged(&file, 0, FormatError::Seal));
         };
-        // What an archive brought begins with a snapshot: the journal goes on from its chain, and nothing was before.
-        end.met |= position == 0 && known.is_none();
+        // What an archive brought begins with a snapshot: the journal goes on from its chain, and nothing was before. Its first block was
+        // durable before the profile was one: it is never torn.
+        let restored = from.is_some() && position == 0 && known.is_none();
+        let beyond = if restored { beyond.max(header.first) } else { beyond };
         let bytes = disk.read(&file)?;
-        walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, cut }, &bytes, known, visit)?;
+        walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, restored, cut }, &bytes, known, visit)?;
     }
     if !end.met {
         return Err(Fault::from(Code::RolledBack));
@@ -221,6 +225,8 @@ struct Segment {
     key: Key,
     newest: bool,
     beyond: Seq,
+    /// Whether nothing but a snapshot was before it.
+    restored: bool,
     cut: bool,
 }
 
@@ -232,7 +238,7 @@ fn walk_segment(
     known: Option<Durable>,
     visit: &mut dyn FnMut(Walked<'_>),
 ) -> Result<(), Fault> {
-    let Segment { file, header, chain, key, newest, beyond, cut } = segment;
+    let Segment { file, header, chain, key, newest, beyond, restored, cut } = segment;
     let (mut offset, mut chain, mut index, mut next) = (HEADER_LEN, *chain, 0_u32, header.first);
     while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
         // Blocks that a snapshot covers are hashed, not opened: the block after them proves the chain.
@@ -258,6 +264,14 @@ fn walk_segment(
             }
             Err(what) => return Err(damaged(file, offset, what)),
         };
+        if *restored && index == 0 {
+            // Any other journal of which all before a snapshot is gone is not whole.
+            let says_so = |record: &Record| matches!(record.event, Event::Requested { intent: Intent::Restore, .. });
+            if !records.first().is_some_and(says_so) {
+                return Err(Fault::from(Code::RolledBack));
+            }
+            end.met = true;
+        }
         end.blocks.push(BlockAt {
             file: file.clone(),
             offset: u64::try_from(offset).unwrap_or(u64::MAX),
@@ -288,7 +302,7 @@ fn walk_segment(
         end.durable = Durable { seq: last, chain };
     }
     // A segment without a block is none: its place is free for the next.
-    if index == 0 && *newest && *cut {
+    if index == 0 && *newest && *cut && !*restored {
         disk.remove(file)?;
     }
     Ok(())

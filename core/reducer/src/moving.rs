@@ -153,6 +153,8 @@ pub(crate) fn restore(state: &mut State, step: &mut Step) -> Answer {
     let sought: Vec<Name> = state.outstanding.values().filter_map(|outstanding| sought(&outstanding.why)).cloned().collect();
     rejoin(state, step);
     state.early.clear();
+    // The mailbox may be another by now, where other items stand at these places. What comes again is acknowledged as a repeat.
+    state.unacknowledged.clear();
     // Not what was asked for just now; it names no record.
     let now = step.seq();
     state.outstanding.retain(|id, outstanding| id.seq == now || !names_a_record(&outstanding.effect));

@@ -8,7 +8,7 @@ use crate::{SqlVault, account};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::path::Path;
 use thicket_journal_format::Key;
-use thicket_journal_format::archive::{Body, Contact, MailboxKey, Message, Piece};
+use thicket_journal_format::archive::{Account, Body, Contact, MailboxKey, Message, Piece};
 use thicket_openpgp::{Certificate, Identity};
 use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
@@ -148,12 +148,16 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
     })
 }
 
-/// Refuses a piece that shows something else than what it says: an identity or a certificate that is none, or another's.
+/// Refuses a piece that shows something else than what it says: an identity that is not the account's, or a certificate that is not the
+/// contact's.
 ///
 /// **Errors:** `ArchiveDamaged`.
-pub fn holds(piece: &Piece) -> Result<(), Code> {
+pub fn holds(account: &Account, piece: &Piece) -> Result<(), Code> {
     let good = match piece {
-        Piece::Identity { created_s: _, secret } => Identity::from_bytes(secret.expose()).is_ok(),
+        Piece::Identity { created_s: _, secret } => Identity::from_bytes(secret.expose()).is_ok_and(|identity| {
+            let certificate = identity.certificate();
+            certificate.fingerprint() == account.fingerprint && certificate.name() == account.name.text()
+        }),
         Piece::Contact(contact) => {
             Certificate::parse(&contact.certificate.0).is_ok_and(|certificate| certificate.fingerprint() == contact.fingerprint)
         }
@@ -178,9 +182,8 @@ impl Restoring {
 
     /// Takes a piece, in the archive's order. What is not the vault's is passed by.
     ///
-    /// **Errors:** `ArchiveDamaged` for a piece that [`holds`] refuses, or that comes twice; the disk's.
+    /// **Errors:** `ArchiveDamaged` for one that is none, or comes twice; the disk's. What [`holds`] tells is not asked again.
     pub fn put(&mut self, piece: &Piece) -> Result<(), Code> {
-        holds(piece)?;
         let put = match piece {
             Piece::Identity { created_s, secret } => {
                 let identity = Identity::from_bytes(secret.expose()).map_err(|_| Code::ArchiveDamaged)?;
@@ -249,7 +252,10 @@ impl Restoring {
 
     fn put_message(&self, message: &Message) -> Result<(), Code> {
         let Message { number, contact, outgoing, message, state, body, stamp, claimed, cause, marked } = message;
-        if let Some(body) = body {
+        // A text may be that of several messages.
+        if let Some(body) = body
+            && !self.has_body(body)?
+        {
             self.put_body(body)?;
         }
         let mut put = self
@@ -277,6 +283,11 @@ impl Restoring {
         .map_err(fault)
     }
 
+    fn has_body(&self, body: &Body) -> Result<bool, Code> {
+        let mut find = self.conn.prepare_cached("SELECT 1 FROM body WHERE ref = ?1 AND bytes = ?2").map_err(fault)?;
+        find.exists(params![body.body.0, body.text.0]).map_err(fault)
+    }
+
     fn put_body(&self, body: &Body) -> Result<(), Code> {
         let mut put = self.conn.prepare_cached("INSERT INTO body (ref, bytes) VALUES (?1, ?2)").map_err(fault)?;
         put.execute(params![body.body.0, body.text.0]).map(|_| ()).map_err(fault)
@@ -292,6 +303,11 @@ impl Restoring {
             return Err(Code::ArchiveDamaged);
         }
         conn.execute_batch("INSERT INTO search (search) VALUES ('rebuild')").map_err(fault)?;
+        // Numbers go on from where they were: what is read up to a number is not what comes.
+        let numbers = "INSERT INTO sqlite_sequence (name, seq) SELECT 'message', 0
+            WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'message');
+            UPDATE sqlite_sequence SET seq = max(seq, (SELECT coalesce(max(read_number), 0) FROM contact)) WHERE name = 'message'";
+        conn.execute_batch(numbers).map_err(fault)?;
         let count = i64::try_from(count).map_err(|_| Code::ArchiveDamaged)?;
         conn.execute("UPDATE tally SET count = ?1 WHERE id = 1", [count]).map_err(fault)?;
         note_archive(&conn, at)?;

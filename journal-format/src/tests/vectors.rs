@@ -767,6 +767,20 @@ fn bad_snapshots() -> Vec<Vector> {
         vectors.push(making.vector(name, comment, damaged(&file, 0)));
     }
 
+    let (mut making, _) = restored();
+    let mut segment = making.begin();
+    making.block(&mut segment, &sends(0..2));
+    let comment = "A journal that goes on from its snapshot, and does not begin with Restore: what was before is gone.";
+    vectors.push(making.vector("rolled-back-beginning", comment, Expected::Other("rolled-back")));
+
+    let (mut making, _) = restored();
+    let mut segment = making.begin();
+    let at = making.block(&mut segment, &[Record { stamp: CREATED, event: requested(Intent::Restore) }]);
+    let bytes = making.bytes(&segment.file);
+    *bytes.last_mut().expect("a block") ^= 1;
+    let comment = "The first block of a profile that was restored has a wrong bit: it can't be torn.";
+    vectors.push(making.vector("restored-first-block", comment, damaged(&segment.file, at)));
+
     let (making, _) = life();
     let (last, chain) = making.durable;
     let short =

@@ -583,6 +583,7 @@ fn what_is_restored_names_no_record_and_seeks_again_whom_it_sought() {
     let effects = book.ask(3, Intent::Restore);
     // Then nothing waits for a record that is not there, what was under way begins again, and the relay is told.
     assert_eq!(ClientRules::named(&book.state), BTreeSet::new());
+    assert_eq!(book.state.unacknowledged, BTreeSet::new(), "other items may stand there by now");
     assert!(!book.state.outstanding.contains_key(&verifies));
     assert!(ops(&effects).contains(&VaultOp::Compose(Ask::Lookup(name("carol")))), "{effects:?}");
     assert!(book.state.session.takes_over && book.state.session.restock);

@@ -114,6 +114,39 @@ fn a_vault_that_is_made_of_an_archive_has_the_rows_and_begins_anew() {
 }
 
 #[test]
+fn what_comes_after_a_restore_is_unread_though_read_messages_were_forgotten() {
+    let (mut alice, bob, _) = full();
+    let read: Vec<MessageId> = alice.rows().iter().filter(|row| row.direction == Direction::Received).map(|row| row.message).collect();
+    let contact = bob.own();
+    for message in &read {
+        let done = alice.ask(VaultOp::MarkRead { contact, message: *message, tell: None, at: NOW }, &[]);
+        assert_eq!(done, Outcome::Done);
+        alice.ask(VaultOp::ForgetMessage { contact, message: *message, sent: false }, &[]);
+    }
+    for row in alice.rows() {
+        alice.ask(VaultOp::ForgetMessage { contact, message: row.message, sent: row.direction == Direction::Sent }, &[]);
+    }
+    let newest = alice.rows().last().map_or(0, |row| row.number);
+    let (pieces, _) = archived(&alice);
+    let other = restored(&pieces, 1).expect("an archive that is whole");
+    // Whatever comes next has a number past all that was read.
+    let at = other.vault.conn.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'message'", [], |row| row.get::<_, u64>(0));
+    let read_up_to = other.vault.conn.query_row("SELECT max(read_number) FROM contact", [], |row| row.get::<_, u64>(0));
+    let (at, read_up_to) = (at.expect("a row"), read_up_to.expect("a row"));
+    assert!(read_up_to > newest && at >= read_up_to, "{at} {read_up_to} {newest}");
+}
+
+#[test]
+fn a_text_that_two_messages_name_is_restored_with_both() {
+    let (alice, _, _) = full();
+    let share = "UPDATE message SET body = (SELECT body FROM message WHERE outgoing = 1 LIMIT 1) WHERE outgoing = 1";
+    assert!(alice.vault.conn.execute(share, []).expect("a table") >= 2);
+    let (pieces, _) = archived(&alice);
+    let other = restored(&pieces, 1).expect("an archive that is whole");
+    assert_eq!(other.rows(), alice.rows());
+}
+
+#[test]
 fn what_lacks_a_key_or_comes_twice_makes_no_vault() {
     let (alice, _, _) = full();
     let refused = |keep: &dyn Fn(&Piece) -> usize| {

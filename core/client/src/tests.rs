@@ -3,6 +3,7 @@
 mod archive;
 mod backlog;
 mod bad_input;
+mod damage;
 mod deletion;
 mod folder;
 mod imported;

@@ -8,6 +8,7 @@ mod bodies;
 mod commits;
 mod contacts;
 mod conversations;
+mod damage;
 mod forgeries;
 mod key_packages;
 mod ledger;

@@ -8,11 +8,13 @@
 //!   fake      a vault whose transactions stand in the log
 //!   real      the vault that ships, over a file system (vfs) that is the log
 //!   points    each n, each way: opens again, and goes on to the same end
+//!   kills     a process on the file system that is there, killed with SIGKILL at any moment
 //! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod fake;
+pub mod kills;
 pub mod life;
 pub mod log;
 pub mod platter;

@@ -3,10 +3,12 @@
 
 use clap::{Parser, ValueEnum};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 use thicket_crash::fake::Fake;
-use thicket_crash::life::{Kind, Whole, live};
+use thicket_crash::kills::{kill, live_on};
+use thicket_crash::life::{Kind, Whole, Wrong, live};
 use thicket_crash::log::Row;
 use thicket_crash::platter::How;
 use thicket_crash::points::{Report, live_on_all, one, places, reopen_all, stratified};
@@ -45,6 +47,17 @@ struct Arguments {
     /// Lives at a time.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Instead of that, kill a process so often with SIGKILL, on the file
+    /// system that is there, with a relay over real sockets.
+    #[arg(long, conflicts_with_all = ["points", "at"])]
+    kills: Option<usize>,
+    /// The process that is killed: alice's folder.
+    #[arg(long, hide = true, requires = "from")]
+    live: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    from: Option<u64>,
+    #[arg(long, hide = true)]
+    until: Option<u64>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -62,10 +75,45 @@ enum Left {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let (Some(home), Some(from)) = (&arguments.live, arguments.from) {
+        return ended(live_on(home, from, arguments.until));
+    }
+    if let Some(kills) = arguments.kills {
+        return ended(killed(kills, arguments.seed));
+    }
     match arguments.vault {
         Vault::Fake => run::<Fake>(&arguments),
         Vault::Real => run::<Real>(&arguments),
     }
+}
+
+fn ended(done: Result<(), Wrong>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn killed(kills: usize, seed: u64) -> Result<(), Wrong> {
+    let since = Instant::now();
+    let failed = |error: std::io::Error| format!("no place to live: {error}");
+    let place = tempfile::TempDir::new().map_err(failed)?;
+    let told = |done: usize| {
+        if done.is_multiple_of(20) {
+            println!("{done} kills, {} s", since.elapsed().as_secs());
+        }
+    };
+    let report = kill(&std::env::current_exe().map_err(failed)?, place.path(), kills, seed, &told)?;
+    for (at, count) in &report.after {
+        println!("killed after {at:<12}{count:>6}");
+    }
+    let [hers, his] = report.messages;
+    println!("{} steps, {hers} messages there and {his} back: none lost, none doubled", report.steps);
+    println!("went on to the same end, {} s", since.elapsed().as_secs());
+    Ok(())
 }
 
 fn run<K: Kind>(arguments: &Arguments) -> ExitCode {

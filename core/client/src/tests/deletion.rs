@@ -156,3 +156,34 @@ fn a_text_that_no_message_comes_of_is_in_no_file_also_while_the_profile_is_open(
     assert!(!found_in(&folder, "afterwards").is_empty(), "the scan sees what is there");
     client.close().expect("room");
 }
+
+#[test]
+fn after_a_passphrase_change_no_file_opens_with_the_old_one() {
+    // Given a profile, and beside its keys what a crash left of an earlier write of them.
+    let mut world = two(30, Conditions::default());
+    world.kill("alice");
+    let folder = world.people["alice"].folder.clone();
+    let before = fs::read(folder.join("keys")).expect("a keys file");
+    fs::write(folder.join("keys.new"), &before).expect("room");
+    let opening = |passphrase: &Secret<Vec<u8>>| -> Vec<PathBuf> {
+        let place = TempDir::new().expect("a folder");
+        let opens = |bytes: &[u8]| {
+            fs::write(place.path().join("keys"), bytes).expect("room");
+            ProfileKeys::unlock(&mut OsDisk::new(place.path()), passphrase).is_ok()
+        };
+        folder_bytes(&folder).into_iter().filter(|(_, bytes)| opens(bytes)).map(|(path, _)| path).collect()
+    };
+    assert_eq!(opening(&passphrase()), [folder.join("keys"), folder.join("keys.new")], "the scan sees what opens");
+    // When the passphrase is changed.
+    let other = Secret::new(b"battery staple".to_vec());
+    world.unlock("alice").rekey(&other).expect("room");
+    // Then no file is a keys file that the old one opens, and one is that the new one does.
+    assert_eq!(opening(&passphrase()), Vec::<PathBuf>::new());
+    assert_eq!(opening(&other), [folder.join("keys")]);
+    // SPEC, the keys file: salt, nonce, and the account key as the old one sealed it, are in no file.
+    for place in [24..40, 56..68, 68..116] {
+        let old = &before[place.clone()];
+        let found = folder_bytes(&folder).into_iter().find(|(_, bytes)| bytes.windows(old.len()).any(|window| window == old));
+        assert_eq!(found.map(|(path, _)| path), None, "bytes {place:?}");
+    }
+}

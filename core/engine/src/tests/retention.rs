@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::journal::retire;
+use crate::keys::derive;
 use thicket_journal_format::header::Header;
+use thicket_journal_format::keys::{Front, Keys, Kind};
+use thicket_journal_format::{Key, block, snapshot};
 use thicket_types::limits::{CARRIED_LEN_MAX, JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENTS_KEPT_MAX};
 
 #[test]
@@ -157,4 +160,64 @@ fn past_so_many_bytes_frames_are_not_carried_and_keep_their_segment() {
     for seq in [1, carried, carried + 1, count] {
         assert_eq!(engine.frame(Seq(seq)).map(|bytes| bytes.len()), Ok(LARGE), "{seq}");
     }
+}
+
+/// Every key that a keys file gives: the passphrase's, the vault's, and those it keeps. The account key and the one that wraps are
+/// given to nobody: what they sealed is the keys file itself.
+fn all_keys(file: &[u8]) -> Vec<Key> {
+    let of_passphrase = derive(&passphrase(), &Front::parse(file).expect("an intact keys file")).expect("a cost within bounds");
+    let keys = Keys::unlock(file, &of_passphrase).expect("the right passphrase");
+    let mut all = vec![keys.vault_key().expect("a key")];
+    for kind in [Kind::Segment, Kind::Snapshot] {
+        all.extend(keys.ids(kind).map(|id| keys.key(kind, id).expect("intact").expect("one that is kept")));
+    }
+    all.push(of_passphrase);
+    all
+}
+
+/// Which of these files any of these keys opens.
+fn opened<'f>(files: &BTreeMap<&'f String, Vec<u8>>, keys: &[Key]) -> Vec<&'f String> {
+    let opens = |bytes: &[u8], key: &Key| match Header::parse(bytes) {
+        Ok((header, chain)) => block::open(key, chain, header.first, 0, &bytes[HEADER_LEN..]).is_ok(),
+        Err(_) => snapshot::open(key, bytes).is_ok(),
+    };
+    files.iter().filter(|(_, bytes)| keys.iter().any(|key| opens(bytes, key))).map(|(name, _)| *name).collect()
+}
+
+#[test]
+fn what_retired_or_was_replaced_opens_with_no_key_that_is_left() {
+    // Given copies of all segments and snapshots that there were, and of the keys file, which opens them.
+    let world = World::new();
+    for number in 1..=4 {
+        let mut engine = world.open();
+        turn(&mut engine, [intent(number)]);
+        if number == 2 || number == 3 {
+            engine.snapshot().expect("a disk that works");
+        }
+    }
+    let keys = world.disk.bytes(KEYS_FILE);
+    let before: Vec<String> = ["journal", "snapshots"].iter().flat_map(|folder| world.disk.names(folder)).collect();
+    let copies: BTreeMap<&String, Vec<u8>> = before.iter().map(|file| (file, world.disk.bytes(file))).collect();
+    assert_eq!(opened(&copies, &all_keys(&keys)).len(), 6, "four segments, two snapshots");
+    // When snapshots replace them, and segments retire.
+    for number in 1..=2 {
+        month(&world, number);
+    }
+    let after: Vec<String> = ["journal", "snapshots"].iter().flat_map(|folder| world.disk.names(folder)).collect();
+    let gone: BTreeMap<&String, Vec<u8>> = copies.into_iter().filter(|(file, _)| !after.contains(file)).collect();
+    let snapshots = gone.keys().filter(|file| file.starts_with("snapshots")).count();
+    assert!(snapshots == 2 && gone.len() >= 4, "{:?}", gone.keys());
+    // Then no key that is left opens a copy of what is gone.
+    assert_eq!(opened(&gone, &all_keys(&world.disk.bytes(KEYS_FILE))), Vec::<&String>::new());
+    // And no file holds a key that is gone: neither as it was sealed, nor bare.
+    let raw: Vec<Vec<u8>> = world.disk.files().files.values().cloned().collect();
+    let holds = |secret: &[u8]| raw.iter().any(|bytes| bytes.windows(secret.len()).any(|window| window == secret));
+    let kept = all_keys(&world.disk.bytes(KEYS_FILE));
+    let gone_keys: Vec<Key> = all_keys(&keys).into_iter().filter(|key| kept.iter().all(|kept| kept.expose() != key.expose())).collect();
+    assert_eq!(gone_keys.len(), gone.len());
+    assert!(gone_keys.iter().all(|key| !holds(key.expose())));
+    // SPEC §4: entries of 80 bytes from byte 152 on; a key as it is sealed stands at 32 in each.
+    let entries = keys[152..keys.len() - 32].chunks_exact(80);
+    let left = entries.filter(|entry| holds(&entry[32..])).count();
+    assert_eq!(left, 6 - gone.len());
 }

@@ -80,6 +80,24 @@ pub fn seal(
     records: usize,
     mut plain: Vec<u8>,
 ) -> Result<(Vec<u8>, Digest), FormatError> {
+    let mut block = Vec::new();
+    let after = seal_into(key, nonce, chain, first, index, records, &mut plain, &mut block)?;
+    Ok((block, after))
+}
+
+/// The same between buffers that are used again: the records are sealed where they stand, and what is written takes the place of what
+/// was in `block`. Returns the chain's hash after it.
+#[expect(clippy::too_many_arguments)]
+pub fn seal_into(
+    key: &Key,
+    nonce: Nonce,
+    chain: Digest,
+    first: Seq,
+    index: u32,
+    records: usize,
+    plain: &mut Vec<u8>,
+    block: &mut Vec<u8>,
+) -> Result<Digest, FormatError> {
     if records == 0 || records > BLOCK_RECORDS_MAX {
         return Err(FormatError::Limit);
     }
@@ -87,7 +105,8 @@ pub fn seal(
     if sealed_len > SEALED_LEN_MAX {
         return Err(FormatError::Limit);
     }
-    let mut block = Vec::with_capacity(BLOCK_HEAD_LEN.saturating_add(sealed_len));
+    block.clear();
+    block.reserve(BLOCK_HEAD_LEN.saturating_add(sealed_len));
     block.extend_from_slice(MAGIC);
     block.extend_from_slice(&u32::try_from(records).map_err(|_| FormatError::Limit)?.to_le_bytes());
     block.extend_from_slice(&first.0.to_le_bytes());
@@ -95,15 +114,14 @@ pub fn seal(
     block.extend_from_slice(&index.to_le_bytes());
     block.extend_from_slice(&nonce.0);
     block.extend_from_slice(&[0; 12]);
-    let check = digest(&[&block]);
+    let check = digest(&[block]);
     block.extend(check.0.iter().take(16));
     let mut aad = block.clone();
     aad.extend_from_slice(&chain.0);
     // Sealed in place: the plain bytes are gone when this returns.
-    key.seal(nonce, &aad, &mut plain)?;
-    block.extend_from_slice(&plain);
-    let after = after(chain, &block);
-    Ok((block, after))
+    key.seal(nonce, &aad, plain)?;
+    block.extend_from_slice(plain);
+    Ok(after(chain, block))
 }
 
 /// Opens the block at the front of the bytes: its records, and the chain's hash after it.

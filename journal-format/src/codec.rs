@@ -25,6 +25,23 @@ pub fn encode_secret<T: Serialize>(value: &T) -> Result<Secret<Vec<u8>>, FormatE
     encoded.map(|_| bytes).map_err(|_| FormatError::Limit)
 }
 
+/// The same at the end of other bytes: records are many and small, and a vector for each would cost more than its encoding.
+///
+/// **Errors:** `Payload`; what was appended by then stays.
+pub(crate) fn encode_onto<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    bincode::serde::encode_into_writer(value, End(out), bincode::config::standard()).map_err(|_| FormatError::Payload)
+}
+
+/// The end of a vector, as a writer.
+struct End<'a>(&'a mut Vec<u8>);
+
+impl bincode::enc::write::Writer for End<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
 /// Decodes a value whose encoding has at most [`RECORD_LEN_MAX`](thicket_types::limits::RECORD_LEN_MAX) bytes. **Errors:** `Payload`, also if bytes are left over.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
     // bincode counts what it makes, not what it reads: an enum's number counts four bytes, a length eight.

@@ -9,9 +9,9 @@
 //! ```
 
 use crate::FormatError;
-use crate::codec::{decode, encode};
+use crate::codec::{decode, encode_onto};
 use crate::layout::Fields;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use thicket_types::event::{Arrival, Event, Outcome, TimerId};
 use thicket_types::ids::{EffectId, IntentId};
 use thicket_types::intent::Intent;
@@ -30,19 +30,19 @@ pub struct Record {
     pub event: Event,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct RequestedV1 {
     id: IntentId,
     intent: Intent,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct ElapsedV1 {
     timer: TimerId,
     fault: bool,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct ResolvedV1 {
     effect: EffectId,
     outcome: Outcome,
@@ -52,23 +52,40 @@ struct ResolvedV1 {
 impl Record {
     /// Appends the record's bytes. **Errors:** `Limit` past [`RECORD_LEN_MAX`]; then nothing was appended.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let (tag, payload) = match &self.event {
-            Event::Requested { id, intent } => (1_u16, encode(&RequestedV1 { id: *id, intent: intent.clone() })?),
-            Event::Arrived(arrival) => (2, encode(arrival)?),
-            Event::Elapsed { timer, fault } => (3, encode(&ElapsedV1 { timer: *timer, fault: *fault })?),
-            Event::Resolved { effect, outcome, vault_count } => {
-                (4, encode(&ResolvedV1 { effect: *effect, outcome: outcome.clone(), vault_count: *vault_count })?)
-            }
-        };
-        if payload.len() > RECORD_LEN_MAX {
-            return Err(FormatError::Limit);
+        let begin = out.len();
+        let encoded = self.encode_onto(out);
+        if encoded.is_err() {
+            out.truncate(begin);
         }
-        let len = u32::try_from(payload.len()).map_err(|_| FormatError::Limit)?;
+        encoded
+    }
+
+    fn encode_onto(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        let tag = match &self.event {
+            Event::Requested { .. } => 1_u16,
+            Event::Arrived(_) => 2,
+            Event::Elapsed { .. } => 3,
+            Event::Resolved { .. } => 4,
+        };
         out.extend_from_slice(&tag.to_le_bytes());
         out.extend_from_slice(&1_u16.to_le_bytes());
-        out.extend_from_slice(&len.to_le_bytes());
+        let len_at = out.len();
+        out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&self.stamp.0.to_le_bytes());
-        out.extend_from_slice(&payload);
+        let payload_at = out.len();
+        // A tuple's bytes are those of a struct with the same fields in the same order; what is borrowed need not be cloned.
+        match &self.event {
+            Event::Requested { id, intent } => encode_onto(&(id, intent), out),
+            Event::Arrived(arrival) => encode_onto(arrival, out),
+            Event::Elapsed { timer, fault } => encode_onto(&(timer, fault), out),
+            Event::Resolved { effect, outcome, vault_count } => encode_onto(&(effect, outcome, vault_count), out),
+        }?;
+        let payload_len = out.len().saturating_sub(payload_at);
+        if payload_len > RECORD_LEN_MAX {
+            return Err(FormatError::Limit);
+        }
+        let len = u32::try_from(payload_len).map_err(|_| FormatError::Limit)?.to_le_bytes();
+        out.iter_mut().skip(len_at).zip(len).for_each(|(to, from)| *to = from);
         Ok(())
     }
 

@@ -283,7 +283,7 @@ pub fn begin_restored<R: Reducer>(
     let record = Record { stamp: cut.stamp.max(now), event };
     let mut plain = Vec::new();
     record.encode(&mut plain)?;
-    let next = NextBlock { stamp: record.stamp, records: 1, plain };
+    let next = NextBlock { stamp: record.stamp, records: 1, plain: &mut plain };
     let appended = Writer::new(R::RULES, entropy).append(disk, keys, entropy, cut.durable, next);
     appended.map(|_| ()).map_err(|Unwritten { fault, cut: _ }| fault)
 }

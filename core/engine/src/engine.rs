@@ -77,6 +77,8 @@ pub struct Engine<R: Reducer> {
     blocks: Vec<BlockAt>,
     frames: Frames,
     inputs: VecDeque<Input>,
+    /// Where a turn's records are encoded and sealed: used again, since a fresh one would cost more than the encoding.
+    plain: Vec<u8>,
     quarantine: BTreeSet<FrameId>,
     covered: Option<Covered>,
     /// What the newest snapshot carries.
@@ -166,6 +168,7 @@ impl<R: Reducer> Engine<R> {
             blocks: loaded.blocks,
             frames: Frames::default(),
             inputs: VecDeque::new(),
+            plain: Vec::new(),
             quarantine: BTreeSet::new(),
             covered: loaded.covered,
             carried: loaded.carried,
@@ -246,13 +249,13 @@ impl<R: Reducer> Engine<R> {
         }
         loop {
             match self.fold() {
-                Folded::Whole { taken, plain, effects } => {
+                Folded::Whole { taken, effects } => {
                     if taken.is_empty() {
                         return Ok(turn);
                     }
-                    self.append(&taken, plain)?;
-                    turn.effects = effects;
                     turn.records = taken.len();
+                    self.append(taken)?;
+                    turn.effects = effects;
                     return Ok(turn);
                 }
                 Folded::Panicked { position } => {
@@ -272,22 +275,26 @@ impl<R: Reducer> Engine<R> {
     fn fold(&mut self) -> Folded {
         let stamp = self.now();
         let segment = self.writer.segment();
-        let (mut taken, mut plain, mut effects) = (Vec::new(), Vec::new(), Vec::new());
+        let mut taken = Vec::with_capacity(self.inputs.len().min(BLOCK_RECORDS_MAX));
+        let mut effects = Vec::new();
+        self.plain.clear();
         let mut seq = self.durable.seq;
-        while taken.len() < BLOCK_RECORDS_MAX && plain.len() < BLOCK_LEN_MAX {
-            let Some(input) = self.inputs.get(taken.len()) else {
+        while taken.len() < BLOCK_RECORDS_MAX && self.plain.len() < BLOCK_LEN_MAX {
+            let Some(input) = self.inputs.pop_front() else {
                 break;
             };
-            let event = event(input.clone());
             seq = seq.next();
             let place = Place { segment, seq, stamp };
             let state = &mut self.state;
-            let record = Record { stamp, event };
-            let encoded = record.encode(&mut plain);
+            let record = Record { stamp, event: event(input) };
+            let encoded = record.encode(&mut self.plain);
             // The fold is total; if it is not, that is our fault, and must not cost the account.
             let folded = catch_unwind(AssertUnwindSafe(|| R::reduce(R::RULES, state, place, &record.event)));
             let (Ok(()), Ok(asked)) = (encoded, folded) else {
-                return Folded::Panicked { position: taken.len() };
+                let position = taken.len();
+                taken.push((seq, record));
+                self.put_back(taken);
+                return Folded::Panicked { position };
             };
             for (index, effect) in asked.into_iter().enumerate() {
                 let index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -295,20 +302,25 @@ impl<R: Reducer> Engine<R> {
             }
             taken.push((seq, record));
         }
-        Folded::Whole { taken, plain, effects }
+        Folded::Whole { taken, effects }
     }
 
-    fn append(&mut self, taken: &[(Seq, Record)], plain: Vec<u8>) -> Result<(), Fault> {
+    /// Puts what was taken for a turn back to where it waited.
+    fn put_back(&mut self, taken: Vec<(Seq, Record)>) {
+        for (_, record) in taken.into_iter().rev() {
+            self.inputs.push_front(input(record.event));
+        }
+    }
+
+    fn append(&mut self, taken: Vec<(Seq, Record)>) -> Result<(), Fault> {
         let stamp = taken.last().map_or(self.stamp, |(_, record)| record.stamp);
-        let next = NextBlock { stamp, records: taken.len(), plain };
+        let next = NextBlock { stamp, records: taken.len(), plain: &mut self.plain };
         let appended = self.writer.append(self.disk.as_mut(), &mut self.keys, self.entropy.as_mut(), self.durable, next);
         let (durable, block) = match appended {
             Ok(appended) => appended,
             Err(Unwritten { fault, cut }) => {
-                let waiting = self.inputs.split_off(taken.len());
-                let ours = |input: &Input| matches!(input, Input::Resolved(..) | Input::Elapsed(..));
-                self.inputs.retain(ours);
-                self.inputs.extend(waiting);
+                let ours = |record: &Record| matches!(record.event, Event::Resolved { .. } | Event::Elapsed { .. });
+                self.put_back(taken.into_iter().filter(|(_, record)| ours(record)).collect());
                 let rebuilt = self.rebuild();
                 // What may still stand behind the durable end would be taken for durable by the next writer.
                 self.broken = rebuilt.is_err() || !cut;
@@ -319,9 +331,8 @@ impl<R: Reducer> Engine<R> {
         self.stamp = stamp;
         self.blocks.push(block);
         for (seq, record) in taken {
-            self.frames.keep(*seq, &record.event);
+            self.frames.keep(seq, record.event);
         }
-        self.inputs.drain(..taken.len().min(self.inputs.len()));
         Ok(())
     }
 
@@ -436,7 +447,7 @@ impl<R: Reducer> Engine<R> {
 }
 
 enum Folded {
-    Whole { taken: Vec<(Seq, Record)>, plain: Vec<u8>, effects: Vec<(EffectId, Effect)> },
+    Whole { taken: Vec<(Seq, Record)>, effects: Vec<(EffectId, Effect)> },
     Panicked { position: usize },
 }
 
@@ -446,6 +457,16 @@ fn event(input: Input) -> Event {
         Input::Arrival(arrival) => Event::Arrived(arrival),
         Input::Elapsed(timer, fault) => Event::Elapsed { timer, fault },
         Input::Resolved(effect, outcome, vault_count) => Event::Resolved { effect, outcome, vault_count },
+    }
+}
+
+/// The input that became this event.
+fn input(event: Event) -> Input {
+    match event {
+        Event::Requested { id, intent } => Input::Intent(id, intent),
+        Event::Arrived(arrival) => Input::Arrival(arrival),
+        Event::Elapsed { timer, fault } => Input::Elapsed(timer, fault),
+        Event::Resolved { effect, outcome, vault_count } => Input::Resolved(effect, outcome, vault_count),
     }
 }
 

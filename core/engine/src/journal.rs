@@ -476,16 +476,18 @@ pub(crate) struct Writer {
     rules: RulesVersion,
     segment: SegmentId,
     open: Option<OpenSegment>,
+    /// The bytes of the block that was written last: a buffer for the next.
+    bytes: Vec<u8>,
 }
 
 /// Records to be one block.
-pub(crate) struct NextBlock {
+pub(crate) struct NextBlock<'a> {
     /// When: a segment that begins with it says so.
     pub(crate) stamp: Stamp,
     /// How many.
     pub(crate) records: usize,
-    /// Their encoding.
-    pub(crate) plain: Vec<u8>,
+    /// Their encoding, which is sealed where it stands.
+    pub(crate) plain: &'a mut Vec<u8>,
 }
 
 struct OpenSegment {
@@ -499,7 +501,7 @@ struct OpenSegment {
 impl Writer {
     /// Prepares a segment; nothing is written until the first append.
     pub(crate) fn new(rules: RulesVersion, entropy: &mut dyn Entropy) -> Writer {
-        Writer { rules, segment: SegmentId(random(entropy)), open: None }
+        Writer { rules, segment: SegmentId(random(entropy)), open: None, bytes: Vec::new() }
     }
 
     /// The segment that the next record stands in.
@@ -526,7 +528,7 @@ impl Writer {
         keys: &mut ProfileKeys,
         entropy: &mut dyn Entropy,
         durable: Durable,
-        next: NextBlock,
+        next: NextBlock<'_>,
     ) -> Result<(Durable, BlockAt), Unwritten> {
         let NextBlock { stamp: created, records, plain } = next;
         let first = durable.seq.next();
@@ -534,7 +536,8 @@ impl Writer {
         let last = Seq(durable.seq.0.saturating_add(count));
         let (chain, block_at) = match &mut self.open {
             Some(open) => {
-                let (bytes, after) = block::seal(&open.key, nonce(entropy), open.chain, first, open.index, records, plain)?;
+                let bytes = &mut self.bytes;
+                let after = block::seal_into(&open.key, nonce(entropy), open.chain, first, open.index, records, plain, bytes)?;
                 let at = BlockAt {
                     file: open.file.clone(),
                     offset: open.len,
@@ -544,7 +547,7 @@ impl Writer {
                     before: open.chain,
                     segment: self.segment,
                 };
-                if let Err(error) = disk.append(&open.file, &bytes) {
+                if let Err(error) = disk.append(&open.file, bytes) {
                     let cut = disk.truncate(&open.file, open.len).is_ok();
                     return Err(Unwritten { fault: Fault::from(error), cut });
                 }
@@ -558,15 +561,15 @@ impl Writer {
                 let mut file_bytes = header.encode();
                 let (_, before) = Header::parse(&file_bytes)?;
                 let key = keys.make(disk, entropy, Kind::Segment, self.segment.0)?;
-                let (bytes, after) = block::seal(&key, nonce(entropy), before, first, 0, records, plain)?;
-                file_bytes.extend_from_slice(&bytes);
+                let after = block::seal_into(&key, nonce(entropy), before, first, 0, records, plain, &mut self.bytes)?;
+                file_bytes.extend_from_slice(&self.bytes);
                 let file = format!("{FOLDER}/{:016x}-{}.seg", first.0, self.segment.hex());
                 let at = BlockAt {
                     file: file.clone(),
                     offset: u64::try_from(HEADER_LEN).unwrap_or(u64::MAX),
                     first,
                     index: 0,
-                    len: bytes.len(),
+                    len: self.bytes.len(),
                     before,
                     segment: self.segment,
                 };

@@ -146,7 +146,7 @@ pub(crate) fn remove(state: &mut State, step: &mut Step, contact: Fingerprint) -
     delivery::call_back(state, step, contact);
     if let Some(known) = state.contacts.remove(&contact) {
         // What is looked up for them would bring them back.
-        if !state.contacts.values().any(|other| other.name.key() == known.name.key()) {
+        if !state.contacts.values().any(|other| other.name.is_same(&known.name)) {
             delivery::forget_lookups(state, step, &known.name);
         }
         // Whoever only asked was never given anything to write with.
@@ -191,7 +191,7 @@ fn look_up(state: &mut State, step: &mut Step, name: Name) {
 
 /// Looks a name up, unless one of its contacts is being looked up.
 pub(crate) fn look_up_once(state: &mut State, step: &mut Step, name: &Name) {
-    if !state.contacts.values().any(|known| known.looking && known.name.key() == name.key()) {
+    if !state.contacts.values().any(|known| known.looking && known.name.is_same(name)) {
         look_up(state, step, name.clone());
     }
 }
@@ -217,7 +217,7 @@ pub(crate) struct Shown<'a> {
 
 pub(crate) fn pinned(state: &mut State, step: &mut Step, shown: &Shown<'_>) {
     let Shown { contact, mailbox, name, contradicts, anew, at } = *shown;
-    for known in state.contacts.values_mut().filter(|known| known.name.key() == name.key()) {
+    for known in state.contacts.values_mut().filter(|known| known.name.is_same(name)) {
         known.looking = false;
     }
     if let Some(before) = contradicts {
@@ -252,7 +252,7 @@ pub(crate) fn pinned(state: &mut State, step: &mut Step, shown: &Shown<'_>) {
     step.notify(Change::Contact(contact));
     // Who wrote first under this name and is someone else is no one the directory knows: nothing is sent to them.
     for (other, known) in &mut state.contacts {
-        if *other != contact && known.name.key() == name.key() && !known.held {
+        if *other != contact && known.name.is_same(name) && !known.held {
             known.held = true;
             step.notify(Change::IdentityChanged(*other));
         }
@@ -264,7 +264,7 @@ pub(crate) fn pinned(state: &mut State, step: &mut Step, shown: &Shown<'_>) {
 pub(crate) fn not_found(state: &mut State, step: &mut Step, name: &Name, code: Code) {
     step.notify(Change::LookupFailed { name: name.clone(), cause: code });
     let waiting: Vec<Fingerprint> =
-        state.contacts.iter().filter(|(_, known)| known.looking && known.name.key() == name.key()).map(|(id, _)| *id).collect();
+        state.contacts.iter().filter(|(_, known)| known.looking && known.name.is_same(name)).map(|(id, _)| *id).collect();
     for contact in waiting {
         if let Some(known) = state.contacts.get_mut(&contact) {
             known.looking = false;

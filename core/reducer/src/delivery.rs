@@ -361,7 +361,7 @@ pub(crate) fn forget_lookups(state: &mut State, step: &mut Step, name: &Name) {
     fn is_of(why: &Why, name: &Name) -> bool {
         match why {
             Why::Stamp(why, ..) => is_of(&why.clone().into(), name),
-            Why::Lookup(other) | Why::Pin(other) => other.key() == name.key(),
+            Why::Lookup(other) | Why::Pin(other) => other.is_same(name),
             _ => false,
         }
     }

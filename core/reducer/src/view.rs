@@ -49,7 +49,7 @@ pub struct View {
 impl View {
     /// The contact of a name: of several who call themselves so, the one whom the directory knows.
     pub fn contact(&self, name: &Name) -> Option<&ContactView> {
-        let named = self.contacts.iter().filter(|contact| contact.name.key() == name.key());
+        let named = self.contacts.iter().filter(|contact| contact.name.is_same(name));
         named.max_by_key(|contact| (contact.proved, !contact.held))
     }
 }

@@ -38,6 +38,11 @@ impl Name {
     pub fn key(&self) -> NameKey {
         NameKey(Private::new(self.text().to_ascii_lowercase()))
     }
+
+    /// Whether both are looked up as the same: their keys are equal. Makes no key for it.
+    pub fn is_same(&self, other: &Name) -> bool {
+        self.text().eq_ignore_ascii_case(other.text())
+    }
 }
 
 impl<'de> Deserialize<'de> for Name {
@@ -129,6 +134,14 @@ mod tests {
         let key = |text: &str| Name::parse(text).map(|name| name.key());
         assert_eq!(key("ALICE"), key("alice"));
         assert_ne!(key("alice"), key("alice_"));
+    }
+
+    #[test]
+    fn names_are_the_same_if_their_keys_are() {
+        let names = ["ALICE", "alice", "alice_", "-a", "_A", "b"].map(|text| Name::parse(text).expect("a name"));
+        for (one, other) in names.iter().flat_map(|one| names.iter().map(move |other| (one, other))) {
+            assert_eq!(one.is_same(other), one.key() == other.key(), "{} {}", one.text(), other.text());
+        }
     }
 
     #[test]

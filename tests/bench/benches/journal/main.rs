@@ -219,7 +219,7 @@ fn as_markdown(lines: &[Line], sealing: &sealing::Sealing) -> String {
     for said in verdicts(lines, sealing) {
         text += &format!("\n- {said}");
     }
-    text.replacen("\n- ", "\n\n- ", 1)
+    text
 }
 
 fn as_json(lines: &[Line], sealing: &sealing::Sealing) -> serde_json::Value {

@@ -13,7 +13,7 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> {
     bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(|_| FormatError::Payload)
 }
 
-/// Encodes a value that holds a secret, of at most [`RECORD_LEN_MAX`](thicket_types::limits::RECORD_LEN_MAX) bytes: no part of it is left behind in
+/// Encodes a value that holds a secret, of at most [`RECORD_LEN_MAX`] bytes: no part of it is left behind in
 /// memory, as by a vector that grows. **Errors:** `Limit`.
 pub fn encode_secret<T: Serialize>(value: &T) -> Result<Secret<Vec<u8>>, FormatError> {
     let mut bytes = vec![0; RECORD_LEN_MAX];
@@ -42,7 +42,7 @@ impl bincode::enc::write::Writer for End<'_> {
     }
 }
 
-/// Decodes a value whose encoding has at most [`RECORD_LEN_MAX`](thicket_types::limits::RECORD_LEN_MAX) bytes. **Errors:** `Payload`, also if bytes are left over.
+/// Decodes a value whose encoding has at most [`RECORD_LEN_MAX`] bytes. **Errors:** `Payload`, also if bytes are left over.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
     // bincode counts what it makes, not what it reads: an enum's number counts four bytes, a length eight.
     let limited = bincode::config::standard().with_limit::<{ RECORD_MADE_MAX }>();

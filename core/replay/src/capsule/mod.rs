@@ -6,7 +6,7 @@
 //!                          └─▶ capsule ─▶ folded: the same kinds of effects? ─▶ given out
 //! ```
 //!
-//! Frames and sealed bytes become zeros of a size class. All stamps are shifted by one secret span. SPEC §12 has the bytes, and
+//! Frames and sealed bytes become zeros of a size class. All stamps are shifted by one secret span. SPEC §13 has the bytes, and
 //! ADR 0033 the reasons.
 
 mod answer;

@@ -92,7 +92,8 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), Trouble> {
 
 /// What of each type was replaced.
 fn rows(replaced: &Replaced) -> Vec<(&'static str, usize)> {
-    let Replaced { names, addresses, tokens, ids, cursors } = replaced;
+    // Places in a mailbox are numbered in their order: that is no other number where all items came.
+    let Replaced { names, addresses, tokens, ids, cursors: _ } = replaced;
     let of = |of| ids.get(&of).copied().unwrap_or(0);
     vec![
         ("names", *names),
@@ -101,7 +102,6 @@ fn rows(replaced: &Replaced) -> Vec<(&'static str, usize)> {
         ("relay keys", of(Of::RelayKey)),
         ("registration tokens", *tokens),
         ("mailboxes", of(Of::Mailbox)),
-        ("places in a mailbox", *cursors),
         ("conversations", of(Of::Conversation)),
         ("messages and requests of yours", of(Of::Message)),
         ("references to texts", of(Of::Body)),
@@ -120,8 +120,9 @@ fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
     }
     let clock = if *keeps_time_of_day { "the time of day, but not the date" } else { "neither the date nor the time of day" };
     let stays = format!(
-        "Their order and the time between them; {clock}. Which of them are about the same person, message or relay. Errors, counts, \
-         and sizes by their class. Who took part can know it by that."
+        "Their order and the time between them, and so days and nights; {clock}. Which of them are about the same person, message or \
+         relay. Errors, counts, and sizes by their class. Who took part, or saw the traffic, can know it by that. Two capsules of \
+         this profile, or of two who talk, can be told to belong together."
     );
     put!("  {}", beside(&stays, 2, width))?;
     put!("{}", paint.bold("What it does not tell: each is replaced by a random one"))?;

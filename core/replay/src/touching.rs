@@ -118,16 +118,7 @@ impl Touching {
                 // An answer belongs to a request, and the fold knows to which.
                 Arrived::Answer { .. } | Arrived::Repeat { .. } | Arrived::Unsealable { .. } => false,
             },
-            Event::Elapsed { timer, fault: _ } => match timer {
-                TimerId::Receipts(contact) | TimerId::Advance(contact) => *contact == self.contact,
-                TimerId::Retry(_)
-                | TimerId::Login
-                | TimerId::Fetch
-                | TimerId::Acknowledge
-                | TimerId::Tidy
-                | TimerId::Grant
-                | TimerId::Resume => false,
-            },
+            Event::Elapsed { timer, fault: _ } => self.is_theirs(timer),
             Event::Resolved { effect, outcome, vault_count: _ } => {
                 let followed = self.effects.remove(effect);
                 let named = match outcome {
@@ -183,22 +174,26 @@ impl Touching {
         }
     }
 
+    /// Whether a timer is of the contact. One of a request is not: its request is compared.
+    fn is_theirs(&self, timer: &TimerId) -> bool {
+        match timer {
+            TimerId::Receipts(contact) | TimerId::Advance(contact) => *contact == self.contact,
+            TimerId::Retry(_)
+            | TimerId::Login
+            | TimerId::Fetch
+            | TimerId::Acknowledge
+            | TimerId::Tidy
+            | TimerId::Grant
+            | TimerId::Resume => false,
+        }
+    }
+
     /// Whether an effect names it, or its frame is one of the conversation's.
     fn is_for(&self, effect: &Effect) -> bool {
         match effect {
             Effect::Vault(op) => self.is_of(op),
             Effect::Send(send) => self.part.requests.contains_key(&send.frame),
-            Effect::Arm(timer, _) | Effect::Disarm(timer) => match timer {
-                TimerId::Receipts(contact) | TimerId::Advance(contact) => *contact == self.contact,
-                // Its request is compared.
-                TimerId::Retry(_)
-                | TimerId::Login
-                | TimerId::Fetch
-                | TimerId::Acknowledge
-                | TimerId::Tidy
-                | TimerId::Grant
-                | TimerId::Resume => false,
-            },
+            Effect::Arm(timer, _) | Effect::Disarm(timer) => self.is_theirs(timer),
             Effect::Notify(change) => match change {
                 Change::Contact(contact)
                 | Change::IdentityChanged(contact)

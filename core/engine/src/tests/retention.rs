@@ -8,9 +8,8 @@ use thicket_journal_format::keys::{Front, Keys, Kind};
 use thicket_journal_format::{Key, block, snapshot};
 use thicket_types::limits::{CARRIED_LEN_MAX, JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENTS_KEPT_MAX};
 
-#[test]
-fn segments_that_snapshots_cover_retire_with_their_keys_when_their_time_is_over() {
-    // Given a profile of four segments, a snapshot after the second and one after the third.
+/// A profile of four segments, with a snapshot after the second and one after the third.
+fn four_segments() -> World {
     let world = World::new();
     for number in 1..=4 {
         let mut engine = world.open();
@@ -19,6 +18,13 @@ fn segments_that_snapshots_cover_retire_with_their_keys_when_their_time_is_over(
             engine.snapshot().expect("a disk that works");
         }
     }
+    world
+}
+
+#[test]
+fn segments_that_snapshots_cover_retire_with_their_keys_when_their_time_is_over() {
+    // Given a profile of four segments, a snapshot after the second and one after the third.
+    let world = four_segments();
     let before = world.disk.names("journal");
     assert_eq!(before.len(), 4);
     // When a snapshot is taken 31 days later.
@@ -187,14 +193,7 @@ fn opened<'f>(files: &BTreeMap<&'f String, Vec<u8>>, keys: &[Key]) -> Vec<&'f St
 #[test]
 fn what_retired_or_was_replaced_opens_with_no_key_that_is_left() {
     // Given copies of all segments and snapshots that there were, and of the keys file, which opens them.
-    let world = World::new();
-    for number in 1..=4 {
-        let mut engine = world.open();
-        turn(&mut engine, [intent(number)]);
-        if number == 2 || number == 3 {
-            engine.snapshot().expect("a disk that works");
-        }
-    }
+    let world = four_segments();
     let keys = world.disk.bytes(KEYS_FILE);
     let before: Vec<String> = ["journal", "snapshots"].iter().flat_map(|folder| world.disk.names(folder)).collect();
     let copies: BTreeMap<&String, Vec<u8>> = before.iter().map(|file| (file, world.disk.bytes(file))).collect();

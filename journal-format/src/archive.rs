@@ -324,7 +324,7 @@ impl Gathered {
         Ok(self.pieces >= BLOCK_RECORDS_MAX || self.plain.len() >= BLOCK_LEN_MAX)
     }
 
-    /// Seals what was gathered, if there is something: a block, and how many pieces it has.
+    /// Seals what was gathered into a block, if there is something, and moves the place behind it. What was gathered is wiped.
     pub fn seal(&mut self, place: &mut Place, key: &Key, nonce: Nonce) -> Result<Option<Vec<u8>>, FormatError> {
         let (plain, pieces) = (std::mem::take(&mut self.plain), std::mem::take(&mut self.pieces));
         if pieces == 0 {

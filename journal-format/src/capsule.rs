@@ -30,11 +30,6 @@ pub struct Parts {
     pub segments: Vec<(String, Vec<u8>)>,
 }
 
-/// The name of a segment's file in the folder `journal`.
-pub fn segment_name(header: &Header) -> String {
-    format!("{:016x}-{}.seg", header.first.0, header.segment.hex())
-}
-
 /// Writes a capsule. **Errors:** `Limit` past [`CAPSULE_LEN_MAX`], or [`SEGMENTS_KEPT_MAX`] segments.
 pub fn encode(keys: &[u8], segments: &[&[u8]]) -> Result<Vec<u8>, FormatError> {
     if segments.len() > SEGMENTS_KEPT_MAX {
@@ -78,7 +73,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parts, FormatError> {
     for _ in 0..count {
         let segment = part(&mut fields)?;
         let (header, _) = Header::parse(&segment)?;
-        segments.push((segment_name(&header), segment));
+        segments.push((header.file_name(), segment));
     }
     if fields.0.is_empty() { Ok(Parts { keys, segments }) } else { Err(FormatError::Field) }
 }

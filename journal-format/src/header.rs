@@ -34,6 +34,11 @@ pub struct Header {
 }
 
 impl Header {
+    /// The name of the segment's file in the folder `journal`: its first Seq and its id.
+    pub fn file_name(&self) -> String {
+        format!("{:016x}-{}.seg", self.first.0, self.segment.hex())
+    }
+
     /// The header's bytes.
     pub fn encode(&self) -> Vec<u8> {
         self.encode_as(MAGIC)

@@ -563,7 +563,7 @@ impl Writer {
                 let key = keys.make(disk, entropy, Kind::Segment, self.segment.0)?;
                 let after = block::seal_into(&key, nonce(entropy), before, first, 0, records, plain, &mut self.bytes)?;
                 file_bytes.extend_from_slice(&self.bytes);
-                let file = format!("{FOLDER}/{:016x}-{}.seg", first.0, self.segment.hex());
+                let file = format!("{FOLDER}/{}", header.file_name());
                 let at = BlockAt {
                     file: file.clone(),
                     offset: u64::try_from(HEADER_LEN).unwrap_or(u64::MAX),

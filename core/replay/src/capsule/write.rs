@@ -87,7 +87,7 @@ impl<'e> Writer<'e> {
         let key = self.keys.make(&mut self.disk, self.entropy, Kind::Segment, id.0)?;
         let bytes = header.encode();
         self.chain = Header::parse(&bytes)?.1;
-        let path = format!("journal/{}", capsule::segment_name(&header));
+        let path = format!("journal/{}", header.file_name());
         self.segment = Some(Segment { id, key, path, bytes, blocks: 0 });
         Ok(())
     }

@@ -3,22 +3,24 @@
 use crate::Step;
 use crate::fold::{Start, fold_one, starts};
 use thicket_engine::{Fault, ProfileKeys, Resume, Walked, walk, walk_on};
+use thicket_journal_format::codec;
 use thicket_journal_format::event::Record;
 use thicket_reducer::State;
 use thicket_types::effect::Effect;
 use thicket_types::ids::Seq;
-use thicket_types::limits::{WAYPOINT_EVERY, WAYPOINTS_MAX};
+use thicket_types::limits::{WAYPOINT_EVERY, WAYPOINTS_LEN_MAX, WAYPOINTS_MAX};
 use thicket_types::ports::{Disk, Place};
 
 /// A journal that was folded once, with a state kept every so many records: any other is a short fold away.
 ///
-/// **Limits.** A state each [`WAYPOINT_EVERY`] records, and [`WAYPOINTS_MAX`] of them: of a longer journal each second goes,
-/// and they lie twice as far apart.
+/// **Limits.** A state each [`WAYPOINT_EVERY`] records, and [`WAYPOINTS_MAX`] of them, or [`WAYPOINTS_LEN_MAX`] bytes: of a longer
+/// journal each second goes, and they lie twice as far apart.
 pub struct Replay {
     begins: Start,
     last: Seq,
     waypoints: Vec<Waypoint>,
     every: u64,
+    len_max: usize,
 }
 
 /// A record, and what became of the state by it.
@@ -38,6 +40,8 @@ pub struct Moment {
 /// The state before a block.
 struct Waypoint {
     state: State,
+    /// Bytes of its encoding.
+    len: usize,
     block: Resume,
 }
 
@@ -46,12 +50,18 @@ impl Replay {
     ///
     /// **Errors:** `JournalDamaged` with its place; `ProfileNewer`; the disk's.
     pub fn read(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(&Step<'_>)) -> Result<Replay, Fault> {
-        Replay::read_by(disk, keys, WAYPOINT_EVERY, visit)
+        Replay::read_by(disk, keys, WAYPOINT_EVERY, WAYPOINTS_LEN_MAX, visit)
     }
 
-    fn read_by(disk: &mut dyn Disk, keys: &ProfileKeys, every: u64, visit: &mut dyn FnMut(&Step<'_>)) -> Result<Replay, Fault> {
+    fn read_by(
+        disk: &mut dyn Disk,
+        keys: &ProfileKeys,
+        every: u64,
+        len_max: usize,
+        visit: &mut dyn FnMut(&Step<'_>),
+    ) -> Result<Replay, Fault> {
         let (begins, _) = starts(disk, keys)?;
-        let mut replay = Replay { last: begins.after, begins, waypoints: Vec::new(), every };
+        let mut replay = Replay { last: begins.after, begins, waypoints: Vec::new(), every, len_max };
         let mut at = replay.begins.clone();
         let mut folded = Ok(());
         walk(disk, keys, &mut |walked| {
@@ -135,7 +145,10 @@ impl Replay {
         if self.waypoints.last().is_some_and(|waypoint| first < waypoint.block.first().0.saturating_add(self.every)) {
             return;
         }
-        if self.waypoints.len() >= WAYPOINTS_MAX {
+        // One that cannot be encoded has no length to be kept by.
+        let len = codec::encode(state).map_or(self.len_max, |bytes| bytes.len());
+        // The first stays: nothing before it could be gone to.
+        while self.waypoints.len() > 1 && !self.has_room(len) {
             let mut number = 0;
             self.waypoints.retain(|_| {
                 number += 1;
@@ -143,7 +156,13 @@ impl Replay {
             });
             self.every = self.every.saturating_mul(2);
         }
-        self.waypoints.push(Waypoint { state: state.clone(), block: walked.block.keep() });
+        self.waypoints.push(Waypoint { state: state.clone(), len, block: walked.block.keep() });
+    }
+
+    /// Whether another waypoint of this length can be kept with those there are.
+    fn has_room(&self, len: usize) -> bool {
+        let kept = self.waypoints.iter().map(|waypoint| waypoint.len).fold(len, usize::saturating_add);
+        self.waypoints.len() < WAYPOINTS_MAX && kept <= self.len_max
     }
 }
 
@@ -186,7 +205,7 @@ mod tests {
         for snapshots in [&[][..], &[20, 33]] {
             let (_folder, mut disk, keys) = journal(60, snapshots);
             let mut whole = Vec::new();
-            let replay = Replay::read_by(&mut disk, &keys, 10, &mut |step| {
+            let replay = Replay::read_by(&mut disk, &keys, 10, WAYPOINTS_LEN_MAX, &mut |step| {
                 whole.push((step.place, step.record.clone(), step.effects.to_vec(), step.state.clone()));
             })
             .expect("an intact journal");
@@ -218,8 +237,12 @@ mod tests {
     #[test]
     fn a_replay_keeps_a_state_each_so_many_records_and_so_many_in_all() {
         let (folder, _, keys) = journal(300, &[]);
+        let read = |every, len_max| {
+            let mut disk = OsDisk::new(&folder.path().join("p"));
+            Replay::read_by(&mut disk, &keys, every, len_max, &mut |_| {}).expect("an intact journal")
+        };
         let places = |every| {
-            let replay = Replay::read_by(&mut OsDisk::new(&folder.path().join("p")), &keys, every, &mut |_| {}).expect("an intact journal");
+            let replay = read(every, WAYPOINTS_LEN_MAX);
             (replay.waypoints.iter().map(|waypoint| waypoint.block.first().0).collect::<Vec<_>>(), replay.every)
         };
         let (first, every) = places(WAYPOINT_EVERY);
@@ -230,6 +253,22 @@ mod tests {
         let (thinned, every) = places(1);
         assert!(every > 1 && thinned.len() <= WAYPOINTS_MAX && thinned.len() > WAYPOINTS_MAX / 4, "{} of {every}", thinned.len());
         assert!(thinned.windows(2).all(|pair| pair[1] - pair[0] >= every), "{thinned:?}");
+        // As many bytes as three of the larger ones have; and where none has room, the first and the last.
+        let whole = read(10, WAYPOINTS_LEN_MAX);
+        let lens = |replay: &Replay| replay.waypoints.iter().map(|waypoint| waypoint.len).collect::<Vec<_>>();
+        let len_max = 3 * lens(&whole).into_iter().max().expect("waypoints");
+        let bounded = read(10, len_max);
+        assert!(lens(&whole).iter().sum::<usize>() > len_max && lens(&bounded).iter().sum::<usize>() <= len_max);
+        assert!(bounded.waypoints.len() > 2 && bounded.every > 10);
+        for replay in [&bounded, &read(10, 0)] {
+            let mut disk = OsDisk::new(&folder.path().join("p"));
+            assert_eq!(replay.waypoints.first().map(|waypoint| waypoint.block.first()), Some(Seq(1)));
+            for place in [Seq(1), Seq(150), replay.last()] {
+                let [at, of_whole] = [replay, &whole].map(|replay| replay.at(&mut disk, &keys, place).expect("an intact journal"));
+                assert!(at.is_some() && at == of_whole, "{place}");
+            }
+        }
+        assert_eq!(read(10, 0).waypoints.len(), 2);
     }
 
     #[test]

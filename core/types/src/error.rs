@@ -101,7 +101,8 @@ errors! {
     136 DemoInterrupted Caller "the demo was interrupted", "run it again: it begins anew, and nothing of it goes on";
     137 FileTooLarge Caller "a file or a stream holds more than is read from it", "name the right one: a key, a passphrase or a token is far smaller";
     139 BeginningGone Caller "the oldest records of this journal have retired, and a capsule begins with the first one", "nothing was written; to show what it is made of, without names: thicket journal stats";
-    140 CapsuleDamaged Caller "this file is no capsule, or not a whole one", "name the right one, or have it copied once more";
+    140 CapsuleDamaged Caller "this file is no capsule, or not a whole one, or one that costs too much to fold", "name the right one, or have it copied once more; nobody's journal costs that much";
+    141 TooMuchForCapsule Caller "so much is under way in this journal that nobody would open its capsule", "nothing was written; to show what it is made of, without names: thicket journal stats";
 
     200 NameTaken Peer "the name is taken", "an account keeps its name: make another profile, with thicket --home DIR account create NAME";
     201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";

@@ -48,8 +48,12 @@ pub const JOURNAL_KEPT_FOR: Duration = Duration::days(30);
 pub const JOURNAL_KEPT_LEN: u64 = 256 * 1024 * 1024;
 /// Segments after which those that a kept snapshot covers go before their time: each has a key in the keys file.
 pub const SEGMENTS_KEPT_MAX: usize = 4_096;
-/// Bytes of a capsule, which is read whole.
-pub const CAPSULE_LEN_MAX: usize = 1024 * 1024 * 1024;
+/// Bytes of a capsule, which is read whole: twice what a journal keeps, since lengths are rounded up (ADR 0033).
+pub const CAPSULE_LEN_MAX: usize = 512 * 1024 * 1024;
+/// Requests, effects and timers under way at any place of a capsule: more than an account with as many contacts as it can hold has.
+pub const CAPSULE_UNDER_WAY_MAX: usize = 32_768;
+/// What folding a capsule may come to, in entries of the state that the rules go through.
+pub const CAPSULE_STEPS_MAX: u64 = 1 << 34;
 /// Bytes of frames that a snapshot carries, so that the segments that hold them can retire.
 pub const CARRIED_LEN_MAX: usize = 64 * 1024 * 1024;
 /// Segments and snapshots that one profile keeps keys for.
@@ -66,6 +70,8 @@ pub const SNAPSHOTS_KEPT: usize = 2;
 pub const WAYPOINT_EVERY: u64 = 4096;
 /// States that a replay keeps; of a longer journal each second one goes, and they lie twice as far apart.
 pub const WAYPOINTS_MAX: usize = 128;
+/// Bytes of them, as they are encoded: the same happens to larger ones sooner. One is kept whatever its size.
+pub const WAYPOINTS_LEN_MAX: usize = 256 * 1024 * 1024;
 /// Lines in which a replay says why something is where it is.
 pub const WHY_LINES_MAX: usize = 12;
 /// Bytes of recent frames that the engine keeps in memory for resends; older ones are read from the journal.

@@ -1,9 +1,11 @@
 //! Whether a capsule makes the transitions that its journal makes.
 
+use super::bound::{Cost, TooMuch};
 use crate::fold::{fold_one, starts};
 use thicket_engine::{Fault, ProfileKeys, Walked, walk};
 use thicket_journal_format::digest;
 use thicket_types::effect::{Change, Effect, Send};
+use thicket_types::error::Code;
 use thicket_types::event::{Lane, TimerId};
 use thicket_types::ids::{Digest, Seq};
 use thicket_types::intent::Answer;
@@ -18,6 +20,8 @@ pub(super) struct Transitions {
 }
 
 /// Folds a journal from its first record; the visitor sees each. `None` if what it begins with is gone.
+///
+/// **Errors:** `TooMuchForCapsule` past what folding a capsule may cost; otherwise as of any fold.
 pub(super) fn transitions(
     disk: &mut dyn Disk,
     keys: &ProfileKeys,
@@ -28,8 +32,11 @@ pub(super) fn transitions(
         return Ok(None);
     }
     let mut found = Transitions { records: 0, kinds: Digest([0; 32]) };
-    let mut folded = Ok(());
+    let (mut folded, mut cost) = (Ok(()), Cost::default());
     walk(disk, keys, &mut |walked| {
+        if folded.is_ok() {
+            folded = cost.note(&at.state, &walked.record.event).map_err(|TooMuch| Fault::from(Code::TooMuchForCapsule));
+        }
         if folded.is_ok() {
             folded = fold_one(&mut at, &walked, &mut |step| found.note(step.effects));
             visit(&walked);

@@ -10,6 +10,7 @@
 //! ADR 0033 the reasons.
 
 mod answer;
+mod bound;
 mod check;
 mod disk;
 mod draw;
@@ -70,8 +71,8 @@ pub struct Sample {
 /// Makes a capsule of a journal, without changing that.
 ///
 /// **Errors:** `BeginningGone` if its oldest records have retired; `FileTooLarge` past
-/// [`CAPSULE_LEN_MAX`](thicket_types::limits::CAPSULE_LEN_MAX); `Inconsistent` if the capsule does not make the same transitions;
-/// `JournalDamaged`, `ProfileNewer`, the disk's. **Repeat:** every capsule has random values of its own.
+/// [`CAPSULE_LEN_MAX`](thicket_types::limits::CAPSULE_LEN_MAX), `TooMuchForCapsule` past what [`open`] folds; `Inconsistent` if the
+/// capsule does not make the same transitions; `JournalDamaged`, `ProfileNewer`, the disk's. **Repeat:** every capsule has random values of its own.
 pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy) -> Result<Redacted, Fault> {
     let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut collected = Collected::default();
@@ -99,7 +100,7 @@ pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy
                 after.insert(seq, record.clone());
             }
         })?;
-        let (mut redacted, its_keys) = open(&bytes)?;
+        let (mut redacted, its_keys) = unpack(&bytes)?;
         if table.missed() || transitions(&mut redacted, &its_keys, &mut |_| {})? != Some(made) {
             continue;
         }
@@ -111,10 +112,24 @@ pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy
     Err(Fault::from(Code::Inconsistent))
 }
 
-/// Opens a capsule: its files, and the keys that open them. What is in them is checked by who reads them, as of a profile.
+/// Opens a capsule: its files, and the keys that open them. It is folded once, so that who folds it again does not work without end.
+/// What else is in it is checked by who reads it, as of a profile.
 ///
-/// **Errors:** `CapsuleDamaged`; `ProfileNewer`.
+/// **Limits.** [`CAPSULE_UNDER_WAY_MAX`](thicket_types::limits::CAPSULE_UNDER_WAY_MAX),
+/// [`CAPSULE_STEPS_MAX`](thicket_types::limits::CAPSULE_STEPS_MAX).
+///
+/// **Errors:** `CapsuleDamaged`, also past these; `ProfileNewer`.
 pub fn open(bytes: &[u8]) -> Result<(CapsuleDisk, ProfileKeys), Fault> {
+    let (mut disk, keys) = unpack(bytes)?;
+    match transitions(&mut disk, &keys, &mut |_| {}) {
+        Err(Fault { code: Code::TooMuchForCapsule, .. }) => Err(Fault::from(Code::CapsuleDamaged)),
+        // Whoever reads it says where it is damaged.
+        _ => Ok((disk, keys)),
+    }
+}
+
+/// Takes a capsule apart. **Errors:** as [`open`].
+fn unpack(bytes: &[u8]) -> Result<(CapsuleDisk, ProfileKeys), Fault> {
     let damaged = |what| Fault::from(if what == FormatError::Newer { Code::ProfileNewer } else { Code::CapsuleDamaged });
     let parts = capsule::parse(bytes).map_err(damaged)?;
     // Before Argon2id runs.

@@ -15,6 +15,7 @@ use thicket_types::effect::Effect;
 use thicket_types::event::{Arrival, Arrived, Event, Lane, Opened, Outcome, TimerId};
 use thicket_types::ids::{BodyRef, ConversationId, EffectId, Fingerprint, FrameId, IntentId, MailboxId, MessageId, RelayKey, SegmentId};
 use thicket_types::intent::Intent;
+use thicket_types::limits::{CAPSULE_STEPS_MAX, CAPSULE_UNDER_WAY_MAX};
 use thicket_types::name::{Name, RegistrationToken, RelayAddress};
 use thicket_types::time::ClaimedTime;
 use thicket_types::vault_op::VaultOp;
@@ -552,4 +553,80 @@ fn all_stamps_are_moved_by_one_span_of_whole_days_only_where_that_is_asked_for()
         moved.insert(to);
     }
     assert_eq!(moved.len(), 64);
+}
+
+/// A capsule that nobody's redaction made: of a journal that is past a bound, say.
+fn made_by_hand(disk: &mut dyn Disk, keys: &ProfileKeys) -> Vec<u8> {
+    let mut collected = Collected::default();
+    let mut first = Stamp(0);
+    walk(disk, keys, &mut |walked| {
+        if walked.place.seq == Seq(1) {
+            first = walked.place.stamp;
+        }
+        values::event(&mut walked.record.event.clone(), walked.place.stamp, &mut collected);
+    })
+    .expect("a journal");
+    let mut table = collected.draw(&mut Counted(1));
+    let shift = Shift::draw(first, false, &mut Counted(2));
+    rewritten(disk, keys, shift, &mut table, &mut Counted(3), &mut |_, _| {}).expect("a capsule")
+}
+
+/// A life in which so many envelopes came and the vault opened none.
+fn unopened(count: usize) -> Life {
+    let mut life = Life::new();
+    let (relay, id) = (address(0), IntentId([1; 16]));
+    life.turn([Input::Intent(id, Intent::Register { relay, key: None, token: None })]);
+    let arrived = |number: usize| {
+        let mut frame = [9; 32];
+        frame[..8].copy_from_slice(&number.to_be_bytes());
+        let content = Arrived::Envelope { cursor: 1, sender: person(0).0, sealed: Bytes(Vec::new()) };
+        Input::Arrival(Arrival { frame: FrameId(frame), lane: Lane::Named, content })
+    };
+    for block in (0..count).collect::<Vec<_>>().chunks(512) {
+        life.turn(block.iter().copied().map(arrived));
+    }
+    life
+}
+
+/// How many records are folded before this is refused as a capsule, and as a journal that one is to be made of.
+fn refused_after(life: Life) -> u64 {
+    let (_folder, mut disk, keys) = life.close();
+    let code = |fault: Option<Fault>| fault.map(|fault| fault.code);
+    assert_eq!(code(redact(&mut disk, &keys, &mut Counted(1)).err()), Some(Code::TooMuchForCapsule));
+    let bytes = made_by_hand(&mut disk, &keys);
+    assert_eq!(code(open(&bytes).err()), Some(Code::CapsuleDamaged));
+    let (mut disk, keys) = unpack(&bytes).expect("whole");
+    let mut folded = 0;
+    assert!(transitions(&mut disk, &keys, &mut |_| folded += 1).is_err());
+    folded
+}
+
+#[test]
+fn a_capsule_with_too_much_under_way_is_not_opened() {
+    // Of each record that was folded something is under way: the login's op and an acknowledgement too.
+    let (_folder, mut disk, keys) = unopened(CAPSULE_UNDER_WAY_MAX - 3).close();
+    open(&made_by_hand(&mut disk, &keys)).expect("as much as may be");
+    assert_eq!(refused_after(unopened(CAPSULE_UNDER_WAY_MAX + 600)), u64::try_from(CAPSULE_UNDER_WAY_MAX).expect("64 bits"));
+}
+
+#[test]
+fn a_capsule_that_has_the_rules_go_through_too_much_is_not_opened() {
+    let open = 30_000;
+    let each = u64::try_from(open).expect("small");
+    // Everything is sealed anew, again and again.
+    let mut life = unopened(open);
+    for number in 0..64 {
+        life.turn([Input::Intent(IntentId([2 + number; 16]), Intent::Rejoin)]);
+    }
+    let rejoins = refused_after(life) - each - 1;
+    // What came before them was gone through as well.
+    assert!(rejoins < CAPSULE_STEPS_MAX / each.pow(2) && rejoins > 15, "{rejoins}");
+    // Receipts of more messages than anybody sent.
+    let mut life = unopened(open);
+    let delivered: Vec<MessageId> = (0..8_000_u128).map(|number| MessageId(number.to_be_bytes())).collect();
+    for _ in 0..100 {
+        life.resolve_opening(Outcome::Opened(Opened::Receipt { contact: person(0).0, delivered: delivered.clone(), moved: false }));
+    }
+    let receipts = refused_after(life) - each - 1;
+    assert!((60..80).contains(&receipts), "{receipts}");
 }

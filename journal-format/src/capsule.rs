@@ -15,7 +15,8 @@ use crate::layout::{Fields, preamble};
 use crate::{FormatError, digest};
 use thicket_types::limits::{CAPSULE_LEN_MAX, SEGMENTS_KEPT_MAX};
 
-const MAGIC: &[u8; 8] = b"THICKCAP";
+/// What a capsule begins with: it tells one from other files.
+pub const MAGIC: &[u8; 8] = b"THICKCAP";
 
 /// What the passphrase's key of a capsule costs: nothing, since there is no passphrase. Another cost is damage, so that no file of
 /// a stranger has its reader work.

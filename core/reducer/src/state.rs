@@ -46,6 +46,42 @@ pub struct State {
     pub(crate) vault_count: u64,
 }
 
+impl State {
+    /// Entries of its maps and lists: what a copy of it takes room for.
+    pub fn entries(&self) -> usize {
+        let State {
+            session: _,
+            contacts,
+            outbox,
+            seen,
+            early,
+            unacknowledged,
+            requests,
+            outstanding,
+            timers,
+            answers,
+            settings: _,
+            revoke,
+            strangers: _,
+            dropped: _,
+            vault_count: _,
+        } = self;
+        let listed = contacts.values().map(|known| known.queue.len().saturating_add(known.receipts.len()).saturating_add(1));
+        let held = early.values().map(|held| held.len().saturating_add(1));
+        let flat = [
+            outbox.len(),
+            seen.by_seq.len(),
+            unacknowledged.len(),
+            requests.len(),
+            outstanding.len(),
+            timers.len(),
+            answers.by_seq.len(),
+            revoke.len(),
+        ];
+        listed.chain(held).chain(flat).fold(0, usize::saturating_add)
+    }
+}
+
 /// An early envelope.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Held {

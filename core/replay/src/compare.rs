@@ -2,7 +2,8 @@
 //!
 //! Two that have a segment in common are copies of one, and part at the first record that is not the same in both. Others are
 //! compared by what a frontend saw: the view digest is taken after each record, and where it became another. What chance decides,
-//! how many records lie between two such places, is left out.
+//! how many records lie between two such places, is left out. So is a capsule compared, with whatever journal: no record of it is
+//! another's, though its segments are. Names are left out then.
 //!
 //! ```text
 //!   A   1 2 3 4 5 6 7       v1 after 2, v2 after 5, v3 after 7
@@ -36,6 +37,8 @@ pub struct Course {
     /// A digest of each record.
     records: Vec<Digest>,
     numbering: Numbering,
+    /// Whether people are compared by their names too.
+    names: bool,
     view: Option<Digest>,
     /// The records by which the view became another, with its digest after them.
     views: Vec<(Seq, Digest)>,
@@ -58,14 +61,26 @@ impl Course {
     ///
     /// **Errors:** `Inconsistent`, if a state cannot be encoded.
     pub fn new() -> Result<Course, Fault> {
+        Course::begin(true)
+    }
+
+    /// The same for a journal one of which, it or the other, is a capsule.
+    ///
+    /// **Errors:** as [`Course::new`].
+    pub fn without_names() -> Result<Course, Fault> {
+        Course::begin(false)
+    }
+
+    fn begin(names: bool) -> Result<Course, Fault> {
         let numbering = Numbering::default();
-        let view = numbering.mark(&view(&State::default()))?;
+        let view = numbering.mark(&view(&State::default()), names)?;
         Ok(Course {
             first: Seq::ZERO,
             last: Seq::ZERO,
             segments: BTreeSet::new(),
             records: Vec::new(),
             numbering,
+            names,
             view: Some(view),
             views: Vec::new(),
             failed: None,
@@ -83,7 +98,7 @@ impl Course {
         let encoded = step.record.encode(&mut bytes).is_ok();
         self.records.push(digest(&[&step.place.segment.0, &step.place.stamp.0.to_be_bytes(), &bytes]));
         self.numbering.note(step.effects);
-        match self.numbering.mark(&view(step.state)) {
+        match self.numbering.mark(&view(step.state), self.names) {
             Ok(now) if encoded => {
                 if self.view != Some(now) {
                     self.view = Some(now);
@@ -104,7 +119,8 @@ impl Course {
                 return Err(Fault::from(failed.code));
             }
         }
-        Ok(if a.segments.is_disjoint(&b.segments) { by_view(&a, &b) } else { by_records(&a, &b) })
+        let are_copies = a.names && b.names && !a.segments.is_disjoint(&b.segments);
+        Ok(if are_copies { by_records(&a, &b) } else { by_view(&a, &b) })
     }
 
     fn record(&self, seq: Seq) -> Option<Digest> {
@@ -133,17 +149,17 @@ fn before(seq: Seq) -> Seq {
     Seq(seq.0.saturating_sub(1))
 }
 
-/// What a frontend saw after the record at a place, people and messages by their numbers.
+/// What a frontend saw after the record at a place, people and messages by their numbers; with or without names.
 ///
 /// **Errors:** as [`Replay::read`]; `Inconsistent`, if there is no such record.
-pub fn seen_at(disk: &mut dyn Disk, keys: &ProfileKeys, seq: Seq) -> Result<Seen, Fault> {
+pub fn seen_at(disk: &mut dyn Disk, keys: &ProfileKeys, seq: Seq, names: bool) -> Result<Seen, Fault> {
     let (mut numbering, mut seen) = (Numbering::default(), None);
     Replay::read(disk, keys, &mut |step| {
         if step.place.seq <= seq {
             numbering.note(step.effects);
         }
         if step.place.seq == seq {
-            seen = Some(numbering.seen(&view(step.state)));
+            seen = Some(numbering.seen(&view(step.state), names));
         }
     })?;
     seen.ok_or(Fault::from(Code::Inconsistent))
@@ -203,7 +219,8 @@ mod tests {
         let lasts = [a.last, b.last];
         let parting = Course::compare(a, b).expect("states");
         let [at_a, at_b] = parting.at.unwrap_or(lasts);
-        let seen = [seen_at(&mut disk_a, &keys_a, at_a).expect("a record"), seen_at(&mut disk_b, &keys_b, at_b).expect("a record")];
+        let seen =
+            [seen_at(&mut disk_a, &keys_a, at_a, true).expect("a record"), seen_at(&mut disk_b, &keys_b, at_b, true).expect("a record")];
         (parting, seen)
     }
 

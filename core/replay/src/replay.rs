@@ -3,24 +3,23 @@
 use crate::Step;
 use crate::fold::{Start, fold_one, starts};
 use thicket_engine::{Fault, ProfileKeys, Resume, Walked, walk, walk_on};
-use thicket_journal_format::codec;
 use thicket_journal_format::event::Record;
 use thicket_reducer::State;
 use thicket_types::effect::Effect;
 use thicket_types::ids::Seq;
-use thicket_types::limits::{WAYPOINT_EVERY, WAYPOINTS_LEN_MAX, WAYPOINTS_MAX};
+use thicket_types::limits::{WAYPOINT_EVERY, WAYPOINTS_ENTRIES_MAX, WAYPOINTS_MAX};
 use thicket_types::ports::{Disk, Place};
 
 /// A journal that was folded once, with a state kept every so many records: any other is a short fold away.
 ///
-/// **Limits.** A state each [`WAYPOINT_EVERY`] records, and [`WAYPOINTS_MAX`] of them, or [`WAYPOINTS_LEN_MAX`] bytes: of a longer
+/// **Limits.** A state each [`WAYPOINT_EVERY`] records, and [`WAYPOINTS_MAX`] of them, or [`WAYPOINTS_ENTRIES_MAX`] entries: of a longer
 /// journal each second goes, and they lie twice as far apart.
 pub struct Replay {
     begins: Start,
     last: Seq,
     waypoints: Vec<Waypoint>,
     every: u64,
-    len_max: usize,
+    entries_max: usize,
 }
 
 /// A record, and what became of the state by it.
@@ -40,8 +39,8 @@ pub struct Moment {
 /// The state before a block.
 struct Waypoint {
     state: State,
-    /// Bytes of its encoding.
-    len: usize,
+    /// Entries of the state.
+    entries: usize,
     block: Resume,
 }
 
@@ -50,18 +49,18 @@ impl Replay {
     ///
     /// **Errors:** `JournalDamaged` with its place; `ProfileNewer`; the disk's.
     pub fn read(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(&Step<'_>)) -> Result<Replay, Fault> {
-        Replay::read_by(disk, keys, WAYPOINT_EVERY, WAYPOINTS_LEN_MAX, visit)
+        Replay::read_by(disk, keys, WAYPOINT_EVERY, WAYPOINTS_ENTRIES_MAX, visit)
     }
 
     fn read_by(
         disk: &mut dyn Disk,
         keys: &ProfileKeys,
         every: u64,
-        len_max: usize,
+        entries_max: usize,
         visit: &mut dyn FnMut(&Step<'_>),
     ) -> Result<Replay, Fault> {
         let (begins, _) = starts(disk, keys)?;
-        let mut replay = Replay { last: begins.after, begins, waypoints: Vec::new(), every, len_max };
+        let mut replay = Replay { last: begins.after, begins, waypoints: Vec::new(), every, entries_max };
         let mut at = replay.begins.clone();
         let mut folded = Ok(());
         walk(disk, keys, &mut |walked| {
@@ -145,10 +144,9 @@ impl Replay {
         if self.waypoints.last().is_some_and(|waypoint| first < waypoint.block.first().0.saturating_add(self.every)) {
             return;
         }
-        // One that cannot be encoded has no length to be kept by.
-        let len = codec::encode(state).map_or(self.len_max, |bytes| bytes.len());
+        let entries = state.entries();
         // The first stays: nothing before it could be gone to.
-        while self.waypoints.len() > 1 && !self.has_room(len) {
+        while self.waypoints.len() > 1 && !self.has_room(entries) {
             let mut number = 0;
             self.waypoints.retain(|_| {
                 number += 1;
@@ -156,13 +154,13 @@ impl Replay {
             });
             self.every = self.every.saturating_mul(2);
         }
-        self.waypoints.push(Waypoint { state: state.clone(), len, block: walked.block.keep() });
+        self.waypoints.push(Waypoint { state: state.clone(), entries, block: walked.block.keep() });
     }
 
-    /// Whether another waypoint of this length can be kept with those there are.
-    fn has_room(&self, len: usize) -> bool {
-        let kept = self.waypoints.iter().map(|waypoint| waypoint.len).fold(len, usize::saturating_add);
-        self.waypoints.len() < WAYPOINTS_MAX && kept <= self.len_max
+    /// Whether another waypoint, of so many entries, can be kept with those there are.
+    fn has_room(&self, entries: usize) -> bool {
+        let kept = self.waypoints.iter().map(|waypoint| waypoint.entries).fold(entries, usize::saturating_add);
+        self.waypoints.len() < WAYPOINTS_MAX && kept <= self.entries_max
     }
 }
 
@@ -205,7 +203,7 @@ mod tests {
         for snapshots in [&[][..], &[20, 33]] {
             let (_folder, mut disk, keys) = journal(60, snapshots);
             let mut whole = Vec::new();
-            let replay = Replay::read_by(&mut disk, &keys, 10, WAYPOINTS_LEN_MAX, &mut |step| {
+            let replay = Replay::read_by(&mut disk, &keys, 10, WAYPOINTS_ENTRIES_MAX, &mut |step| {
                 whole.push((step.place, step.record.clone(), step.effects.to_vec(), step.state.clone()));
             })
             .expect("an intact journal");
@@ -237,12 +235,12 @@ mod tests {
     #[test]
     fn a_replay_keeps_a_state_each_so_many_records_and_so_many_in_all() {
         let (folder, _, keys) = journal(300, &[]);
-        let read = |every, len_max| {
+        let read = |every, entries_max| {
             let mut disk = OsDisk::new(&folder.path().join("p"));
-            Replay::read_by(&mut disk, &keys, every, len_max, &mut |_| {}).expect("an intact journal")
+            Replay::read_by(&mut disk, &keys, every, entries_max, &mut |_| {}).expect("an intact journal")
         };
         let places = |every| {
-            let replay = read(every, WAYPOINTS_LEN_MAX);
+            let replay = read(every, WAYPOINTS_ENTRIES_MAX);
             (replay.waypoints.iter().map(|waypoint| waypoint.block.first().0).collect::<Vec<_>>(), replay.every)
         };
         let (first, every) = places(WAYPOINT_EVERY);
@@ -253,12 +251,12 @@ mod tests {
         let (thinned, every) = places(1);
         assert!(every > 1 && thinned.len() <= WAYPOINTS_MAX && thinned.len() > WAYPOINTS_MAX / 4, "{} of {every}", thinned.len());
         assert!(thinned.windows(2).all(|pair| pair[1] - pair[0] >= every), "{thinned:?}");
-        // As many bytes as three of the larger ones have; and where none has room, the first and the last.
-        let whole = read(10, WAYPOINTS_LEN_MAX);
-        let lens = |replay: &Replay| replay.waypoints.iter().map(|waypoint| waypoint.len).collect::<Vec<_>>();
-        let len_max = 3 * lens(&whole).into_iter().max().expect("waypoints");
-        let bounded = read(10, len_max);
-        assert!(lens(&whole).iter().sum::<usize>() > len_max && lens(&bounded).iter().sum::<usize>() <= len_max);
+        // As many entries as three of the larger ones have; and where none has room, the first and the newest.
+        let whole = read(10, WAYPOINTS_ENTRIES_MAX);
+        let entries = |replay: &Replay| replay.waypoints.iter().map(|waypoint| waypoint.entries).collect::<Vec<_>>();
+        let entries_max = 3 * entries(&whole).into_iter().max().expect("waypoints");
+        let bounded = read(10, entries_max);
+        assert!(entries(&whole).iter().sum::<usize>() > entries_max && entries(&bounded).iter().sum::<usize>() <= entries_max);
         assert!(bounded.waypoints.len() > 2 && bounded.every > 10);
         for replay in [&bounded, &read(10, 0)] {
             let mut disk = OsDisk::new(&folder.path().join("p"));

@@ -42,7 +42,7 @@ pub struct Seen {
 
 #[derive(Serialize)]
 struct SeenContact {
-    name: Name,
+    name: Option<Name>,
     accepted: bool,
     blocked: bool,
     verified: bool,
@@ -82,23 +82,24 @@ impl Numbering {
 
     /// SHA-256 of the canonical encoding of that.
     pub fn digest(&self, view: &View) -> Result<Digest, Fault> {
-        self.digest_with(view, &self.states)
+        self.digest_with(view, true, &self.states)
     }
 
     /// The same without going through all messages, for who takes it after each record: in place of their states it has the order
-    /// in which they were told.
-    pub(crate) fn mark(&self, view: &View) -> Result<Digest, Fault> {
-        self.digest_with(view, &self.told)
+    /// in which they were told. Without names it is the same of a journal and of its capsule.
+    pub(crate) fn mark(&self, view: &View, names: bool) -> Result<Digest, Fault> {
+        self.digest_with(view, names, &self.told)
     }
 
-    fn digest_with<T: Serialize>(&self, view: &View, states: &T) -> Result<Digest, Fault> {
+    fn digest_with<T: Serialize>(&self, view: &View, names: bool, states: &T) -> Result<Digest, Fault> {
         let people = self.people(view);
         let mut contacts: Vec<_> = view
             .contacts
             .iter()
             .map(|contact| {
                 let standing = (contact.accepted, contact.blocked, contact.verified, contact.proved, contact.held);
-                (people.get(&contact.fingerprint), contact.name.text(), standing, contact.received)
+                let name = if names { contact.name.text() } else { "" };
+                (people.get(&contact.fingerprint), name, standing, contact.received)
             })
             .collect();
         contacts.sort();
@@ -114,12 +115,12 @@ impl Numbering {
     }
 
     /// What the digest is taken of, to be shown.
-    pub(crate) fn seen(&self, view: &View) -> Seen {
+    pub(crate) fn seen(&self, view: &View, names: bool) -> Seen {
         let people = self.people(view);
         let contact = |contact: &ContactView| {
             let ContactView { fingerprint, name, accepted, blocked, verified, proved, held, received } = contact.clone();
             let number = people.get(&fingerprint).copied().unwrap_or(u64::MAX);
-            (number, SeenContact { name, accepted, blocked, verified, proved, held, received })
+            (number, SeenContact { name: names.then_some(name), accepted, blocked, verified, proved, held, received })
         };
         let unsettled: BTreeMap<_, _> = view
             .unsettled

@@ -70,8 +70,8 @@ pub const SNAPSHOTS_KEPT: usize = 2;
 pub const WAYPOINT_EVERY: u64 = 4096;
 /// States that a replay keeps; of a longer journal each second one goes, and they lie twice as far apart.
 pub const WAYPOINTS_MAX: usize = 128;
-/// Bytes of them, as they are encoded: the same happens to larger ones sooner. One is kept whatever its size.
-pub const WAYPOINTS_LEN_MAX: usize = 256 * 1024 * 1024;
+/// Entries of the maps and lists of all these states: of large ones fewer are kept. The first and the newest are, whatever their size.
+pub const WAYPOINTS_ENTRIES_MAX: usize = 1 << 22;
 /// Lines in which a replay says why something is where it is.
 pub const WHY_LINES_MAX: usize = 12;
 /// Bytes of recent frames that the engine keeps in memory for resends; older ones are read from the journal.

@@ -12,10 +12,11 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use thicket_client::{Client, Look, Profile, Reader, SystemEntropy, View, share};
 use thicket_engine::{Fault, KEYS_FILE};
+use thicket_journal_format::digest;
 use thicket_replay::capsule;
 use thicket_transport::DirectClient;
 use thicket_types::error::Code;
-use thicket_types::ids::Fingerprint;
+use thicket_types::ids::{Digest, Fingerprint};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{CAPSULE_LEN_MAX, SECRET_FILE_LEN_MAX};
 use thicket_types::name::{Name, RegistrationToken, RelayAddress};
@@ -228,9 +229,14 @@ pub fn at_second(global: &Global, folder: &Path, file: Option<&Path>) -> Result<
     at_with(global, folder.to_path_buf(), file, &PASSPHRASE_OF_B)
 }
 
+/// A capsule, which needs no passphrase.
+pub fn at_capsule(file: &Path) -> Result<At, Trouble> {
+    Ok(At { folder: file.to_path_buf(), passphrase: Secret::new(Vec::new()), capsule: Some(whole_capsule(file)?) })
+}
+
 fn at_by(global: &Global, question: &Question) -> Result<At, Trouble> {
     if let Some(file) = &global.capsule {
-        return Ok(At { folder: file.clone(), passphrase: Secret::new(Vec::new()), capsule: Some(whole_capsule(file)?) });
+        return at_capsule(file);
     }
     at_with(global, folder(global)?, None, question)
 }
@@ -287,6 +293,11 @@ impl At {
     /// Whether it is a capsule, which has no vault.
     pub fn is_capsule(&self) -> bool {
         self.capsule.is_some()
+    }
+
+    /// What tells a capsule from all others: SHA-256 of its bytes. Its segments name files of the folder that it was made of.
+    pub fn capsule_digest(&self) -> Option<Digest> {
+        self.capsule.as_ref().map(|bytes| digest(&[bytes]))
     }
 
     /// Looks at what is wanted of the profile, until one look finds it whole.

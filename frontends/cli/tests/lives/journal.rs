@@ -367,6 +367,57 @@ fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life()
 }
 
 #[test]
+fn capsules_are_compared_as_journals_are_and_named_by_no_segment() {
+    let place = Place::with_conversation();
+    let (alice, bob) = (&place.alice, &place.bob);
+    let path = |name: &str| place.folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let export = |person: &Person, name: &str| person.json(&["journal", "export", "--redact", &path(name), "--yes"]).remove(0);
+    let records = export(alice, "one")["records"].clone();
+    export(alice, "other");
+    export(bob, "of bob");
+    // Who compares capsules has no profile and no passphrase.
+    let nobody = Person { name: "nobody", home: place.folder.path().join("nobody") };
+    let compare = |person: &Person, a: &str, b: &str| {
+        let output = person.run(&["--json", "journal", "compare", &path(a), &path(b)]);
+        (status(&output), last(&output))
+    };
+    // A journal, its capsules and a copy of one show a frontend the same, but for names.
+    std::fs::copy(path("one"), path("copy")).expect("room");
+    for (a, b) in [("one", "other"), ("one", "copy"), ("alice", "one"), ("other", "alice")] {
+        let (ended, same) = compare(if [a, b].contains(&"alice") { alice } else { &nobody }, a, b);
+        assert_eq!((ended, &same["by"], &same["same"]), (0, &json!("view"), &json!(true)), "{a} {b}");
+        assert_eq!((&same["a"]["same_upto"], &same["b"]["same_upto"]), (&records, &records), "{a} {b}");
+    }
+    // Two people saw different things, whoever of them gave a capsule away.
+    let (_, of_profiles) = compare(alice, "alice", "bob");
+    for (person, a, b) in [(&nobody, "one", "of bob"), (alice, "alice", "of bob"), (bob, "other", "bob")] {
+        let (ended, parted) = compare(person, a, b);
+        assert_eq!((ended, &parted["by"], &parted["same"]), (1, &json!("view"), &json!(false)), "{a} {b}");
+        assert!(parted["a"]["parted_by"].as_u64() >= of_profiles["a"]["parted_by"].as_u64(), "{a} {b}: {parted}");
+    }
+    let shown = text(&nobody.run(&["journal", "compare", &path("one"), &path("of bob")]).stdout);
+    assert!(shown.starts_with("compared   what a frontend saw, without names: a capsule has others\n"), "{shown}");
+    // Where two builds are compared: digests of a capsule are of that one, and name no segment of the folder that it was made of.
+    let digests = text(&nobody.run(&["journal", "--capsule", &path("one"), "digests", "--every", "3"]).stdout);
+    let segments = std::fs::read_dir(alice.home.join("journal")).expect("a folder");
+    let ids: Vec<String> =
+        segments.map(|entry| entry.expect("an entry").file_name().into_string().expect("ASCII")[17..49].to_owned()).collect();
+    assert!(!ids.is_empty() && ids.iter().all(|id| !digests.contains(id)), "{digests}");
+    assert!(ids.iter().any(|id| text(&alice.run(&["journal", "digests"]).stdout).contains(id)));
+    std::fs::write(path("digests"), digests).expect("room");
+    for (person, a, b, expected) in [
+        (&nobody, "one", "digests", (0, json!("digests"))),
+        (&nobody, "digests", "copy", (0, json!("digests"))),
+        (&nobody, "digests", "digests", (0, json!("digests"))),
+        (&nobody, "other", "digests", (2, Value::Null)),
+        (alice, "digests", "alice", (2, Value::Null)),
+    ] {
+        let (ended, compared) = compare(person, a, b);
+        assert_eq!((ended, compared["by"].clone()), expected, "{a} {b}: {compared}");
+    }
+}
+
+#[test]
 fn a_capsule_is_shown_before_it_is_written() {
     let place = Place::with_conversation();
     let path = place.folder.path().join("a.capsule");

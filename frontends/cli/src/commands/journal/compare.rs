@@ -2,6 +2,7 @@
 
 use super::list::{line, words};
 use super::state::{change, paint, printed};
+use crate::commands::rows::from_hex;
 use crate::output::{Trouble, put_json, time_exact};
 use crate::progress::Progress;
 use crate::text::beside;
@@ -11,6 +12,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use thicket_engine::Fault;
+use thicket_journal_format::capsule;
 use thicket_journal_format::event::Record;
 use thicket_replay::{By, Course, Narrowed, Parting, Replay, Tree, compare_digests, seen_at, state_digest};
 use thicket_types::error::Code;
@@ -20,10 +22,10 @@ use thicket_types::ports::Place;
 /// Bytes of a line of digests that are read: those that are written have less than 200.
 const LINE_LEN_MAX: u64 = 4096;
 
-/// Two profiles, or one and what `journal digests` wrote of it.
+/// Two journals, or one and what `journal digests` wrote of it.
 #[derive(clap::Args)]
 pub struct Two {
-    /// The folder of a profile, or a file that `journal digests` wrote.
+    /// The folder of a profile, a capsule, or a file that `journal digests` wrote.
     #[arg(value_name = "A")]
     a: PathBuf,
     /// The other.
@@ -40,7 +42,8 @@ pub struct Two {
 /// What a file of digests begins with.
 struct Head {
     build: String,
-    journal: SegmentId,
+    /// Its first segment's id, or a capsule's digest.
+    journal: String,
     rules: u64,
 }
 
@@ -57,23 +60,22 @@ pub fn digests(global: &Global, every: u64) -> Result<(), Trouble> {
     let mut lines = Vec::new();
     let replay = fold(&at, &mut |seq, last| last || seq.0.is_multiple_of(every), &mut lines)?;
     drop(folding);
-    let Some((segment, rules)) = replay else {
-        return put!("{}", json!({ "build": env!("CARGO_PKG_VERSION"), "journal": null, "rules": null, "every": every }));
-    };
-    put_json(&json!({ "build": env!("CARGO_PKG_VERSION"), "journal": segment.hex(), "rules": rules.0, "every": every }))?;
+    let (journal, rules) = replay.map_or((Value::Null, Value::Null), |(journal, rules)| (json!(journal), json!(rules.0)));
+    put_json(&json!({ "build": env!("CARGO_PKG_VERSION"), "journal": journal, "rules": rules, "every": every }))?;
     for (seq, rules, digest) in lines {
         put_json(&json!({ "seq": seq.0, "rules": rules.0, "state": digest.hex() }))?;
     }
     Ok(())
 }
 
-/// The state's digest after each record that is wanted, with the rules that it was folded by; gives the first segment, and the rules
-/// of the last record.
+/// The state's digest after each record that is wanted, with the rules that it was folded by; gives what names the journal, and the
+/// rules of the last record.
 fn fold(
     at: &home::At,
     wanted: &mut dyn FnMut(Seq, bool) -> bool,
     lines: &mut Vec<(Seq, RulesVersion, Digest)>,
-) -> Result<Option<(SegmentId, RulesVersion)>, Trouble> {
+) -> Result<Option<(String, RulesVersion)>, Trouble> {
+    let capsule = at.capsule_digest();
     at.look_into(|look| {
         let (disk, keys) = look.files();
         let (mut first, mut last, mut failed) = (None, None, None);
@@ -97,36 +99,60 @@ fn fold(
         }
         match failed {
             Some(fault) => Err(fault),
-            None => Ok(first.zip(last.map(|(_, rules)| rules))),
+            None => {
+                let journal = first.map(|segment: SegmentId| capsule.map_or_else(|| segment.hex(), |digest| digest.hex()));
+                Ok(journal.zip(last.map(|(_, rules)| rules)))
+            }
         }
     })
 }
 
+/// What is compared.
+enum Side {
+    Profile,
+    Capsule,
+    Digests,
+}
+
+impl Side {
+    fn of(path: &Path) -> Result<Side, Trouble> {
+        let failed = |error: std::io::Error| Trouble::stream(&path.display().to_string(), &error);
+        if std::fs::metadata(path).map_err(failed)?.is_dir() {
+            return Ok(Side::Profile);
+        }
+        let mut begins = Vec::new();
+        File::open(path).map_err(failed)?.take(8).read_to_end(&mut begins).map_err(failed)?;
+        Ok(if begins == capsule::MAGIC { Side::Capsule } else { Side::Digests })
+    }
+}
+
 pub fn run(global: &Global, two: &Two) -> Result<(), Trouble> {
-    let is_home = |path: &Path| match std::fs::metadata(path) {
-        Ok(found) => Ok(found.is_dir()),
-        Err(error) => Err(Trouble::stream(&path.display().to_string(), &error)),
-    };
     let other = two.other_passphrase_file.as_deref();
-    match (is_home(&two.a)?, is_home(&two.b)?) {
-        (true, true) => journals(global, two, &home::at_first(global, &two.a)?, &home::at_second(global, &two.b, other)?),
-        (true, false) => {
-            let (at, written) = (home::at_folder(global, &two.a, None)?, written(&two.b)?);
-            let own = own(global, &at, &two.b, &written)?;
-            builds(global, &own, &written)
-        }
-        (false, true) => {
-            let (at, written) = (home::at_folder(global, &two.b, other)?, written(&two.a)?);
-            let own = own(global, &at, &two.a, &written)?;
-            builds(global, &written, &own)
-        }
-        (false, false) => {
+    // Who names one profile is asked for one passphrase.
+    let journal = |side: &Side, path: &Path, file: Option<&Path>| match side {
+        Side::Profile => home::at_folder(global, path, file),
+        Side::Capsule | Side::Digests => home::at_capsule(path),
+    };
+    match (Side::of(&two.a)?, Side::of(&two.b)?) {
+        (Side::Profile, Side::Profile) => journals(global, two, &home::at_first(global, &two.a)?, &home::at_second(global, &two.b, other)?),
+        (Side::Digests, Side::Digests) => {
             let (a, b) = (written(&two.a)?, written(&two.b)?);
             if a.head.journal != b.head.journal {
                 return Err(another_journal(&two.b));
             }
             builds(global, &a, &b)
         }
+        (a, Side::Digests) => {
+            let (at, written) = (journal(&a, &two.a, None)?, written(&two.b)?);
+            let own = own(global, &at, &two.b, &written)?;
+            builds(global, &own, &written)
+        }
+        (Side::Digests, b) => {
+            let (at, written) = (journal(&b, &two.b, other)?, written(&two.a)?);
+            let own = own(global, &at, &two.a, &written)?;
+            builds(global, &written, &own)
+        }
+        (a, b) => journals(global, two, &journal(&a, &two.a, None)?, &journal(&b, &two.b, other)?),
     }
 }
 
@@ -136,8 +162,8 @@ fn own(global: &Global, at: &home::At, file: &Path, written: &Digests) -> Result
     let mut lines = Vec::new();
     let has = |seq: Seq| written.states.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok();
     let folded = fold(at, &mut |seq, _| has(seq), &mut lines)?;
-    let (segment, rules) = folded.filter(|(segment, _)| *segment == written.head.journal).ok_or_else(|| another_journal(file))?;
-    let head = Head { build: env!("CARGO_PKG_VERSION").to_owned(), journal: segment, rules: rules.0.into() };
+    let (journal, rules) = folded.filter(|(journal, _)| *journal == written.head.journal).ok_or_else(|| another_journal(file))?;
+    let head = Head { build: env!("CARGO_PKG_VERSION").to_owned(), journal, rules: rules.0.into() };
     Ok(Digests { head, states: lines.into_iter().map(|(seq, _, digest)| (seq, digest)).collect() })
 }
 
@@ -151,7 +177,11 @@ fn written(path: &Path) -> Result<Digests, Trouble> {
     let failed = |error: &std::io::Error| Trouble::stream(&shown, error);
     let wrong = |number: u64| {
         let place = format!("{shown}: line {number} is none of digests");
-        Trouble::Advised(Code::FileFailed, Some(place), "name a file that journal digests wrote, or the folder of a profile.".to_owned())
+        Trouble::Advised(
+            Code::FileFailed,
+            Some(place),
+            "name a file that journal digests wrote, a capsule, or the folder of a profile.".to_owned(),
+        )
     };
     let mut lines = BufReader::new(File::open(path).map_err(|error| failed(&error))?);
     let (mut head, mut states, mut number) = (None, Vec::new(), 0);
@@ -164,15 +194,15 @@ fn written(path: &Path) -> Result<Digests, Trouble> {
         number += 1;
         // A line that is longer has its end in the next piece, and neither is JSON.
         let value: Value = serde_json::from_slice(&bytes).map_err(|_| wrong(number))?;
-        let hex = |field: &str| value[field].as_str().and_then(crate::commands::rows::from_hex);
+        let text = |field: &str| value[field].as_str().map(str::to_owned);
         if head.is_none() {
-            let build = value["build"].as_str().map(str::to_owned);
-            let parsed = build.zip(hex("journal").and_then(|bytes| SegmentId::parse(&bytes))).zip(value["rules"].as_u64());
+            let parsed = text("build").zip(text("journal")).zip(value["rules"].as_u64());
             let ((build, journal), rules) = parsed.ok_or_else(|| wrong(number))?;
             head = Some(Head { build, journal, rules });
             continue;
         }
-        let parsed = value["seq"].as_u64().map(Seq).zip(hex("state").and_then(|bytes| Digest::parse(&bytes)));
+        let parsed =
+            value["seq"].as_u64().map(Seq).zip(text("state").and_then(|digits| from_hex(&digits)).and_then(|bytes| Digest::parse(&bytes)));
         let state = parsed.filter(|(seq, _)| states.last().is_none_or(|(last, _)| last < seq)).ok_or_else(|| wrong(number))?;
         states.push(state);
     }
@@ -215,11 +245,12 @@ struct Parted {
 /// Two journals.
 fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<(), Trouble> {
     let folding = Progress::start(global, "folding both journals");
-    let parting = Course::compare(course(a)?, course(b)?)?;
+    let capsules = a.is_capsule() || b.is_capsule();
+    let parting = Course::compare(course(a, capsules)?, course(b, capsules)?)?;
     let parted = match parting.at {
         Some([of_a, of_b]) => {
-            let (parted_a, tree_a) = parted(a, of_a, parting.by, two.names)?;
-            let (parted_b, tree_b) = parted(b, of_b, parting.by, two.names)?;
+            let (parted_a, tree_a) = parted(a, of_a, parting.by, two.names, capsules)?;
+            let (parted_b, tree_b) = parted(b, of_b, parting.by, two.names, capsules)?;
             Some(([parted_a, parted_b], tree_a.differences(&tree_b)))
         }
         None => None,
@@ -241,6 +272,7 @@ fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<()
     } else {
         let words = match by {
             By::Records => "their records: they are copies of one journal",
+            By::View if capsules => "what a frontend saw, without names: a capsule has others",
             By::View => "what a frontend saw: they are of two profiles",
         };
         put!("compared   {words}")?;
@@ -273,24 +305,25 @@ fn words_of(record: &Record) -> (&'static str, String) {
     words(&record.event)
 }
 
-fn course(at: &home::At) -> Result<Course, Trouble> {
+/// One of two that are compared; whether either is a capsule.
+fn course(at: &home::At, capsules: bool) -> Result<Course, Trouble> {
     at.look_into(|look| {
         let (disk, keys) = look.files();
-        let mut course = Course::new()?;
+        let mut course = if capsules { Course::without_names()? } else { Course::new()? };
         Replay::read(disk, keys, &mut |step| course.note(step))?;
         Ok(course)
     })
 }
 
 /// The record that made the difference, and what it is to be compared by after it: the state where the ids are the same in both.
-fn parted(at: &home::At, seq: Seq, by: By, names: bool) -> Result<(Parted, Tree), Trouble> {
+fn parted(at: &home::At, seq: Seq, by: By, names: bool, capsules: bool) -> Result<(Parted, Tree), Trouble> {
     at.look_into(|look| {
         let (disk, keys) = look.files();
         let replay = Replay::read(disk, keys, &mut |_| {})?;
         let moment = replay.record(disk, keys, seq)?.ok_or(Fault::from(Code::Inconsistent))?;
         let tree = match by {
             By::Records => Tree::of(&moment.after, names),
-            By::View => Tree::of(&seen_at(disk, keys, seq)?, names),
+            By::View => Tree::of(&seen_at(disk, keys, seq, !capsules)?, names),
         };
         Ok((Parted { place: moment.place, record: moment.record }, tree))
     })

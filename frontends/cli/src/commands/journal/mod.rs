@@ -64,7 +64,7 @@ pub enum Command {
         #[arg(long)]
         names: bool,
     },
-    /// Say where two journals part: two profiles, or copies of one; or where this build comes to another state than a file says.
+    /// Say where two journals part: two profiles, copies of one, capsules; or where this build comes to another state than a file says.
     ///
     /// Exits with 1 if they part.
     ///

@@ -1,8 +1,8 @@
 //! A profile's journal, written turn by turn: for tests.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use thicket_engine::{Engine, Input, OsDisk, ProfileKeys, private_folders};
 use thicket_journal_format::keys::Cost;
 use thicket_reducer::{ClientRules, State};
@@ -42,6 +42,28 @@ fn passphrase() -> Secret<Vec<u8>> {
     Secret::new(b"correct horse".to_vec())
 }
 
+/// What all chance of a life came to, draw by draw: keys among them.
+#[derive(Clone, Default)]
+pub(crate) struct Drawn(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Drawn {
+    /// The draws of so many bytes.
+    pub(crate) fn of_len(&self, len: usize) -> Vec<Vec<u8>> {
+        let all = self.0.lock().expect("no panic");
+        all.iter().filter(|draw| draw.len() == len).cloned().collect()
+    }
+}
+
+/// Chance, with each draw kept.
+struct Noted(Counted, Drawn);
+
+impl Entropy for Noted {
+    fn fill(&mut self, out: &mut [u8]) {
+        self.0.fill(out);
+        self.1.0.lock().expect("no panic").push(out.to_vec());
+    }
+}
+
 /// A profile in a folder of its own.
 pub(crate) struct Life {
     folder: tempfile::TempDir,
@@ -51,6 +73,7 @@ pub(crate) struct Life {
     clock: Told,
     /// Envelopes that the vault is at, the oldest first.
     opening: VecDeque<EffectId>,
+    drawn: Drawn,
 }
 
 impl Life {
@@ -64,10 +87,18 @@ impl Life {
         private_folders().create(folder.path().join("p")).expect("room");
         let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
         let clock = Told(Arc::new(AtomicU64::new(1_790_000_000_000)));
-        let mut life = Life { folder, engine: None, seed, opens: 0, clock, opening: VecDeque::new() };
-        ProfileKeys::create(&mut life.disk(), &mut Counted(seed << 32), &passphrase(), cost).expect("an empty folder");
+        let mut life = Life { folder, engine: None, seed, opens: 0, clock, opening: VecDeque::new(), drawn: Drawn::default() };
+        ProfileKeys::create(&mut life.disk(), &mut life.chance(seed << 32), &passphrase(), cost).expect("an empty folder");
         life.open_again();
         life
+    }
+
+    fn chance(&self, from: u64) -> Noted {
+        Noted(Counted(from), self.drawn.clone())
+    }
+
+    pub(crate) fn drawn(&self) -> Drawn {
+        self.drawn.clone()
     }
 
     fn disk(&self) -> OsDisk {
@@ -82,7 +113,7 @@ impl Life {
     pub(crate) fn open_again(&mut self) {
         self.engine = None;
         self.opens += 1;
-        let (disk, entropy) = (Box::new(self.disk()), Box::new(Counted(self.seed << 32 | self.opens)));
+        let (disk, entropy) = (Box::new(self.disk()), Box::new(self.chance(self.seed << 32 | self.opens)));
         let remembered = Remembered { durable: None, count: u64::MAX };
         self.engine = Some(Engine::open(disk, Box::new(self.clock.clone()), entropy, self.keys(), remembered).expect("a profile").0);
     }

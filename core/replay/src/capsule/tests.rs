@@ -471,6 +471,33 @@ fn nothing_of_a_life_is_found_in_its_capsule_and_nothing_of_one_capsule_in_anoth
 }
 
 #[test]
+fn no_key_of_a_profile_is_in_its_capsule() {
+    let rich = Rich::new(10);
+    let drawn = rich.life.drawn();
+    let (_folder, mut disk, keys) = rich.live(300);
+    // The account's key, and one for each segment; and what hangs on them.
+    let mut secrets = drawn.of_len(32);
+    let segments = disk.list("journal").expect("a folder").len();
+    assert!(segments > 3 && secrets.len() == 1 + segments, "{} of {segments}", secrets.len());
+    let account = thicket_journal_format::Key::new(secrets[0].as_slice().try_into().expect("32 bytes"));
+    let vault = keys.vault_key().expect("a key");
+    let purposes = ["thicket.keys-mac.v1", "thicket.vault.v1"];
+    let derived = purposes.map(|purpose| account.derive(purpose).expect("a key"));
+    assert!(derived[1].expose() == vault.expose(), "the first of them is the account's");
+    secrets.extend(derived.iter().map(|key| key.expose().to_vec()));
+    let scanner = Scanner::of_keys(secrets.iter().map(|secret| ("a key", secret.as_slice())));
+    let bytes = redact(&mut disk, &keys, &mut Counted(1 << 40)).expect("a capsule").bytes;
+    let (mut capsule, its_keys) = open(&bytes).expect("a capsule");
+    let (after, ..) = told(&mut capsule, &its_keys);
+    for inside in [bytes, plain(&after)] {
+        assert_eq!(scanner.scan(&inside), BTreeSet::new());
+        for secret in &secrets {
+            assert!(!scanner.scan(&[inside.as_slice(), secret].concat()).is_empty(), "what is planted is found");
+        }
+    }
+}
+
+#[test]
 fn a_time_that_others_claim_says_nothing_of_the_shift() {
     let (_folder, mut disk, keys) = Rich::new(8).live(200);
     let redacted = redact(&mut disk, &keys, &mut Counted(5)).expect("a capsule");

@@ -61,7 +61,7 @@ fn texts(keep: &Path, scratch: &Path) -> BTreeSet<String> {
 }
 
 /// The binary secret key of who is in the demo, as the program exports it from a copy of their profile; unlocked.
-fn secret_key(copy: &Path) -> Vec<u8> {
+pub fn secret_key(copy: &Path) -> Vec<u8> {
     let mut export = program(copy, &["account", "export"]);
     let output = export.env("THICKET_PASSPHRASE", PASSPHRASE).output().expect("the program starts");
     let armored = String::from_utf8(output.stdout).expect("UTF-8");
@@ -70,7 +70,7 @@ fn secret_key(copy: &Path) -> Vec<u8> {
 }
 
 /// The private numbers in a binary secret key: of its secret key packet and of its secret subkey packet (RFC 9580 §5.5.3).
-fn private_numbers(mut key: &[u8]) -> Vec<Vec<u8>> {
+pub fn private_numbers(mut key: &[u8]) -> Vec<Vec<u8>> {
     const SECRET_KEY: u8 = 0xc5;
     const SECRET_SUBKEY: u8 = 0xc7;
     const ECDH: u8 = 18;

@@ -1,8 +1,10 @@
 //! The journal as a person looks at it: what is listed, what it folds to, and what changed.
 
+use crate::demo::{private_numbers, secret_key};
 use crate::world::{PASSPHRASE, Person, Place, last, lines, program, status, text};
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use thicket_engine::{OsDisk, ProfileKeys, walk};
 use thicket_replay::capsule;
 use thicket_scanner::{Scanner, forms};
@@ -296,6 +298,35 @@ fn ids(value: &Value, found: &mut BTreeSet<Vec<u8>>) {
     }
 }
 
+/// What a profile's vault holds that nobody else may have: the identity, what mail is sealed to, leaf keys, all of MLS, and what stands
+/// for a device and for a contact's right to write.
+fn secrets(person: &Person, keys: &ProfileKeys) -> Vec<Vec<u8>> {
+    let conn = Connection::open_with_flags(person.home.join("vault.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("a vault");
+    let hex: String = keys.vault_key().expect("a key").expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    conn.execute_batch(&format!("PRAGMA key = \"x'{hex}'\"")).expect("a key");
+    let questions = [
+        "SELECT value FROM meta WHERE key IN ('identity', 'leaf')",
+        "SELECT value FROM mls",
+        "SELECT secret FROM mailbox_key",
+        "SELECT id FROM generation",
+        "SELECT now FROM granted",
+    ];
+    let mut found = Vec::new();
+    for question in questions {
+        let mut asked = conn.prepare(question).expect("a table");
+        let values: Vec<Vec<u8>> = asked.query_map([], |row| row.get(0)).expect("rows").map(|value| value.expect("bytes")).collect();
+        assert!(!values.is_empty(), "{question}");
+        found.extend(values);
+    }
+    found
+}
+
+/// The pieces of 16 bytes of what is secret. Those with few different bytes say nothing: zeros stand everywhere.
+fn pieces(secrets: &[Vec<u8>]) -> HashSet<&[u8]> {
+    let says = |piece: &&[u8]| piece.iter().collect::<HashSet<_>>().len() > 8;
+    secrets.iter().flat_map(|secret| secret.windows(16)).filter(says).collect()
+}
+
 #[test]
 fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life() {
     let place = Place::with_conversation();
@@ -342,6 +373,11 @@ fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life()
         let words = ["alice", "bob", "See you at eight.", "I will be there.", "Bring the bolt cutters.", PASSPHRASE, "PRIVATE KEY"];
         let of_words = Scanner::new(words.into_iter().chain([place.relay.address.as_str()]));
         assert!(!of_ids.scan(&before).is_empty() && !of_words.scan(&before).is_empty());
+        let numbers = private_numbers(&secret_key(&person.home));
+        let of_identity = Scanner::of_keys(numbers.iter().map(|number| ("a private number", number.as_slice())));
+        let secrets = secrets(person, &keys);
+        let pieces = pieces(&secrets);
+        assert!(numbers.len() == 2 && pieces.len() > 1_000, "{}", pieces.len());
         let bytes = std::fs::read(&path).expect("a file");
         let (mut disk, keys) = capsule::open(&bytes).expect("a capsule");
         let (after, events) = whole(&mut disk, &keys);
@@ -354,6 +390,9 @@ fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life()
         }
         for inside in [bytes, after, shown] {
             assert_eq!((of_ids.scan(&inside), of_words.scan(&inside)), (BTreeSet::new(), BTreeSet::new()), "{}", person.name);
+            assert_eq!(of_identity.scan(&inside), BTreeSet::new(), "{}", person.name);
+            assert!(inside.windows(16).all(|piece| !pieces.contains(piece)), "{}", person.name);
+            assert!(!of_identity.scan(&[inside.as_slice(), &numbers[1]].concat()).is_empty(), "what is planted is found");
         }
     }
     // Nobody is shown a capsule that is none, or one that is larger than any.

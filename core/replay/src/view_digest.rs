@@ -80,6 +80,12 @@ impl Numbering {
         }
     }
 
+    /// The numbers of whom and what a change names, once it was noted.
+    pub(crate) fn numbers(&self, change: &Change) -> (Option<u64>, Option<u64>) {
+        let (person, message) = named(change);
+        (person.and_then(|id| self.people.get(&id).copied()), message.and_then(|id| self.messages.get(&id).copied()))
+    }
+
     /// SHA-256 of the canonical encoding of that.
     pub fn digest(&self, view: &View) -> Result<Digest, Fault> {
         self.digest_with(view, true, &self.states)

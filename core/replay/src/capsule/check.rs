@@ -2,8 +2,10 @@
 
 use super::bound::{Cost, TooMuch};
 use crate::fold::{fold_one, starts};
+use crate::view_digest::Numbering;
 use thicket_engine::{Fault, ProfileKeys, Walked, walk};
 use thicket_journal_format::digest;
+use thicket_reducer::{State, view};
 use thicket_types::effect::{Change, Effect, Send};
 use thicket_types::error::Code;
 use thicket_types::event::{Lane, TimerId};
@@ -12,45 +14,66 @@ use thicket_types::intent::Answer;
 use thicket_types::ports::Disk;
 use thicket_types::vault_op::{Ask, VaultOp};
 
-/// The kinds of all effects that a journal asks for, in order, record by record.
+/// The kinds of all effects that a journal asks for, in order, record by record; and whom and what a frontend was told of, people and
+/// messages by their numbers: what is about somebody else now is none of another kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Transitions {
     records: u64,
-    kinds: Digest,
+    asked: Digest,
+    /// What a frontend sees after all, but for names.
+    seen: Digest,
 }
 
 /// Folds a journal from its first record; the visitor sees each. `None` if what it begins with is gone.
 ///
-/// **Errors:** `TooMuchForCapsule` past what folding a capsule may cost; otherwise as of any fold.
+/// **Errors:** as [`bounded`].
 pub(super) fn transitions(
     disk: &mut dyn Disk,
     keys: &ProfileKeys,
     visit: &mut dyn FnMut(&Walked<'_>),
 ) -> Result<Option<Transitions>, Fault> {
+    let (mut records, mut asked, mut numbering) = (0_u64, Digest([0; 32]), Numbering::default());
+    let end = bounded(disk, keys, &mut |walked, effects| {
+        numbering.note(effects);
+        let about = |effect: &Effect| match effect {
+            Effect::Notify(change) => format!("{} {:?};", kind(effect), numbering.numbers(change)),
+            _ => kind(effect) + ";",
+        };
+        let kinds: String = effects.iter().map(about).collect();
+        asked = digest(&[&asked.0, kinds.as_bytes()]);
+        records = records.saturating_add(1);
+        visit(walked);
+    })?;
+    let Some(state) = end else {
+        return Ok(None);
+    };
+    let seen = numbering.mark(&view(&state), false)?;
+    Ok(Some(Transitions { records, asked, seen }))
+}
+
+/// Folds a journal from its first record, as far as that costs no more than a capsule may; the visitor sees each record with what it
+/// asked for. `None` if what it begins with is gone.
+///
+/// **Errors:** `TooMuchForCapsule`, before the record that is too much; otherwise as of any fold.
+pub(super) fn bounded(
+    disk: &mut dyn Disk,
+    keys: &ProfileKeys,
+    visit: &mut dyn FnMut(&Walked<'_>, &[Effect]),
+) -> Result<Option<State>, Fault> {
     let (mut at, _) = starts(disk, keys)?;
     if at.after != Seq::ZERO {
         return Ok(None);
     }
-    let mut found = Transitions { records: 0, kinds: Digest([0; 32]) };
     let (mut folded, mut cost) = (Ok(()), Cost::default());
     walk(disk, keys, &mut |walked| {
         if folded.is_ok() {
             folded = cost.note(&at.state, &walked.record.event).map_err(|TooMuch| Fault::from(Code::TooMuchForCapsule));
         }
         if folded.is_ok() {
-            folded = fold_one(&mut at, &walked, &mut |step| found.note(step.effects));
-            visit(&walked);
+            folded = fold_one(&mut at, &walked, &mut |step| visit(&walked, step.effects));
         }
     })?;
-    folded.map(|()| Some(found))
-}
-
-impl Transitions {
-    fn note(&mut self, effects: &[Effect]) {
-        self.records = self.records.saturating_add(1);
-        let kinds: String = effects.iter().map(|effect| kind(effect) + ";").collect();
-        self.kinds = digest(&[&self.kinds.0, kinds.as_bytes()]);
-    }
+    folded.map(|()| Some(at.state))
 }
 
 /// What an effect is, without what it is about.

@@ -1,9 +1,18 @@
-//! What stands in place of a value: as many random ones of a type as there are, matched with them by their rank.
+//! What stands in place of a value: as many random ones of a type as there are, matched with them at random or by their rank.
 
 use super::values::{Of, Values};
 use std::collections::{BTreeMap, BTreeSet};
 use thicket_types::name::{Name, NameKey, RegistrationToken, RelayAddress};
 use thicket_types::ports::Entropy;
+
+/// Which random value stands for which.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Matched {
+    /// Any for any: nothing of the order is told.
+    AtRandom,
+    /// Those of one rank: what was less stays less.
+    ByRank,
+}
 
 /// All values that a journal has, by their type.
 #[derive(Default)]
@@ -73,35 +82,34 @@ impl Collected {
         }
     }
 
-    /// Draws what they are replaced by.
-    pub(super) fn draw(self, entropy: &mut dyn Entropy) -> Table {
-        let ids = self.ids.into_iter().map(|(of, ids)| {
+    /// Draws what they are replaced by. Places in a mailbox always have their rank: it is all that is kept of them.
+    pub(super) fn draw(&self, matched: Matched, entropy: &mut dyn Entropy) -> Table {
+        let ids = self.ids.iter().map(|(of, ids)| {
             let len = ids.iter().map(Vec::len).max().unwrap_or(0);
-            let drawn = distinct(ids.len(), || {
+            let drawn = distinct(ids.len(), matched, || {
                 let mut id = vec![0; len];
                 entropy.fill(&mut id);
                 id
             });
-            (of, ids.into_iter().zip(drawn).collect())
+            (*of, ids.iter().cloned().zip(drawn).collect())
         });
         let ids = ids.collect();
-        let texts = |count, entropy: &mut dyn Entropy| distinct(count, || letters(entropy));
+        let texts = |count, entropy: &mut dyn Entropy| distinct(count, matched, || letters(entropy));
         let drawn = texts(self.names.len(), entropy);
-        let names = self.names.into_values().zip(drawn).flat_map(|(spellings, drawn)| {
+        let names = self.names.values().zip(drawn).flat_map(|(spellings, drawn)| {
             // Two spellings of one name stay two of one name.
             let spelled = |at: usize| Name::parse(&spelling(&drawn, at)).ok();
-            let pairs = spellings.into_iter().enumerate().filter_map(|(at, text)| Some((text, spelled(at)?)));
+            let pairs = spellings.iter().cloned().enumerate().filter_map(|(at, text)| Some((text, spelled(at)?)));
             pairs.collect::<Vec<_>>()
         });
         let names = names.collect();
         let drawn = texts(self.addresses.len(), entropy);
-        let addresses = self.addresses.into_iter().zip(drawn);
+        let addresses = self.addresses.iter().cloned().zip(drawn);
         let addresses = addresses.filter_map(|(text, drawn)| Some((text, RelayAddress::parse(&format!("relay:{drawn}"))?))).collect();
         let drawn = texts(self.tokens.len(), entropy);
-        let tokens = self.tokens.into_iter().zip(drawn);
+        let tokens = self.tokens.iter().cloned().zip(drawn);
         let tokens = tokens.filter_map(|(text, drawn)| Some((text, RegistrationToken::parse(&drawn)?))).collect();
-        // Their rank is all that is kept of them, so it can stand for them itself.
-        let cursors = self.cursors.into_iter().zip(1..).collect();
+        let cursors = self.cursors.iter().copied().zip(1..).collect();
         Table { ids, names, addresses, tokens, cursors, missed: false }
     }
 }
@@ -153,13 +161,16 @@ impl Values for Table {
     }
 }
 
-/// So many values, no two of them equal, in their order.
-fn distinct<T: Ord>(count: usize, mut draw: impl FnMut() -> T) -> BTreeSet<T> {
-    let mut drawn = BTreeSet::new();
+/// So many values, no two of them equal: in the order of their drawing, or in their own.
+fn distinct<T: Ord + Clone>(count: usize, matched: Matched, mut draw: impl FnMut() -> T) -> Vec<T> {
+    let (mut drawn, mut all) = (Vec::new(), BTreeSet::new());
     while drawn.len() < count {
-        drawn.insert(draw());
+        let value = draw();
+        if all.insert(value.clone()) {
+            drawn.push(value);
+        }
     }
-    drawn
+    if matched == Matched::ByRank { all.into_iter().collect() } else { drawn }
 }
 
 /// Every text has one length: what was long and what was short is not told.
@@ -197,7 +208,7 @@ mod tests {
         let before: Vec<[u8; 20]> = [9, 3, 200, 4].map(|byte| [byte; 20]).into();
         before.iter().for_each(|id| collected.id(Of::Identity, &mut { *id }));
         collected.id(Of::Frame, &mut [3; 32]);
-        let mut table = collected.draw(&mut Counter(1));
+        let mut table = collected.draw(Matched::ByRank, &mut Counter(1));
         let after: Vec<[u8; 20]> = before
             .iter()
             .copied()
@@ -219,13 +230,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_matched_at_random_is_in_no_order_and_stays_apart() {
+        let before: Vec<[u8; 20]> = (1..=32).map(|byte| [byte; 20]).collect();
+        let mut collected = Collected::default();
+        before.iter().for_each(|id| collected.id(Of::Identity, &mut { *id }));
+        let ranks = |matched, from| {
+            let mut table = collected.draw(matched, &mut Counter(from));
+            let mut after = before.clone();
+            after.iter_mut().for_each(|id| table.id(Of::Identity, id));
+            let sorted = BTreeSet::from_iter(after.iter().copied());
+            assert_eq!(sorted.len(), before.len());
+            after.iter().map(|id| sorted.iter().position(|other| other == id)).collect::<Vec<_>>()
+        };
+        let in_order = ranks(Matched::ByRank, 1);
+        assert!(in_order.is_sorted());
+        let [one, other] = [1, 100].map(|from| ranks(Matched::AtRandom, from));
+        assert!(one != in_order && other != in_order && one != other);
+    }
+
+    #[test]
     fn names_have_one_length_and_two_spellings_of_one_stay_one_name() {
         let name = |text: &str| Name::parse(text).expect("a name");
         let texts = ["bo", "Bo", "BO", "a-very-long-name-of-somebody"];
         let mut collected = Collected::default();
         texts.iter().for_each(|text| collected.name(&mut name(text)));
         assert_eq!(collected.count().names, 2);
-        let mut table = collected.draw(&mut Counter(7));
+        let mut table = collected.draw(Matched::AtRandom, &mut Counter(7));
         let after: Vec<Name> = texts
             .iter()
             .map(|text| {

@@ -1,9 +1,10 @@
 //! Capsules: a journal that anybody may see. It makes the transitions that the journal made, and names nobody.
 //!
 //! ```text
-//!   journal ─▶ first walk: all values of each type ─▶ as many random ones, by rank ─┐
-//!      └─────▶ second walk: each record decoded, replaced, shifted, sealed anew ◀───┘
-//!                          └─▶ capsule ─▶ folded: the same kinds of effects? ─▶ given out
+//!   journal ─▶ first walk: all values of each type ─▶ as many random ones, any for any ◀─┐ then by rank
+//!      └─────▶ second walk: each record decoded, replaced, shifted, sealed anew ◀─┘      │
+//!                          └─▶ capsule ─▶ folded: the same transitions? ─yes─▶ given out │
+//!                                                                   └────no──────────────┘
 //! ```
 //!
 //! Frames and sealed bytes become zeros of a size class. All stamps are shifted by one secret span. SPEC §13 has the bytes, and
@@ -21,11 +22,11 @@ mod write;
 mod tests;
 
 pub use disk::CapsuleDisk;
-pub use draw::Replaced;
+pub use draw::{Matched, Replaced};
 pub use values::Of;
 
 use crate::stats;
-use check::transitions;
+use check::{bounded, transitions};
 use draw::Collected;
 use std::collections::BTreeMap;
 use thicket_engine::{Fault, KEYS_FILE, ProfileKeys, walk};
@@ -53,6 +54,8 @@ pub struct Redacted {
     pub span: Duration,
     /// Whether the time of day stayed what it was, since the rules went by a day's end.
     pub keeps_time_of_day: bool,
+    /// How values were matched: by rank where the rules went by their order.
+    pub matched: Matched,
     /// Some records before and after.
     pub samples: Vec<Sample>,
 }
@@ -90,9 +93,11 @@ pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy
     let made = made.ok_or(Fault::from(Code::BeginningGone))?;
     let (first, last) = span.unwrap_or_default();
     let replaced = collected.count();
-    let mut table = collected.draw(entropy);
-    // The rules count what strangers bring by the day (UTC). Where a day's end made no difference, the time of day is not told.
-    for keeps_time_of_day in [false, true] {
+    // Where the order of ids made no difference to the rules it is not told. They count what strangers bring by the day (UTC): nor is
+    // the time of day, where a day's end made none.
+    let tries = [(Matched::AtRandom, false), (Matched::AtRandom, true), (Matched::ByRank, false), (Matched::ByRank, true)];
+    for (matched, keeps_time_of_day) in tries {
+        let mut table = collected.draw(matched, entropy);
         let shift = Shift::draw(first, keeps_time_of_day, entropy);
         let mut after = BTreeMap::new();
         let bytes = rewritten(disk, keys, shift, &mut table, entropy, &mut |seq, record| {
@@ -107,7 +112,7 @@ pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy
         let pairs = samples.into_values().filter_map(|(seq, before)| after.remove(&seq).map(|after| Sample { seq, before, after }));
         let mut samples: Vec<Sample> = pairs.take(SAMPLES).collect();
         samples.sort_by_key(|sample| sample.seq);
-        return Ok(Redacted { bytes, kinds, replaced, span: last.since(first), keeps_time_of_day, samples });
+        return Ok(Redacted { bytes, kinds, replaced, span: last.since(first), keeps_time_of_day, matched, samples });
     }
     Err(Fault::from(Code::Inconsistent))
 }
@@ -121,7 +126,7 @@ pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy
 /// **Errors:** `CapsuleDamaged`, also past these; `ProfileNewer`.
 pub fn open(bytes: &[u8]) -> Result<(CapsuleDisk, ProfileKeys), Fault> {
     let (mut disk, keys) = unpack(bytes)?;
-    match transitions(&mut disk, &keys, &mut |_| {}) {
+    match bounded(&mut disk, &keys, &mut |_, _| {}) {
         Err(Fault { code: Code::TooMuchForCapsule, .. }) => Err(Fault::from(Code::CapsuleDamaged)),
         // Whoever reads it says where it is damaged.
         _ => Ok((disk, keys)),

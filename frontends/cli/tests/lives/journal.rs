@@ -342,6 +342,7 @@ fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life()
         let report = person.json(&["journal", "export", "--redact", file, "--yes"]).remove(0);
         assert_eq!((&report["replaced"]["names"], &report["replaced"]["relay addresses"]), (&json!(1), &json!(1)), "{report}");
         assert_eq!(report["samples"].as_array().map(Vec::len), Some(3), "{report}");
+        assert_eq!(report["keeps_order"], json!(false), "nobody is told which id was less than another");
         assert_eq!(person.refused(&["journal", "export", "--redact", file, "--yes"]), (3, 131), "it is not written over");
         #[cfg(unix)]
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("a file").permissions()) & 0o777, 0o600);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use thicket_client::SystemEntropy;
 use thicket_engine::OsDisk;
 use thicket_replay::Tree;
-use thicket_replay::capsule::{Of, Redacted, Replaced, Sample, redact};
+use thicket_replay::capsule::{Matched, Of, Redacted, Replaced, Sample, redact};
 use thicket_types::error::Code;
 use thicket_types::event::Event;
 use thicket_types::ports::{Disk as _, DiskError};
@@ -110,7 +110,7 @@ fn rows(replaced: &Replaced) -> Vec<(&'static str, usize)> {
 }
 
 fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
-    let Redacted { bytes, kinds, replaced, span, keeps_time_of_day, samples } = redacted;
+    let Redacted { bytes, kinds, replaced, span, keeps_time_of_day, matched, samples } = redacted;
     let (paint, width) = (paint(global), terminal::width());
     let records: u64 = kinds.values().sum();
     put!("{}", paint.bold("What the capsule tells whoever has it"))?;
@@ -119,10 +119,16 @@ fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
         put!("  {records:>8}  {kind}")?;
     }
     let clock = if *keeps_time_of_day { "the time of day, but not the date" } else { "neither the date nor the time of day" };
+    let order = match matched {
+        Matched::AtRandom => "",
+        Matched::ByRank => {
+            " New values stand in the order of the old ones, since the rules went by it: who knows many of those can tell some."
+        }
+    };
     let stays = format!(
         "Their order and the time between them, and so days and nights; {clock}. Which of them are about the same person, message or \
          relay. Errors, counts, and sizes by their class. Who took part, or saw the traffic, can know it by that. Two capsules of \
-         this profile, or of two who talk, can be told to belong together."
+         this profile, or of two who talk, can be told to belong together.{order}"
     );
     put!("  {}", beside(&stays, 2, width))?;
     put!("{}", paint.bold("What it does not tell: each is replaced by a random one"))?;
@@ -140,7 +146,7 @@ fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
 }
 
 fn object(redacted: &Redacted, file: Option<&Path>) -> Value {
-    let Redacted { bytes, kinds, replaced, span, keeps_time_of_day, samples } = redacted;
+    let Redacted { bytes, kinds, replaced, span, keeps_time_of_day, matched, samples } = redacted;
     let sample = |Sample { seq, before, after }: &Sample| json!({ "seq": seq.0, "before": record::object(&before.event), "after": record::object(&after.event) });
     let replaced: Map<String, Value> = rows(replaced).into_iter().map(|(what, count)| (what.to_owned(), json!(count))).collect();
     json!({
@@ -149,6 +155,7 @@ fn object(redacted: &Redacted, file: Option<&Path>) -> Value {
         "len": bytes.len(),
         "span_ms": span.0,
         "keeps_time_of_day": keeps_time_of_day,
+        "keeps_order": *matched == Matched::ByRank,
         "kinds": kinds,
         "replaced": replaced,
         "samples": samples.iter().map(sample).collect::<Vec<_>>(),

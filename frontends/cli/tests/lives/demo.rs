@@ -60,12 +60,12 @@ fn texts(keep: &Path, scratch: &Path) -> BTreeSet<String> {
     texts
 }
 
-/// The binary secret key of who is in the demo, as the program exports it from a copy of their profile; unlocked.
-pub fn secret_key(copy: &Path) -> Vec<u8> {
+/// The binary secret key of who is in the demo, as the program exports it from a copy of their profile, or the profile; unlocked.
+pub fn secret_key(copy: &Path, passphrase: &str) -> Vec<u8> {
     let mut export = program(copy, &["account", "export"]);
-    let output = export.env("THICKET_PASSPHRASE", PASSPHRASE).output().expect("the program starts");
+    let output = export.env("THICKET_PASSPHRASE", passphrase).output().expect("the program starts");
     let armored = String::from_utf8(output.stdout).expect("UTF-8");
-    let identity = Identity::import_armored(&armored, PASSPHRASE.as_bytes()).expect("a key that is imported again");
+    let identity = Identity::import_armored(&armored, passphrase.as_bytes()).expect("a key that is imported again");
     identity.to_bytes().expose().clone()
 }
 
@@ -236,7 +236,8 @@ fn the_demo_loses_nothing_and_leaves_no_secret_in_any_file() {
     }
 
     // A secret key is found too where nothing says that it is one: planted whole, and each of its numbers in each form.
-    let of_people: Vec<(&str, Vec<u8>)> = PEOPLE.iter().map(|who| (*who, secret_key(&folder.path().join("read").join(who)))).collect();
+    let of_people: Vec<(&str, Vec<u8>)> =
+        PEOPLE.iter().map(|who| (*who, secret_key(&folder.path().join("read").join(who), PASSPHRASE))).collect();
     let numbers: Vec<(&str, Vec<u8>)> =
         of_people.iter().flat_map(|(who, key)| private_numbers(key).into_iter().map(move |number| (*who, number))).collect();
     assert!(numbers.len() == 2 * PEOPLE.len() && numbers.iter().all(|(_, number)| (28..=32).contains(&number.len())));

@@ -374,7 +374,7 @@ fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life()
         let words = ["alice", "bob", "See you at eight.", "I will be there.", "Bring the bolt cutters.", PASSPHRASE, "PRIVATE KEY"];
         let of_words = Scanner::new(words.into_iter().chain([place.relay.address.as_str()]));
         assert!(!of_ids.scan(&before).is_empty() && !of_words.scan(&before).is_empty());
-        let numbers = private_numbers(&secret_key(&person.home));
+        let numbers = private_numbers(&secret_key(&person.home, PASSPHRASE));
         let of_identity = Scanner::of_keys(numbers.iter().map(|number| ("a private number", number.as_slice())));
         let secrets = secrets(person, &keys);
         let pieces = pieces(&secrets);

@@ -55,6 +55,6 @@ impl<'de> Deserialize<'de> for Bytes {
                 Ok(Bytes(bytes))
             }
         }
-        deserializer.deserialize_byte_buf(Take)
+        deserializer.deserialize_bytes(Take)
     }
 }

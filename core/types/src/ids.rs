@@ -3,14 +3,40 @@
 
 use alloc::string::String;
 use core::fmt::{self, Write as _};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Reads an id's bytes in a loop: serde's own reading of an array is unrolled, calls for each byte, and takes twice as long.
+struct Array<const LEN: usize>;
+
+impl<'de, const LEN: usize> Visitor<'de> for Array<LEN> {
+    type Value = [u8; LEN];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{LEN} bytes")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[u8; LEN], A::Error> {
+        let mut bytes = [0; LEN];
+        for (position, byte) in bytes.iter_mut().enumerate() {
+            *byte = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(position, &self))?;
+        }
+        Ok(bytes)
+    }
+}
 
 /// Declares an id of a fixed number of bytes: ordered, printable as lower-case hex, opaque to every fold.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub [u8; $len]);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_tuple($len, Array::<$len>).map(Self)
+            }
+        }
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -52,41 +52,7 @@ struct ResolvedV1 {
 impl Record {
     /// Appends the record's bytes. **Errors:** `Limit` past [`RECORD_LEN_MAX`]; then nothing was appended.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let begin = out.len();
-        let encoded = self.encode_onto(out);
-        if encoded.is_err() {
-            out.truncate(begin);
-        }
-        encoded
-    }
-
-    fn encode_onto(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let tag = match &self.event {
-            Event::Requested { .. } => 1_u16,
-            Event::Arrived(_) => 2,
-            Event::Elapsed { .. } => 3,
-            Event::Resolved { .. } => 4,
-        };
-        out.extend_from_slice(&tag.to_le_bytes());
-        out.extend_from_slice(&1_u16.to_le_bytes());
-        let len_at = out.len();
-        out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&self.stamp.0.to_le_bytes());
-        let payload_at = out.len();
-        // A tuple's bytes are those of a struct with the same fields in the same order; what is borrowed need not be cloned.
-        match &self.event {
-            Event::Requested { id, intent } => encode_onto(&(id, intent), out),
-            Event::Arrived(arrival) => encode_onto(arrival, out),
-            Event::Elapsed { timer, fault } => encode_onto(&(timer, fault), out),
-            Event::Resolved { effect, outcome, vault_count } => encode_onto(&(effect, outcome, vault_count), out),
-        }?;
-        let payload_len = out.len().saturating_sub(payload_at);
-        if payload_len > RECORD_LEN_MAX {
-            return Err(FormatError::Limit);
-        }
-        let len = u32::try_from(payload_len).map_err(|_| FormatError::Limit)?.to_le_bytes();
-        out.iter_mut().skip(len_at).zip(len).for_each(|(to, from)| *to = from);
-        Ok(())
+        encode(self.stamp, &self.event, out)
     }
 
     /// Takes one record from the front. **Errors:** `Short`, `Limit`, `Newer` (an unknown tag or version), `Payload`.
@@ -117,4 +83,43 @@ impl Record {
         };
         Ok((Record { stamp, event }, fields.0))
     }
+}
+
+/// Appends the bytes of a record of this event, as [`Record::encode`] does.
+pub fn encode(stamp: Stamp, event: &Event, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    let begin = out.len();
+    let encoded = encode_record(stamp, event, out);
+    if encoded.is_err() {
+        out.truncate(begin);
+    }
+    encoded
+}
+
+fn encode_record(stamp: Stamp, event: &Event, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    let tag = match event {
+        Event::Requested { .. } => 1_u16,
+        Event::Arrived(_) => 2,
+        Event::Elapsed { .. } => 3,
+        Event::Resolved { .. } => 4,
+    };
+    out.extend_from_slice(&tag.to_le_bytes());
+    out.extend_from_slice(&1_u16.to_le_bytes());
+    let len_at = out.len();
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&stamp.0.to_le_bytes());
+    let payload_at = out.len();
+    // A tuple's bytes are those of a struct with the same fields in the same order; what is borrowed need not be cloned.
+    match event {
+        Event::Requested { id, intent } => encode_onto(&(id, intent), out),
+        Event::Arrived(arrival) => encode_onto(arrival, out),
+        Event::Elapsed { timer, fault } => encode_onto(&(timer, fault), out),
+        Event::Resolved { effect, outcome, vault_count } => encode_onto(&(effect, outcome, vault_count), out),
+    }?;
+    let payload_len = out.len().saturating_sub(payload_at);
+    if payload_len > RECORD_LEN_MAX {
+        return Err(FormatError::Limit);
+    }
+    let len = u32::try_from(payload_len).map_err(|_| FormatError::Limit)?.to_le_bytes();
+    out.iter_mut().skip(len_at).zip(len).for_each(|(to, from)| *to = from);
+    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::keys::ProfileKeys;
 use crate::snapshots::{self, Carried, Newest};
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use thicket_journal_format::event::Record;
+use thicket_journal_format::event;
 use thicket_journal_format::keys::Kind;
 use thicket_types::bytes::Bytes;
 use thicket_types::effect::Effect;
@@ -76,7 +76,8 @@ pub struct Engine<R: Reducer> {
     writer: Writer,
     blocks: Vec<BlockAt>,
     frames: Frames,
-    inputs: VecDeque<Input>,
+    /// What waits for a turn. It stays here until it is durable.
+    inputs: VecDeque<Event>,
     /// Where a turn's records are encoded and sealed: used again, since a fresh one would cost more than the encoding.
     plain: Vec<u8>,
     quarantine: BTreeSet<FrameId>,
@@ -219,7 +220,7 @@ impl<R: Reducer> Engine<R> {
         {
             return;
         }
-        self.inputs.push_back(input);
+        self.inputs.push_back(event_of(input));
     }
 
     /// Frames that could not be folded since the open. At most `SEEN_FRAMES_MAX`.
@@ -249,12 +250,10 @@ impl<R: Reducer> Engine<R> {
         }
         loop {
             match self.fold() {
-                Folded::Whole { taken, effects } => {
-                    if taken.is_empty() {
-                        return Ok(turn);
-                    }
-                    turn.records = taken.len();
-                    self.append(taken)?;
+                Folded::Whole { records: 0, .. } => return Ok(turn),
+                Folded::Whole { records, stamp, effects } => {
+                    self.append(records, stamp)?;
+                    turn.records = records;
                     turn.effects = effects;
                     return Ok(turn);
                 }
@@ -275,63 +274,55 @@ impl<R: Reducer> Engine<R> {
     fn fold(&mut self) -> Folded {
         let stamp = self.now();
         let segment = self.writer.segment();
-        let mut taken = Vec::with_capacity(self.inputs.len().min(BLOCK_RECORDS_MAX));
         let mut effects = Vec::new();
         self.plain.clear();
-        let mut seq = self.durable.seq;
-        while taken.len() < BLOCK_RECORDS_MAX && self.plain.len() < BLOCK_LEN_MAX {
-            let Some(input) = self.inputs.pop_front() else {
+        let (mut records, mut seq) = (0, self.durable.seq);
+        for event in self.inputs.iter().take(BLOCK_RECORDS_MAX) {
+            if self.plain.len() >= BLOCK_LEN_MAX {
                 break;
-            };
+            }
             seq = seq.next();
             let place = Place { segment, seq, stamp };
             let state = &mut self.state;
-            let record = Record { stamp, event: event(input) };
-            let encoded = record.encode(&mut self.plain);
+            let encoded = event::encode(stamp, event, &mut self.plain);
             // The fold is total; if it is not, that is our fault, and must not cost the account.
-            let folded = catch_unwind(AssertUnwindSafe(|| R::reduce(R::RULES, state, place, &record.event)));
+            let folded = catch_unwind(AssertUnwindSafe(|| R::reduce(R::RULES, state, place, event)));
             let (Ok(()), Ok(asked)) = (encoded, folded) else {
-                let position = taken.len();
-                taken.push((seq, record));
-                self.put_back(taken);
-                return Folded::Panicked { position };
+                return Folded::Panicked { position: records };
             };
             for (index, effect) in asked.into_iter().enumerate() {
                 let index = u32::try_from(index).unwrap_or(u32::MAX);
                 effects.push((EffectId { seq, index, segment }, effect));
             }
-            taken.push((seq, record));
+            records += 1;
         }
-        Folded::Whole { taken, effects }
+        Folded::Whole { records, stamp, effects }
     }
 
-    /// Puts what was taken for a turn back to where it waited.
-    fn put_back(&mut self, taken: Vec<(Seq, Record)>) {
-        for (_, record) in taken.into_iter().rev() {
-            self.inputs.push_front(input(record.event));
-        }
-    }
-
-    fn append(&mut self, taken: Vec<(Seq, Record)>) -> Result<(), Fault> {
-        let stamp = taken.last().map_or(self.stamp, |(_, record)| record.stamp);
-        let next = NextBlock { stamp, records: taken.len(), plain: &mut self.plain };
+    /// Makes the first inputs durable: they were folded, and their encoding waits.
+    fn append(&mut self, records: usize, stamp: Stamp) -> Result<(), Fault> {
+        let next = NextBlock { stamp, records, plain: &mut self.plain };
         let appended = self.writer.append(self.disk.as_mut(), &mut self.keys, self.entropy.as_mut(), self.durable, next);
         let (durable, block) = match appended {
             Ok(appended) => appended,
             Err(Unwritten { fault, cut }) => {
-                let ours = |record: &Record| matches!(record.event, Event::Resolved { .. } | Event::Elapsed { .. });
-                self.put_back(taken.into_iter().filter(|(_, record)| ours(record)).collect());
+                let ours = |event: &Event| matches!(event, Event::Resolved { .. } | Event::Elapsed { .. });
+                let rest = self.inputs.split_off(records.min(self.inputs.len()));
+                self.inputs.retain(ours);
+                self.inputs.extend(rest);
                 let rebuilt = self.rebuild();
                 // What may still stand behind the durable end would be taken for durable by the next writer.
                 self.broken = rebuilt.is_err() || !cut;
                 return Err(fault);
             }
         };
+        let mut seq = self.durable.seq;
         self.durable = durable;
         self.stamp = stamp;
         self.blocks.push(block);
-        for (seq, record) in taken {
-            self.frames.keep(seq, record.event);
+        for event in self.inputs.drain(..records.min(self.inputs.len())) {
+            seq = seq.next();
+            self.frames.keep(seq, &event);
         }
         Ok(())
     }
@@ -351,22 +342,22 @@ impl<R: Reducer> Engine<R> {
     /// Takes the input that panicked the fold out of the way, or makes it one that every arm accepts.
     fn set_aside(&mut self, position: usize, turn: &mut Turn) {
         match self.inputs.get_mut(position) {
-            Some(Input::Resolved(_, outcome, _)) if *outcome != Outcome::Fault(Code::FoldPanicked) => {
+            Some(Event::Resolved { outcome, .. }) if *outcome != Outcome::Fault(Code::FoldPanicked) => {
                 *outcome = Outcome::Fault(Code::FoldPanicked);
                 return;
             }
-            Some(Input::Elapsed(_, fault)) if !*fault => {
+            Some(Event::Elapsed { fault, .. }) if !*fault => {
                 *fault = true;
                 return;
             }
-            Some(Input::Intent(id, _)) => turn.failed.push((*id, Code::FoldPanicked)),
-            Some(Input::Arrival(arrival)) => {
+            Some(Event::Requested { id, .. }) => turn.failed.push((*id, Code::FoldPanicked)),
+            Some(Event::Arrived(arrival)) => {
                 if self.quarantine.len() < SEEN_FRAMES_MAX {
                     self.quarantine.insert(arrival.frame);
                 }
                 turn.set_aside += 1;
             }
-            Some(Input::Resolved(..) | Input::Elapsed(..)) | None => {}
+            Some(Event::Resolved { .. } | Event::Elapsed { .. }) | None => {}
         }
         self.inputs.remove(position);
     }
@@ -447,26 +438,16 @@ impl<R: Reducer> Engine<R> {
 }
 
 enum Folded {
-    Whole { taken: Vec<(Seq, Record)>, effects: Vec<(EffectId, Effect)> },
+    Whole { records: usize, stamp: Stamp, effects: Vec<(EffectId, Effect)> },
     Panicked { position: usize },
 }
 
-fn event(input: Input) -> Event {
+fn event_of(input: Input) -> Event {
     match input {
         Input::Intent(id, intent) => Event::Requested { id, intent },
         Input::Arrival(arrival) => Event::Arrived(arrival),
         Input::Elapsed(timer, fault) => Event::Elapsed { timer, fault },
         Input::Resolved(effect, outcome, vault_count) => Event::Resolved { effect, outcome, vault_count },
-    }
-}
-
-/// The input that became this event.
-fn input(event: Event) -> Input {
-    match event {
-        Event::Requested { id, intent } => Input::Intent(id, intent),
-        Event::Arrived(arrival) => Input::Arrival(arrival),
-        Event::Elapsed { timer, fault } => Input::Elapsed(timer, fault),
-        Event::Resolved { effect, outcome, vault_count } => Input::Resolved(effect, outcome, vault_count),
     }
 }
 

@@ -139,10 +139,10 @@ fn frames_leave_memory_oldest_first_past_its_bound_and_are_read_from_the_journal
     };
     let mut frames = Frames::default();
     let half = FRAME_CACHE_LEN_MAX / 2;
-    frames.keep(Seq(1), frame(half));
-    frames.keep(Seq(2), frame(half));
+    frames.keep(Seq(1), &frame(half));
+    frames.keep(Seq(2), &frame(half));
     assert!([1, 2].iter().all(|seq| frames.find(Seq(*seq)).is_some()), "as much as fits");
-    frames.keep(Seq(3), frame(1));
+    frames.keep(Seq(3), &frame(1));
     assert_eq!([1, 2, 3].map(|seq| frames.find(Seq(seq)).map(|found| found.len())), [None, Some(half), Some(1)]);
     // An engine finds all the same.
     let world = World::new();

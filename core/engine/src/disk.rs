@@ -101,8 +101,9 @@ impl Disk for OsDisk {
     fn read_at(&mut self, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
         let mut file = File::open(self.path(path)).map_err(error)?;
         file.seek(SeekFrom::Start(offset)).map_err(error)?;
-        let mut bytes = Vec::new();
         let len = u64::try_from(len).map_err(|_| DiskError::Failed)?;
+        let there = file.metadata().map_err(error)?.len().saturating_sub(offset).min(len);
+        let mut bytes = Vec::with_capacity(usize::try_from(there).map_err(|_| DiskError::Failed)?);
         file.take(len).read_to_end(&mut bytes).map_err(error)?;
         Ok(bytes)
     }

@@ -1,6 +1,7 @@
 //! The journal on disk: a folder of segments, read by walking them, written at the end of the newest alone.
 
 use crate::Fault;
+use crate::blocks::{OpenedBlock, Source, Stop, each_block};
 use crate::keys::{ProfileKeys, nonce, random};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -209,8 +210,7 @@ pub(crate) fn read(
         // durable before the profile was one: it is never torn.
         let restored = from.is_some() && position == 0 && known.is_none();
         let beyond = if restored { beyond.max(header.first) } else { beyond };
-        let bytes = disk.read(&file)?;
-        walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, restored, cut }, &bytes, known, visit)?;
+        walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, restored, cut }, known, visit)?;
     }
     if !end.met {
         return Err(Fault::from(Code::RolledBack));
@@ -234,77 +234,82 @@ fn walk_segment(
     disk: &mut dyn Disk,
     end: &mut End,
     segment: &Segment,
-    bytes: &[u8],
     known: Option<Durable>,
     visit: &mut dyn FnMut(Walked<'_>),
 ) -> Result<(), Fault> {
     let Segment { file, header, chain, key, newest, beyond, restored, cut } = segment;
-    let (mut offset, mut chain, mut index, mut next) = (HEADER_LEN, *chain, 0_u32, header.first);
-    while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
-        // Blocks that a snapshot covers are hashed, not opened: the block after them proves the chain.
-        let skip = known.is_some_and(|known| next <= known.seq);
-        let opened = if skip {
-            BlockHead::parse(rest).and_then(|head| {
-                if head.first != next || head.index != index {
-                    return Err(FormatError::Place);
-                }
-                let block = rest.get(..head.block_len()).ok_or(FormatError::Short)?;
-                Ok((head, Vec::new(), block::after(chain, block)))
-            })
-        } else {
-            block::open(key, chain, next, index, rest)
-        };
-        let (head, records, after) = match opened {
-            Ok(opened) => opened,
-            Err(what) if *newest && next > *beyond && !written(what) && torn(bytes, offset, next) => {
-                if *cut && index > 0 {
-                    disk.truncate(file, u64::try_from(offset).unwrap_or(u64::MAX))?;
-                }
-                break;
+    // Blocks that a snapshot covers are hashed, not opened: the block after them proves the chain.
+    let source = Source { file, key, chain: *chain, first: header.first, hashed_upto: known.map_or(Seq::ZERO, |known| known.seq) };
+    let mut blocks = 0_u32;
+    let walked = each_block(disk, &source, &mut |block| {
+        blocks = blocks.saturating_add(1);
+        pass(block, end, segment, known, visit)
+    });
+    match walked {
+        Ok(()) => {}
+        Err(Stop::Broken { index, first, offset, what }) => {
+            let is_torn = *newest && first > *beyond && !written(what) && torn(&disk.read(file)?, offset, first);
+            if !is_torn {
+                return Err(damaged(file, offset, what));
             }
-            Err(what) => return Err(damaged(file, offset, what)),
-        };
-        if *restored && index == 0 {
-            // Any other journal of which all before a snapshot is gone is not whole.
-            let says_so = |record: &Record| matches!(record.event, Event::Requested { intent: Intent::Restore, .. });
-            if !records.first().is_some_and(says_so) {
-                return Err(Fault::from(Code::RolledBack));
+            if *cut && index > 0 {
+                disk.truncate(file, u64::try_from(offset).unwrap_or(u64::MAX))?;
             }
-            end.met = true;
         }
-        end.blocks.push(BlockAt {
-            file: file.clone(),
-            offset: u64::try_from(offset).unwrap_or(u64::MAX),
-            first: next,
-            index,
-            len: head.block_len(),
-            before: chain,
-            segment: header.segment,
-        });
-        let last = Seq(next.0.saturating_add(u64::from(head.records)).saturating_sub(1));
-        if known.is_some_and(|known| known.seq == last && known.chain != after) {
+        Err(Stop::OtherHistory) => {
             // Either another history, intact, or damage in a block that was not opened: opening them tells.
-            walk_segment(disk, end, segment, bytes, None, &mut |_| {})?;
+            walk_segment(disk, end, segment, None, &mut |_| {})?;
             return Err(Fault::from(Code::RolledBack));
         }
-        end.met |= known.is_some_and(|known| known.seq == last);
-        for (position, record) in records.iter().enumerate() {
-            let seq = Seq(next.0.saturating_add(u64::try_from(position).unwrap_or(u64::MAX)));
-            let place = Place { segment: header.segment, seq, stamp: record.stamp };
-            let block = BlockStart { file, offset: u64::try_from(offset).unwrap_or(u64::MAX), first: head.first, index, before: chain };
-            visit(Walked { place, rules: header.rules, record, chain: (seq == last).then_some(after), block });
-            end.stamp = end.stamp.max(record.stamp);
-        }
-        chain = after;
-        index = index.saturating_add(1);
-        next = last.next();
-        offset = offset.saturating_add(head.block_len());
-        end.durable = Durable { seq: last, chain };
+        Err(Stop::Fault(fault)) => return Err(fault),
     }
     // A segment without a block is none: its place is free for the next.
-    if index == 0 && *newest && *cut && !*restored {
+    if blocks == 0 && *newest && *cut && !*restored {
         disk.remove(file)?;
     }
+    Ok(())
+}
+
+/// Passes over one block of a segment, and shows its records to the visitor.
+fn pass(
+    block: &OpenedBlock,
+    end: &mut End,
+    segment: &Segment,
+    known: Option<Durable>,
+    visit: &mut dyn FnMut(Walked<'_>),
+) -> Result<(), Stop> {
+    let Segment { file, header, restored, .. } = segment;
+    let OpenedBlock { offset, head, records, before, after } = block;
+    let (first, last, index) = (head.first, block.last(), head.index);
+    if *restored && index == 0 {
+        // Any other journal of which all before a snapshot is gone is not whole.
+        let says_so = |record: &Record| matches!(record.event, Event::Requested { intent: Intent::Restore, .. });
+        if !records.first().is_some_and(says_so) {
+            return Err(Stop::Fault(Fault::from(Code::RolledBack)));
+        }
+        end.met = true;
+    }
+    let block = BlockStart { file, offset: u64::try_from(*offset).unwrap_or(u64::MAX), first, index, before: *before };
+    end.blocks.push(BlockAt {
+        file: file.clone(),
+        offset: block.offset,
+        first,
+        index,
+        len: head.block_len(),
+        before: *before,
+        segment: header.segment,
+    });
+    if known.is_some_and(|known| known.seq == last && known.chain != *after) {
+        return Err(Stop::OtherHistory);
+    }
+    end.met |= known.is_some_and(|known| known.seq == last);
+    for (position, record) in records.iter().enumerate() {
+        let seq = Seq(first.0.saturating_add(u64::try_from(position).unwrap_or(u64::MAX)));
+        let place = Place { segment: header.segment, seq, stamp: record.stamp };
+        visit(Walked { place, rules: header.rules, record, chain: (seq == last).then_some(*after), block });
+        end.stamp = end.stamp.max(record.stamp);
+    }
+    end.durable = Durable { seq: last, chain: *after };
     Ok(())
 }
 

@@ -11,6 +11,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod archive;
+mod blocks;
 mod disk;
 mod engine;
 mod frames;

@@ -3,6 +3,7 @@
 mod damage;
 mod failing_disk;
 mod keys;
+mod long_segments;
 mod opening;
 mod os_disk;
 mod panics;
@@ -182,6 +183,8 @@ struct Files {
     ops: Vec<Op>,
     /// The operation from which the plan runs, and what becomes of each from there.
     plan: Option<(usize, &'static [Done], DiskError)>,
+    /// How far into a file anybody read in parts.
+    read_upto: usize,
 }
 
 impl Files {
@@ -289,9 +292,11 @@ impl Disk for FakeDisk {
 
     fn read_at(&mut self, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
         let offset = usize::try_from(offset).expect("a small file");
-        let files = self.files();
+        let mut files = self.files();
         let bytes = files.files.get(path).ok_or(DiskError::Missing)?;
-        Ok(bytes.iter().skip(offset).take(len).copied().collect())
+        let read: Vec<u8> = bytes.iter().skip(offset).take(len).copied().collect();
+        files.read_upto = files.read_upto.max(offset + read.len());
+        Ok(read)
     }
 
     fn create(&mut self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {

@@ -1,13 +1,13 @@
 //! One fold over a journal's records.
 
 use std::collections::{BTreeMap, VecDeque};
-use thicket_engine::{BlockStart, Fault, ProfileKeys, Walked, kept, walk};
+use thicket_engine::{BlockStart, Fault, Newest, ProfileKeys, Walked, kept, walk};
 use thicket_journal_format::event::Record;
 use thicket_reducer::{ClientRules, State};
 use thicket_types::effect::Effect;
 use thicket_types::error::Code;
-use thicket_types::ids::{RulesVersion, Seq};
-use thicket_types::ports::{Disk, Place, Reducer as _};
+use thicket_types::ids::{Digest, RulesVersion, Seq};
+use thicket_types::ports::{Disk, Durable, Place, Reducer as _};
 
 /// Where a fold begins.
 #[derive(Clone)]
@@ -33,31 +33,59 @@ pub struct Step<'a> {
     pub state: &'a State,
 }
 
+/// The snapshots that are kept, to be held against the journal as a walk comes by it.
+pub(crate) struct Snapshots {
+    /// The oldest first.
+    kept: Vec<Newest<State>>,
+    /// The chain at their places.
+    chains: BTreeMap<Seq, Digest>,
+}
+
+impl Snapshots {
+    pub(crate) fn read(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Snapshots, Fault> {
+        Ok(Snapshots { kept: kept::<ClientRules>(disk, keys)?, chains: BTreeMap::new() })
+    }
+
+    /// Notes the chain where a snapshot was taken.
+    pub(crate) fn note(&mut self, walked: &Walked<'_>) {
+        if let Some(chain) = walked.chain
+            && self.kept.iter().any(|kept| kept.durable.seq == walked.place.seq)
+        {
+            self.chains.insert(walked.place.seq, chain);
+        }
+    }
+
+    /// Holds them against a journal that was walked and begins after a place. **Errors:** `RolledBack` if one is not of it.
+    pub(crate) fn hold(&mut self, begins: Durable) -> Result<(), Fault> {
+        self.chains.insert(begins.seq, begins.chain);
+        let of_this = |kept: &Newest<State>| self.chains.get(&kept.durable.seq) == Some(&kept.durable.chain);
+        if self.kept.iter().all(of_this) { Ok(()) } else { Err(Fault::from(Code::RolledBack)) }
+    }
+
+    /// Where the fold of a journal begins that begins after a place: there, or at the oldest snapshot if that is not its beginning.
+    /// `None` if nothing holds what came before.
+    pub(crate) fn start(&self, begins: Seq) -> Option<Start> {
+        if begins == Seq::ZERO {
+            return Some(Start { state: ClientRules::fresh(), after: Seq::ZERO });
+        }
+        self.kept.first().map(|kept| Start { state: kept.state.clone(), after: kept.durable.seq })
+    }
+}
+
 /// Where folds can begin: at the beginning, or at the oldest snapshot if that has retired; and at each later snapshot that is kept.
 /// Every seal and the chain are checked on the way.
 ///
 /// **Errors:** as [`walk`]; `RolledBack` if a snapshot is not of this journal; `JournalDamaged` if nothing holds what came before
 /// its oldest record.
 pub(crate) fn starts(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<(Start, VecDeque<Start>), Fault> {
-    let mut snapshots: VecDeque<_> = kept::<ClientRules>(disk, keys)?.into();
-    let mut chains = BTreeMap::new();
-    let (begins, _) = walk(disk, keys, &mut |walked| {
-        if let Some(chain) = walked.chain
-            && snapshots.iter().any(|kept| kept.durable.seq == walked.place.seq)
-        {
-            chains.insert(walked.place.seq, chain);
-        }
-    })?;
-    chains.insert(begins.seq, begins.chain);
-    if snapshots.iter().any(|kept| chains.get(&kept.durable.seq) != Some(&kept.durable.chain)) {
-        return Err(Fault::from(Code::RolledBack));
+    let mut snapshots = Snapshots::read(disk, keys)?;
+    let (begins, _) = walk(disk, keys, &mut |walked| snapshots.note(&walked))?;
+    snapshots.hold(begins)?;
+    let start = snapshots.start(begins.seq).ok_or(Fault::from(Code::JournalDamaged))?;
+    let mut starts: VecDeque<Start> = snapshots.kept.into_iter().map(|kept| Start { state: kept.state, after: kept.durable.seq }).collect();
+    if begins.seq != Seq::ZERO {
+        starts.pop_front();
     }
-    let mut starts: VecDeque<Start> = snapshots.drain(..).map(|kept| Start { state: kept.state, after: kept.durable.seq }).collect();
-    let start = if begins.seq == Seq::ZERO {
-        Start { state: ClientRules::fresh(), after: Seq::ZERO }
-    } else {
-        starts.pop_front().ok_or(Fault::from(Code::JournalDamaged))?
-    };
     Ok((start, starts))
 }
 

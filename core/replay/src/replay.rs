@@ -1,11 +1,12 @@
 //! A journal that one can go to any place of.
 
 use crate::Step;
-use crate::fold::{Start, fold_one, starts};
+use crate::fold::{Snapshots, Start, fold_one};
 use thicket_engine::{Fault, ProfileKeys, Resume, Walked, walk, walk_on};
 use thicket_journal_format::event::Record;
 use thicket_reducer::State;
 use thicket_types::effect::Effect;
+use thicket_types::error::Code;
 use thicket_types::ids::Seq;
 use thicket_types::limits::{WAYPOINT_EVERY, WAYPOINTS_ENTRIES_MAX, WAYPOINTS_MAX};
 use thicket_types::ports::{Disk, Place};
@@ -45,9 +46,10 @@ struct Waypoint {
 }
 
 impl Replay {
-    /// Folds a journal without changing it; the visitor sees each record that is folded.
+    /// Folds a journal without changing it, in one walk; the visitor sees each record that is folded, also of a journal that turns out
+    /// later on to be damaged.
     ///
-    /// **Errors:** `JournalDamaged` with its place; `ProfileNewer`; the disk's.
+    /// **Errors:** `JournalDamaged` with its place; `RolledBack` if a snapshot is not of this journal; `ProfileNewer`; the disk's.
     pub fn read(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(&Step<'_>)) -> Result<Replay, Fault> {
         Replay::read_by(disk, keys, WAYPOINT_EVERY, WAYPOINTS_ENTRIES_MAX, visit)
     }
@@ -59,20 +61,28 @@ impl Replay {
         entries_max: usize,
         visit: &mut dyn FnMut(&Step<'_>),
     ) -> Result<Replay, Fault> {
-        let (begins, _) = starts(disk, keys)?;
-        let mut replay = Replay { last: begins.after, begins, waypoints: Vec::new(), every, entries_max };
-        let mut at = replay.begins.clone();
+        let mut snapshots = Snapshots::read(disk, keys)?;
+        let begins = Start { state: State::default(), after: Seq::ZERO };
+        let mut replay = Replay { begins, last: Seq::ZERO, waypoints: Vec::new(), every, entries_max };
+        let mut at = None;
         let mut folded = Ok(());
-        walk(disk, keys, &mut |walked| {
-            if folded.is_ok() && walked.place.seq > at.after {
-                if walked.block.first() == walked.place.seq {
+        let (begins, _) = walk(disk, keys, &mut |walked| {
+            snapshots.note(&walked);
+            let seq = walked.place.seq;
+            if let Some(at) = at.get_or_insert_with(|| snapshots.start(Seq(seq.0.saturating_sub(1))))
+                && folded.is_ok()
+                && seq > at.after
+            {
+                if walked.block.first() == seq {
                     replay.note(&walked, &at.state);
                 }
-                folded = fold_one(&mut at, &walked, visit);
+                folded = fold_one(at, &walked, visit);
             }
         })?;
+        snapshots.hold(begins)?;
+        replay.begins = snapshots.start(begins.seq).ok_or(Fault::from(Code::JournalDamaged))?;
         folded?;
-        replay.last = at.after;
+        replay.last = at.flatten().map_or(replay.begins.after, |at| at.after);
         Ok(replay)
     }
 
@@ -171,7 +181,6 @@ mod tests {
     use crate::verify;
     use thicket_engine::{Input, OsDisk};
     use thicket_types::bytes::Bytes;
-    use thicket_types::error::Code;
     use thicket_types::event::{Arrival, Arrived, Lane};
     use thicket_types::ids::{Fingerprint, FrameId};
 

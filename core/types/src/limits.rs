@@ -42,6 +42,8 @@ pub const BLOCK_LEN_MAX: usize = 1024 * 1024;
 pub const SEGMENT_BLOCKS_MAX: u64 = 1 << 20;
 /// Bytes of one segment; a further block begins the next.
 pub const SEGMENT_LEN_MAX: u64 = 64 * 1024 * 1024;
+/// Stretches of blocks, of 256 KiB and at most one block more, that are opened ahead of who folds them.
+pub const STRETCHES_AHEAD_MAX: usize = 4;
 /// How long segments that a kept snapshot covers are kept for debugging.
 pub const JOURNAL_KEPT_FOR: Duration = Duration::days(30);
 /// Bytes of segments after which those that a kept snapshot covers go before their time.

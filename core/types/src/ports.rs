@@ -50,8 +50,8 @@ impl From<DiskError> for Code {
     }
 }
 
-/// The files of one profile; paths are relative to it, with `/` between parts.
-pub trait Disk {
+/// The files of one profile; paths are relative to it, with `/` between parts. A long journal is read by a thread of its own.
+pub trait Disk: Send {
     /// Names of the files in a folder, sorted; none if there is no folder.
     fn list(&mut self, folder: &str) -> Result<Vec<String>, DiskError>;
     /// Bytes of a file.

@@ -24,7 +24,7 @@ use crate::{Direction, Options, Origin, Profile};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use thicket_engine::{OsDisk, ProfileKeys};
@@ -76,6 +76,8 @@ struct World {
     relay: Relay<MemoryStore, Watched>,
     /// What came to the relay, in order.
     seen: Seen,
+    /// While it is set, every way back from the relay has expired.
+    expired: Arc<AtomicBool>,
     /// Another relay, in tests that move.
     other: Option<(Loopback, Relay<MemoryStore, LoopbackRelay>)>,
     people: BTreeMap<&'static str, Person>,
@@ -104,6 +106,7 @@ type Seen = Arc<Mutex<Vec<(LaneTag, Vec<u8>)>>>;
 struct Watched {
     end: LoopbackRelay,
     seen: Seen,
+    expired: Arc<AtomicBool>,
 }
 
 impl RelayTransport for Watched {
@@ -114,6 +117,9 @@ impl RelayTransport for Watched {
     }
 
     fn reply(&mut self, path: ReplyPath, frame: &[u8]) -> Result<(), Unreachable> {
+        if self.expired.load(Ordering::Relaxed) {
+            return Err(Unreachable);
+        }
         self.end.reply(path, frame)
     }
 }
@@ -164,9 +170,11 @@ impl World {
             policy: thicket_relay::Policy::default(),
         };
         let seen = Seen::default();
-        let relay = Relay::new(MemoryStore::new(), Watched { end, seen: seen.clone() }, &[9; 32], ports);
+        let expired = Arc::new(AtomicBool::new(false));
+        let relay = Relay::new(MemoryStore::new(), Watched { end, seen: seen.clone(), expired: expired.clone() }, &[9; 32], ports);
         let folder = TempDir::new().expect("a folder");
-        World { clock, ahead_ms: BTreeMap::new(), meeting, relay, seen, other: None, people: BTreeMap::new(), folder, seed, intents: 0 }
+        let (ahead_ms, people) = (BTreeMap::new(), BTreeMap::new());
+        World { clock, ahead_ms, meeting, relay, seen, expired, other: None, people, folder, seed, intents: 0 }
     }
 
     fn create(&mut self, who: &'static str) {

@@ -8,7 +8,7 @@ use thicket_journal_format::keys::Cost;
 use thicket_reducer::{ClientRules, State};
 use thicket_types::effect::Effect;
 use thicket_types::event::Outcome;
-use thicket_types::ids::{EffectId, IntentId};
+use thicket_types::ids::{EffectId, IntentId, Seq};
 use thicket_types::intent::Intent;
 use thicket_types::name::{Name, RelayAddress};
 use thicket_types::ports::{Clock, Entropy, Remembered};
@@ -129,6 +129,11 @@ impl Life {
 
     pub(crate) fn state(&self) -> &State {
         self.engine.as_ref().expect("an open profile").state()
+    }
+
+    /// The newest record.
+    pub(crate) fn durable(&self) -> Seq {
+        self.engine.as_ref().expect("an open profile").durable().seq
     }
 
     /// One block of these.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thicket_reducer::{Contact, Conversation, Standing, State, Why};
 use thicket_types::effect::{Change, Effect, MessageState};
 use thicket_types::error::Code;
-use thicket_types::event::{Arrived, Event, Opened, Outcome};
+use thicket_types::event::{Arrival, Arrived, Event, Opened, Outcome};
 use thicket_types::ids::{EffectId, Fingerprint, FrameId, IntentId, MessageId, Seq};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::WHY_LINES_MAX;
@@ -20,7 +20,8 @@ use thicket_types::wire::relay as wire;
 /// What is asked about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Subject {
-    /// A message of ours or of a contact; one that could not be read goes by the id of its row.
+    /// A message of ours or of a contact; one that could not be read, or not yet, goes by the first half of its frame's id, which is
+    /// the id of its row.
     Message(MessageId),
     /// A contact, and the conversation with them.
     Contact(Fingerprint),
@@ -113,7 +114,13 @@ impl Explaining {
 
     /// What there is to say, at most [`WHY_LINES_MAX`] lines: of more, those in the middle are counted. Empty if the journal knows
     /// nothing of it.
-    pub fn finish(self) -> Vec<Line> {
+    pub fn finish(mut self) -> Vec<Line> {
+        // One that waits still has no row.
+        if let Subject::Message(message) = self.subject
+            && let Some((_, waits)) = self.envelopes.into_values().find(|(frame, _)| frame.0.starts_with(&message.0))
+        {
+            self.lines.extend(waits);
+        }
         let mut lines: Vec<Line> = Vec::new();
         let mut repeats = 0;
         for line in self.lines {
@@ -171,6 +178,9 @@ impl Explaining {
                 let cause =
                     refusal.map_or_else(|| "what was sealed can't be used any more".to_owned(), |code| format!("refused: {}", words(code)));
                 Some(format!("{cause}; it is encrypted anew"))
+            } else if is_stored(&step.record.event) {
+                // Of one that was delivered, or taken off the list of what waits, nothing more is told.
+                Some("the relay answers that it has it".to_owned())
             } else {
                 None
             };
@@ -270,9 +280,14 @@ impl Explaining {
         }
         for (index, effect) in step.effects.iter().enumerate() {
             match effect {
-                Effect::Vault(VaultOp::OpenEnvelope { envelope, .. }) => {
+                Effect::Vault(VaultOp::OpenEnvelope { envelope, at: _, last }) => {
                     let index = u32::try_from(index).unwrap_or(u32::MAX);
                     self.opening.insert(EffectId { seq: step.place.seq, index, segment: step.place.segment }, *envelope);
+                    if let Some((_, lines)) = self.envelopes.get_mut(envelope).filter(|_| *envelope != step.place.seq) {
+                        let says =
+                            if *last { "it waited too long, or too many wait: it is opened for the last time" } else { COULD_BE_READ };
+                        lines.push(Line { seq: step.place.seq, stamp: step.place.stamp, says: says.to_owned() });
+                    }
                 }
                 Effect::Vault(VaultOp::SealReceipt { messages, .. }) if messages.contains(&message) => {
                     self.say(step, "its sender is told that it is here");
@@ -290,6 +305,8 @@ impl Explaining {
         let by_frame = frame.0.starts_with(&message.0);
         let (is_it, says) = match outcome {
             Outcome::Opened(Opened::Early { .. }) => {
+                // What came meanwhile did not help: said once, and counted.
+                lines.pop_if(|last| last.says == COULD_BE_READ);
                 let says = "it can't be read yet: its conversation, or that epoch of it, is not here; it waits".to_owned();
                 lines.push(Line { seq: step.place.seq, stamp: step.place.stamp, says });
                 return;
@@ -396,6 +413,9 @@ impl Explaining {
     }
 }
 
+/// Said of what came early, when a conversation has begun or has moved on.
+const COULD_BE_READ: &str = "a Welcome or a commit of that contact's came meanwhile: it is opened once more";
+
 /// A sentence without how often it was repeated.
 fn base(says: &str) -> &str {
     says.split_once(" (").filter(|(_, rest)| rest.ends_with(')') && rest.contains(" times, the last at ")).map_or(says, |(base, _)| base)
@@ -421,18 +441,26 @@ fn waits_for(known: &Contact) -> &'static str {
     }
 }
 
+/// What the relay says in a record.
+fn said(event: &Event) -> Option<wire::answer::Said> {
+    match event {
+        Event::Arrived(Arrival { content: Arrived::Answer { answer }, .. }) => wire::Answer::decode(answer.0.as_slice()).ok()?.said,
+        _ => None,
+    }
+}
+
+fn is_stored(event: &Event) -> bool {
+    matches!(said(event), Some(wire::answer::Said::Stored(_)))
+}
+
 /// The relay's or the vault's no in a record.
 pub fn refusal(event: &Event) -> Option<Code> {
     match event {
-        Event::Arrived(arrival) => match &arrival.content {
-            Arrived::Answer { answer } => match wire::Answer::decode(answer.0.as_slice()).ok()?.said? {
-                wire::answer::Said::Refusal(refusal) => Code::from_number(refusal.code),
-                _ => None,
-            },
+        Event::Resolved { outcome: Outcome::Refused(code) | Outcome::Fault(code), .. } => Some(*code),
+        event => match said(event)? {
+            wire::answer::Said::Refusal(refusal) => Code::from_number(refusal.code),
             _ => None,
         },
-        Event::Resolved { outcome: Outcome::Refused(code) | Outcome::Fault(code), .. } => Some(*code),
-        _ => None,
     }
 }
 
@@ -495,7 +523,7 @@ mod tests {
     use crate::life::{Life, relay};
     use thicket_engine::Input;
     use thicket_types::bytes::Bytes;
-    use thicket_types::event::{Arrival, Lane};
+    use thicket_types::event::Lane;
     use thicket_types::ids::ConversationId;
     use thicket_types::name::Name;
     use thicket_types::time::ClaimedTime;
@@ -564,7 +592,37 @@ mod tests {
             [
                 "an envelope of 1584 bytes came, item 1 of the mailbox",
                 "it can't be read yet: its conversation, or that epoch of it, is not here; it waits",
+                "a Welcome or a commit of that contact's came meanwhile: it is opened once more",
                 "it was read: a message of a1a1a1a1…",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_message_that_waits_for_its_welcome_still_is_asked_for_by_its_frame() {
+        let mut life = life();
+        let (contact, len) = (ALICE, 1_584);
+        let moved = |number| Opened::Message {
+            contact,
+            name: name(),
+            conversation: ConversationId([0; 32]),
+            message: MessageId([number; 16]),
+            claimed: ClaimedTime(1),
+            moved: true,
+        };
+        comes(&mut life, 8, Outcome::Opened(moved(8)));
+        comes(&mut life, 1, Outcome::Opened(Opened::Early { contact, name: name(), len }));
+        for number in [2, 3] {
+            comes(&mut life, number, Outcome::Opened(moved(number)));
+            life.resolve_opening(Outcome::Opened(Opened::Early { contact, name: name(), len }));
+        }
+        let last = life.durable();
+        assert_eq!(
+            why(life, Subject::Message(MessageId([1; 16]))),
+            [
+                "an envelope of 1584 bytes came, item 1 of the mailbox".to_owned(),
+                "it can't be read yet: its conversation, or that epoch of it, is not here; it waits".to_owned()
+                    + &format!(" (3 times, the last at {last})"),
             ]
         );
     }

@@ -12,13 +12,13 @@ use thicket_types::ids::{Digest, Seq};
 
 const HOUR: u64 = 3_600_000;
 
-fn archive(world: &mut World, who: &'static str, file: &Path) -> Archived {
+pub(super) fn archive(world: &mut World, who: &'static str, file: &Path) -> Archived {
     let mut entropy = SeededEntropy::new(77);
     let keys = ArchiveKeys::make(&mut entropy, &passphrase(), CHEAP.cost).expect("a cost within its bounds");
     world.pump(who).archive(file, keys, &mut entropy).expect("room")
 }
 
-fn restore(world: &mut World, folder: &Path, file: &Path) -> Result<(Profile, Archived), Fault> {
+pub(super) fn restore(world: &mut World, folder: &Path, file: &Path) -> Result<(Profile, Archived), Fault> {
     world.seed += 1;
     let entropy = share(Box::new(SeededEntropy::new(world.seed)));
     Profile::restore(folder, file, &passphrase(), CHEAP, entropy, &world.clock)

@@ -284,7 +284,8 @@ fn whoever_is_unknown_to_a_restored_relay_registers_again_and_no_message_is_lost
         verify: Box::new(thicket_openpgp::Verifier),
         policy: thicket_relay::Policy::default(),
     };
-    world.relay = Relay::new(MemoryStore::new(), Watched { end, seen: world.seen.clone() }, &[9; 32], ports);
+    world.relay =
+        Relay::new(MemoryStore::new(), Watched { end, seen: world.seen.clone(), expired: world.expired.clone() }, &[9; 32], ports);
     world.meeting = meeting;
     for who in ["alice", "bob"] {
         world.open(who);

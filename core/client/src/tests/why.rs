@@ -2,6 +2,7 @@
 
 use super::*;
 use thicket_replay::{Explaining, Replay, Step, Subject};
+use thicket_types::event::{Arrival, Arrived, Event};
 
 /// Folds what somebody's journal holds once their process has died.
 fn fold(world: &mut World, who: &'static str, visit: &mut dyn FnMut(&Step<'_>)) {
@@ -111,8 +112,92 @@ fn a_process_that_died_before_the_answer_had_the_next_one_ask_again() {
             "the transport took it",
             "a receipt came: its recipient's device has it",
             "no answer can come to a way of before the login: the same bytes go again",
+            "the relay answers that it has it",
         ]
     );
+}
+
+#[test]
+fn a_relay_whose_reply_path_expired_was_asked_again_and_answered() {
+    let mut world = friends(920, Conditions::default());
+    world.say("bob", "alice", "what lets you write");
+    world.run(60_000);
+    world.kill("bob");
+    // The relay stores it, and can't say so until its answer has a way again.
+    world.expired.store(true, Ordering::Relaxed);
+    let message = world.say("alice", "bob", "five");
+    world.run(2_000);
+    world.expired.store(false, Ordering::Relaxed);
+    world.run(60_000);
+    let to = whom(&world, "bob");
+    assert_eq!(
+        why(&mut world, "alice", Subject::Message(message)),
+        [
+            format!("you asked to send 4 bytes to {to}…: it is being encrypted").as_str(),
+            "it was encrypted, and goes to the transport",
+            "the transport took it",
+            "no answer came in time: the same bytes go again",
+            "the relay stored it for its recipient",
+        ]
+    );
+    // To the relay it was one message.
+    world.open("bob");
+    world.run(60_000);
+    world.verify("bob");
+    let five = world.texts("bob").into_iter().filter(|(_, _, text)| text == "five");
+    assert_eq!(five.count(), 1);
+}
+
+#[test]
+fn what_was_sealed_for_a_device_that_was_lost_waits_for_a_welcome_and_is_given_up() {
+    let mut world = friends(930, Conditions::default());
+    let file = world.folder.path().join("one.thicket");
+    super::archive::archive(&mut world, "bob", &file);
+    world.kill("bob");
+    let message = world.say("alice", "bob", "to nobody yet");
+    world.run(60_000);
+    // The new device has no group of the old one's; the message comes once more, by a group that begins with it.
+    let folder = world.folder.path().join("new");
+    let (profile, _) = super::archive::restore(&mut world, &folder, &file).expect("a whole archive");
+    world.people.get_mut("bob").expect("a person").folder = folder;
+    world.wire("bob", profile);
+    world.ask("bob", Intent::Connect);
+    world.run(60_000);
+    let mut came = Vec::new();
+    fold(&mut world, "bob", &mut |step| {
+        if let Event::Arrived(Arrival { frame, content: Arrived::Envelope { .. }, .. }) = &step.record.event {
+            came.push(MessageId::parse(&frame.0[..16]).expect("the first half"));
+        }
+    });
+    let from = whom(&world, "alice");
+    assert_eq!(
+        why(&mut world, "bob", Subject::Message(message)),
+        [
+            "an envelope of 3120 bytes came, item 4 of the mailbox",
+            format!("it was read: a message of {from}…").as_str(),
+            "its sender is told that it is here",
+        ]
+    );
+    let mut lines = [
+        "an envelope of 1584 bytes came, item 3 of the mailbox",
+        "it can't be read yet: its conversation, or that epoch of it, is not here; it waits (2 times, the last at …)",
+    ]
+    .to_vec();
+    let waits = |world: &mut World| -> Vec<String> {
+        let lines = why(world, "bob", Subject::Message(came[0]));
+        let unnumbered = |line: String| line.split_once("the last at ").map_or(line.clone(), |(line, _)| format!("{line}the last at …)"));
+        lines.into_iter().map(unnumbered).collect()
+    };
+    assert_eq!(waits(&mut world), lines);
+    // As long as the relay would have kept it.
+    world.clock.0.fetch_add(46 * 24 * 3_600_000, Ordering::Relaxed);
+    world.open("bob");
+    world.run(60_000);
+    lines.extend([
+        "it waited too long, or too many wait: it is opened for the last time",
+        "it can never be read: the message belongs to a conversation that never arrived (408)",
+    ]);
+    assert_eq!(waits(&mut world), lines);
 }
 
 #[test]

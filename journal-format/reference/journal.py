@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -15,24 +15,24 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from payloads import LIMIT_STATE, RECORDS, Undecodable, decode_record, decode_snapshot
+from payloads import LIMIT_RECORD, LIMIT_STATE, Undecodable, decode
 
-TAG, HEADER, BLOCK_HEADER, RECORD_HEAD = 16, 128, 64, 16
+TAG, HEADER, BLOCK_HEADER, RECORD_HEAD = 16, 128, 64, struct.Struct("<HHIQ")
 RECORDS_MAX, PAYLOAD_MAX, ENTRIES_MAX = 512, 131_072, 16_384
-SEALED_MAX = 1_048_576 + PAYLOAD_MAX + RECORD_HEAD + TAG
+SEALED_MAX = 1_048_576 + PAYLOAD_MAX + RECORD_HEAD.size + TAG
 RULES_KNOWN = {1}
 SEGMENT, SNAPSHOT = 1, 2
+RECORDS = {(1, 1): "Requested", (2, 1): "Arrived", (3, 1): "Elapsed", (4, 1): "Resolved"}
 SEGMENT_NAME = re.compile("journal/[0-9a-f]{16}-[0-9a-f]{32}[.]seg")
 SNAPSHOT_NAME = re.compile("snapshots/[0-9a-f]{16}[.]snap")
 
-Snapshot = NamedTuple("Snapshot", [("seq", int), ("chain", bytes), ("carried", list[Any]), ("state", dict[str, Any]),
-                                   ("digest", bytes)])  # fmt: skip
+Snapshot = NamedTuple("Snapshot", [("seq", int), ("chain", bytes)])
 # A segment whose key is gone has an empty one.
 Segment = NamedTuple("Segment", [("name", str), ("first", int), ("chain", bytes), ("key", bytes)])
 BlockHeader = NamedTuple("BlockHeader", [("count", int), ("first", int), ("sealed", int), ("index", int),
                                          ("nonce", bytes)])  # fmt: skip
 Record = NamedTuple("Record", [("seq", int), ("stamp", int), ("event", dict[str, Any])])
-Block = NamedTuple("Block", [("end", int), ("chain", bytes), ("records", list[Record])])
+Block = NamedTuple("Block", [("end", int), ("chain", bytes), ("records", list[Any])])
 
 
 class Stop(Exception):
@@ -49,6 +49,11 @@ class Broken(Exception):
 
 class MaybeTorn(Broken):
     """A block fails a check that the end of a write which was cut short fails too."""
+
+
+def need(holds: bool, why: str, kind: type[Broken] = Broken) -> None:
+    if not holds:
+        raise kind(why)
 
 
 def sha256(*parts: bytes) -> bytes:
@@ -80,10 +85,6 @@ class Keys:
     """The `keys` file, opened (SPEC §4)."""
 
     def __init__(self, data: bytes, passphrase: bytes) -> None:
-        def need(holds: bool, why: str) -> None:
-            if not holds:
-                raise Stop("keys-damaged", why, "keys")
-
         need(len(data) >= 12 and data[:8] == b"THICKKEY", "no keys file")
         check_version(data, "keys")
         need(len(data) >= 148 and sha256(data[:116]) == data[116:148], "its first bytes are damaged")
@@ -117,34 +118,31 @@ class Keys:
 
 
 def open_snapshot(data: bytes, name: str, keys: Keys) -> Snapshot:
-    if len(data) < HEADER or data[:8] != b"THICKSNP" or sha256(data[:96]) != data[96:128]:
-        raise Broken("the header is damaged")
+    holds = len(data) >= HEADER and data[:8] == b"THICKSNP" and sha256(data[:96]) == data[96:128]
+    need(holds, "the header is damaged")
     check_version(data, name)
     rules, seq, _, chain, ident, nonce, sealed = struct.unpack_from("<IQQ32s16s12sI", data, 12)
-    if rules == 0 or seq == 0:
-        raise Broken("rules version 0, or Seq 0")
+    need(rules > 0 and seq > 0, "rules version 0, or Seq 0")
     if rules not in RULES_KNOWN:
         raise Stop("newer", f"rules version {rules}", name)
     if (key := keys.key(SNAPSHOT, ident)) is None:
         raise Broken("there is no key")
-    if sealed != len(data) - HEADER or not TAG <= sealed <= LIMIT_STATE + TAG:
-        raise Broken("the length is another")
+    need(sealed == len(data) - HEADER and TAG <= sealed <= LIMIT_STATE + TAG, "the length is another")
     if (payload := unseal(key, nonce, data[HEADER:], data[:HEADER])) is None:
         raise Broken("the seal does not open")
     try:
-        carried, state, encoded = decode_snapshot(payload)
+        decode("Snapshot", payload, LIMIT_STATE)
     except Undecodable as e:
         raise Broken(str(e)) from e
-    return Snapshot(seq, chain, carried, state, sha256(encoded))
+    return Snapshot(seq, chain)
 
 
-def segment_header(data: bytes, name: str, keys: Keys) -> Segment:
-    if len(data) < HEADER or data[:8] != b"THICKSEG":
-        raise Broken("no header")
+def segment_header(data: bytes, name: str, keys: Keys, magic: bytes = b"THICKSEG") -> Segment:
+    need(len(data) >= HEADER and data[:8] == magic, "no header")
     check_version(data, name)
     rules, first, _, chain, ident, zeros = struct.unpack_from("<IQQ32s16s16s", data, 12)
-    if any(zeros) or sha256(data[:96]) != data[96:128] or 0 in (first, rules):
-        raise Broken("the header is damaged")
+    holds = not any(zeros) and sha256(data[:96]) == data[96:128] and 0 not in (first, rules)
+    need(holds, "the header is damaged")
     # After the check sum, so that a wrong bit is no later version.
     if rules not in RULES_KNOWN:
         raise Stop("newer", f"rules version {rules}", name)
@@ -152,14 +150,13 @@ def segment_header(data: bytes, name: str, keys: Keys) -> Segment:
 
 
 def block_header(header: bytes) -> BlockHeader:
-    if len(header) < BLOCK_HEADER:
-        raise MaybeTorn("the header is cut short")
+    need(len(header) == BLOCK_HEADER, "the header is cut short", MaybeTorn)
     magic, *values, zeros, check = struct.unpack("<4sIQII12s12s16s", header)
     block = BlockHeader(*values)
-    if magic != b"TBLK" or any(zeros) or check != sha256(header[:48])[:16]:
-        raise MaybeTorn("the header is damaged")
-    if not 1 <= block.count <= RECORDS_MAX or not TAG <= block.sealed <= SEALED_MAX:
-        raise MaybeTorn("the header is out of bounds")
+    holds = magic == b"TBLK" and not any(zeros) and check == sha256(header[:48])[:16]
+    need(holds, "the header is damaged", MaybeTorn)
+    holds = 1 <= block.count <= RECORDS_MAX and TAG <= block.sealed <= SEALED_MAX
+    need(holds, "the header is out of bounds", MaybeTorn)
     return block
 
 
@@ -175,37 +172,38 @@ def later_block(data: bytes, at: int, expected: int) -> bool:
     return False
 
 
-def records(plain: bytes, first: int, name: str) -> Iterator[Record]:
-    at, seq = 0, first
+def split(plain: bytes, head: struct.Struct) -> Iterator[tuple[tuple[int, ...], bytes]]:
+    """The heads and payloads that fill a block. The third number of a head is the payload's length."""
+    at = 0
     while at < len(plain):
-        if len(plain) - at < RECORD_HEAD:
-            raise Broken(f"record {seq}: its head is cut short")
-        tag, version, size, stamp = struct.unpack_from("<HHIQ", plain, at)
-        at += RECORD_HEAD + size
-        if size > PAYLOAD_MAX or at > len(plain):
-            raise Broken(f"record {seq}: its length is out of bounds")
-        if (tag, version) not in RECORDS:
+        need(len(plain) - at >= head.size, "a record's head is cut short")
+        numbers = head.unpack_from(plain, at)
+        at, size = at + head.size + numbers[2], numbers[2]
+        need(size <= PAYLOAD_MAX and at <= len(plain), "a record's length is out of bounds")
+        yield numbers, plain[at - size : at]
+
+
+def records(plain: bytes, first: int, name: str) -> Iterator[Record]:
+    for seq, ((tag, version, _, stamp), payload) in enumerate(split(plain, RECORD_HEAD), first):
+        if (kind := RECORDS.get((tag, version))) is None:
             raise Stop("newer", f"record {seq}: tag {tag}, version {version}", name)
         try:
-            yield Record(seq, stamp, decode_record(tag, version, plain[at - size : at]))
+            yield Record(seq, stamp, {kind: decode(kind, payload, LIMIT_RECORD)})
         except Undecodable as e:
             raise Broken(f"record {seq}: {e}") from e
-        seq += 1
 
 
-def read_block(data: bytes, at: int, segment: Segment, seq: int, index: int, chain: bytes) -> Block:
+def read_block(data: bytes, at: int, segment: Segment, seq: int, index: int, chain: bytes,
+               read: Callable[[bytes, int, str], Iterator[Any]] = records) -> Block:  # fmt: skip
     header = data[at : at + BLOCK_HEADER]
     block = block_header(header)
-    if (block.first, block.index) != (seq, index):
-        raise Broken(f"it is block {block.index} with Seq {block.first}, not block {index} with Seq {seq}")
+    need((block.first, block.index) == (seq, index), f"it is not block {index} with Seq {seq}")
     end = at + BLOCK_HEADER + block.sealed
-    if end > len(data):
-        raise MaybeTorn("it is cut short")
+    need(end <= len(data), "it is cut short", MaybeTorn)
     if (plain := unseal(segment.key, block.nonce, data[at + BLOCK_HEADER : end], header + chain)) is None:
         raise MaybeTorn("the seal does not open")
-    found = list(records(plain, seq, segment.name))
-    if len(found) != block.count:
-        raise Broken(f"it has {len(found)} records, not {block.count}")
+    found = list(read(plain, seq, segment.name))
+    need(len(found) == block.count, f"it has {len(found)} records, not {block.count}")
     return Block(end, sha256(chain, data[at:end]), found)
 
 
@@ -228,7 +226,7 @@ class Profile:
     chain: bytes = bytes(32)
 
     def open(self) -> None:
-        """Opens the keys and takes a snapshot: §10, 1 and 2."""
+        """Opens the keys and takes a snapshot: the beginning of §10."""
         if "keys" not in self.files:
             raise Stop("no-profile", "there is no keys file")
         self.keys = Keys(self.files["keys"], self.passphrase)
@@ -240,7 +238,7 @@ class Profile:
                 self.passed_over.append((name, str(e)))
 
     def segments(self) -> list[Segment]:
-        """Which segments there are: §10, 3."""
+        """Which segments there are."""
         names = sorted(filter(SEGMENT_NAME.fullmatch, self.files))
         found: list[Segment] = []
         for name in names:
@@ -259,7 +257,8 @@ class Profile:
         return sorted(found, key=lambda segment: segment.first)
 
     def walk(self) -> Iterator[Record]:
-        """Gives each record: §10, 4 to 6."""
+        """Gives each record, by §10."""
+        self.open()
         segments = self.segments()
         if not self.snapshot and segments and (segments[0].first != 1 or any(segments[0].chain)):
             raise Stop("journal-damaged", "no snapshot, and no first segment", segments[0].name, 0)
@@ -292,6 +291,11 @@ class Profile:
             # The vault may remember a block from before the walk. The snapshot's is always walked.
             if (at >= begin or who == "the snapshot") and ends.get(at) != chain:
                 raise Stop("rolled-back", f"the chain at Seq {at} is not the one that {who} names")
+
+    def result(self) -> dict[str, Any]:
+        result, snapshot = "torn" if self.cuts else "ok", self.snapshot and self.snapshot.seq
+        where = {"first": self.first, "last": self.last, "chain": self.chain.hex(), "snapshot": snapshot}
+        return {"result": result} | where | {"passed_over": self.passed_over, "cut": self.cuts}
 
     def blocks(self, segment: Segment, newest: bool, beyond: int) -> Iterator[Block]:
         data = self.files[segment.name]

@@ -1,4 +1,4 @@
-"""Tests of the reader, on a small profile that `Writer` makes."""
+"""Tests of the reader, on a small profile that `Writer` makes, and on an archive of the vectors."""
 
 import hashlib
 import hmac
@@ -15,9 +15,11 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import payloads
+from archive import Archive
 from journal import Profile, derive, passphrase_key, sha256
-from payloads import PRIMITIVES, TYPES, Input, Undecodable, decode_record
-from read_journal import read, record_json, record_text, run_vectors
+from payloads import LIMIT_RECORD, PRIMITIVES, TYPES, Input, Undecodable, decode
+from read_journal import line_of, read
+from vectors import parse_vector, run_vectors
 
 SPEC = (Path(__file__).parent / "../SPEC.md").read_text(encoding="utf-8")
 PASSPHRASE = b"correct horse"
@@ -126,9 +128,7 @@ def small() -> Writer:
 
 
 def run(files: dict[str, bytes], remembered: tuple[int, bytes] | None = None, **more: Any) -> dict[str, Any]:
-    return read(
-        Profile(files, PASSPHRASE, remembered, **more), lambda record: (record_json(record), record_text(record))
-    )
+    return read(Profile(files, PASSPHRASE, remembered, **more), line_of)
 
 
 class Varints(unittest.TestCase):
@@ -158,7 +158,18 @@ class Varints(unittest.TestCase):
     def test_only_0_and_1_are_a_bool(self) -> None:
         for byte in range(2, 256):
             with self.assertRaises(Undecodable):
-                decode_record(3, 1, bytes([1, byte]))
+                decode("Elapsed", bytes([1, byte]), LIMIT_RECORD)
+
+
+class Written(unittest.TestCase):
+    def test_a_type_has_one_table_and_variants_have_their_numbers_in_order(self) -> None:
+        lines = [line for line in payloads.TABLES.replace("\n ", " ").split("\n") if line]
+        names = [name for line in lines for name in re.split("[:=]", line)[0].split()]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual(set(names) | PRIMITIVES.keys(), TYPES.keys())
+        for line in filter(re.compile(r"\w+: ").match, lines):
+            numbers = [int(variant.split()[0]) for variant in line.partition(": ")[2].split(" | ")]
+            self.assertEqual(numbers, list(range(len(numbers))), line)
 
 
 class Limits(unittest.TestCase):
@@ -175,7 +186,7 @@ class Limits(unittest.TestCase):
     def test_a_length_past_the_bytes_or_the_limit_takes_no_memory(self) -> None:
         for length in ("FDFFFFFFFFFFFFFFFF", "FC00000010", "FBFFFF"):
             with self.assertRaises(Undecodable):
-                decode_record(2, 1, bytes(34) + bytes.fromhex(length))
+                decode("Arrived", bytes(34) + bytes.fromhex(length), LIMIT_RECORD)
 
     def test_a_name_has_its_characters_and_is_not_server(self) -> None:
         for value in (b"bob", b"_1", b"A" * 64, b"servers"):
@@ -198,9 +209,9 @@ class Limits(unittest.TestCase):
         return True
 
     def test_keys_of_a_map_ascend(self) -> None:
-        self.assertTrue(self.decodes("Carried", b"\x02\x01\x00\xfb\x00\x01\x00"))
-        self.assertFalse(self.decodes("Carried", b"\x02\x02\x00\x01\x00"))
-        self.assertFalse(self.decodes("Carried", b"\x02\x01\x00\x01\x00"))
+        self.assertTrue(self.decodes("Snapshot", b"\x02\x01\x00\xfb\x00\x01\x00" + STATE))
+        self.assertFalse(self.decodes("Snapshot", b"\x02\x02\x00\x01\x00" + STATE))
+        self.assertFalse(self.decodes("Snapshot", b"\x02\x01\x00\x01\x00" + STATE))
 
     def test_no_purpose_holds_another_without_end(self) -> None:
         self.assertTrue(self.decodes("Why", b"\x15\x04" + bytes(20) + b"\x01\x00"))
@@ -217,7 +228,7 @@ class Reading(unittest.TestCase):
         found = run(self.files, **more)
         self.assertEqual(found["result"], result, found)
         if file and result == "torn":
-            self.assertEqual(found["cut"], [{"file": file, "byte": byte}])
+            self.assertEqual(found["cut"], [(file, byte)])
         elif file:
             self.assertEqual((found["file"], found["byte"]), (file, byte), found)
         return found
@@ -230,7 +241,8 @@ class Reading(unittest.TestCase):
     def test_a_whole_profile_is_ok(self) -> None:
         found = self.expect("ok")
         chain = self.w.chain.hex()
-        self.assertEqual(found, {"result": "ok", "first": 7, "last": 10, "chain": chain, "snapshot": 8})
+        whole = {"result": "ok", "first": 7, "last": 10, "chain": chain, "snapshot": 8}
+        self.assertEqual(found, whole | {"passed_over": [], "cut": []})
         self.assertEqual(self.expect("ok", whole=True)["first"], 1)
 
     def test_without_snapshots_it_is_read_from_the_first_record(self) -> None:
@@ -455,12 +467,34 @@ class Robustness(unittest.TestCase):
         self.assertEqual(set(results), {"ok", "journal-damaged"})
 
 
+class Archives(unittest.TestCase):
+    def setUp(self) -> None:
+        vector = (Path(__file__).parent / "../vectors/valid-archive.vector").read_bytes()
+        facts, files = parse_vector(vector)
+        self.passphrase, self.data = facts["passphrase"].encode(), files["archive"]
+
+    def result(self, data: bytes) -> tuple[str, int]:
+        """What comes of it, and how many pieces were given."""
+        given: list[str] = []
+        return read(Archive(data, self.passphrase), lambda it: given.append(line_of(it)))["result"], len(given)
+
+    def test_a_whole_one_is_given_and_of_another_nothing(self) -> None:
+        self.assertEqual(self.result(self.data), ("ok", 12))
+        for at in (*range(400), *range(400, len(self.data), 5)):
+            data = bytearray(self.data)
+            data[at] ^= 1 << at % 8
+            versions = at in range(8, 12) or at in range(272, 276)
+            self.assertEqual(self.result(bytes(data)), ("newer" if versions else "archive-damaged", 0), at)
+        for size in range(0, len(self.data), 31):
+            self.assertEqual(self.result(self.data[:size]), ("archive-damaged", 0), size)
+
+
 class Vectors(unittest.TestCase):
     def test_a_vector_passes_or_says_what_differs(self) -> None:
         w = small()
         listing = hashlib.sha256()
         profile = Profile(w.files, PASSPHRASE)
-        found = read(profile, lambda record: listing.update(record_json(record).encode() + b"\n" if record.seq > 8 else b""))
+        found = read(profile, lambda record: listing.update(line_of(record).encode() + b"\n" if record.seq > 8 else b""))
         lines = ["thicket-journal-vector 1", "comment: a whole profile", "passphrase: correct horse"]
         lines += [f"remembered: 10 {w.chain.hex()}", "expect: ok", "last: 10", f"chain: {found['chain']}"]
         head = "\n".join([*lines, "snapshot: 8", f"listing: {listing.hexdigest()}", "", ""]).encode()

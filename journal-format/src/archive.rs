@@ -290,12 +290,13 @@ pub const FRONT_LEN: usize = KEYS_LEN + crate::header::HEADER_LEN;
 
 /// Opens the front of an archive: its head, the key of its blocks, and the chain before the first.
 ///
-/// **Errors:** as [`Keys::unlock`] and [`Header::parse`]; `Field` where the keys file has not the one key.
+/// **Errors:** as [`Keys::unlock`] and [`Header::parse`]; `Field` where the keys file has not the one key, or that does not open:
+/// `Seal` is the passphrase's.
 pub fn open(front: &[u8], passphrase: &Key) -> Result<(Header, Key, Digest), FormatError> {
     let (keys, head) = front.split_at_checked(KEYS_LEN).ok_or(FormatError::Short)?;
     let keys = Keys::unlock(keys, passphrase)?;
     let (head, chain) = Header::parse_as(MAGIC, head)?;
-    let key = keys.key(Kind::Segment, head.segment.0)?.ok_or(FormatError::Field)?;
+    let key = keys.key(Kind::Segment, head.segment.0).ok().flatten().ok_or(FormatError::Field)?;
     Ok((head, key, chain))
 }
 

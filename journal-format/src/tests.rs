@@ -3,6 +3,7 @@
 
 mod altered;
 mod any_bytes;
+mod archives;
 mod bounds;
 mod frozen;
 mod fuzz;

@@ -24,7 +24,7 @@ fn plain<T: Serialize>(value: &T) -> Value {
 }
 
 /// Whatever order another crate has serde_json keep.
-fn sorted(value: Value) -> Value {
+pub(super) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<(String, Value)> = fields.into_iter().map(|(name, value)| (name, sorted(value))).collect();

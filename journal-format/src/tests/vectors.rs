@@ -3,6 +3,7 @@
 //! Made from the codec alone, so that each can hold what no writer would write. Who reads them is tried elsewhere: the engine in its
 //! own tests, the Python reader by its own runner.
 
+use super::archives::archives;
 use super::listing::line_of;
 use super::{COST, every_variant, kinds, requested};
 use crate::codec::encode;
@@ -23,7 +24,7 @@ use thicket_types::intent::Intent;
 use thicket_types::ports::{Place, Reducer as _};
 use thicket_types::time::Stamp;
 
-const PASSPHRASE: &str = "correct horse battery staple";
+pub(super) const PASSPHRASE: &str = "correct horse battery staple";
 const CREATED: Stamp = Stamp(1_790_000_000_000);
 /// What a snapshot carries, as the format has it.
 type Carried = BTreeMap<Seq, Bytes>;
@@ -51,50 +52,52 @@ struct Segment {
 }
 
 /// What a reader finds.
-enum Expected {
+pub(super) enum Expected {
     Ok,
     Torn(String, usize),
     Damaged(String, usize),
     Other(&'static str),
 }
 
-struct Vector {
-    name: &'static str,
-    comment: &'static str,
-    passphrase: &'static str,
-    remembered: Option<(Seq, Digest)>,
-    expected: Expected,
+pub(super) struct Vector {
+    pub(super) name: &'static str,
+    pub(super) comment: &'static str,
+    pub(super) passphrase: &'static str,
+    pub(super) remembered: Option<(Seq, Digest)>,
+    pub(super) expected: Expected,
     /// The last record, after the cut.
-    last: (Seq, Digest),
+    pub(super) last: (Seq, Digest),
     /// The snapshot that is used.
-    snapshot: Option<Seq>,
-    records: Vec<(Seq, Record)>,
-    files: BTreeMap<String, Vec<u8>>,
+    pub(super) snapshot: Option<Seq>,
+    pub(super) records: Vec<(Seq, Record)>,
+    /// The lines of an archive's pieces; none for a profile.
+    pub(super) pieces: Vec<String>,
+    pub(super) files: BTreeMap<String, Vec<u8>>,
 }
 
 /// 32 bytes that look random and are the same each time.
-fn drawn(what: &str, number: u64) -> [u8; 32] {
+pub(super) fn drawn(what: &str, number: u64) -> [u8; 32] {
     digest(&[what.as_bytes(), &number.to_le_bytes()]).0
 }
 
-fn short<const N: usize>(what: &str, number: u64) -> [u8; N] {
+pub(super) fn short<const N: usize>(what: &str, number: u64) -> [u8; N] {
     let mut bytes = [0; N];
     bytes.copy_from_slice(&drawn(what, number)[..N]);
     bytes
 }
 
 /// A nonce that is used for nothing else, since it follows from what is sealed and where.
-fn nonce(place: &str, plain: &[u8]) -> Nonce {
+pub(super) fn nonce(place: &str, plain: &[u8]) -> Nonce {
     let mut bytes = [0; NONCE_LEN];
     bytes.copy_from_slice(&digest(&[b"nonce", place.as_bytes(), plain]).0[..NONCE_LEN]);
     Nonce(bytes)
 }
 
-fn front() -> Front {
+pub(super) fn front() -> Front {
     Front { cost: COST, salt: short("salt", 0), profile: short("profile", 0) }
 }
 
-fn passphrase_key() -> Key {
+pub(super) fn passphrase_key() -> Key {
     let mut out = [0; 32];
     let params = Params::new(COST.memory_kib, COST.passes, COST.lanes, Some(32)).expect("a cost within its bounds");
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -217,7 +220,7 @@ impl Making {
         files.entry("keys".to_owned()).or_insert_with(|| self.keys_file());
         let (last, records) = (*durable, self.records);
         let passphrase = PASSPHRASE;
-        Vector { name, comment, passphrase, remembered: None, expected, last, snapshot: None, records, files }
+        Vector { name, comment, passphrase, remembered: None, expected, last, snapshot: None, records, pieces: Vec::new(), files }
     }
 
     fn ok(self, name: &'static str, comment: &'static str) -> Vector {
@@ -262,7 +265,7 @@ fn torn(file: &str, at: usize) -> Expected {
 }
 
 /// A check over a part is true again, whatever was altered in it.
-fn check_again(bytes: &mut [u8], from: usize, checked: usize, check: usize) {
+pub(super) fn check_again(bytes: &mut [u8], from: usize, checked: usize, check: usize) {
     let hash = digest(&[&bytes[from..from + checked]]);
     bytes[from + checked..from + checked + check].copy_from_slice(&hash.0[..check]);
 }
@@ -802,7 +805,7 @@ fn bad_snapshots() -> Vec<Vector> {
 }
 
 fn every_vector() -> Vec<Vector> {
-    [valid(), torn_tails(), bad_keys(), bad_segments(), bad_records(), bad_snapshots()].into_iter().flatten().collect()
+    [valid(), torn_tails(), bad_keys(), bad_segments(), bad_records(), bad_snapshots(), archives()].into_iter().flatten().collect()
 }
 
 impl Vector {
@@ -829,9 +832,14 @@ impl Vector {
             let (last, chain) = self.last;
             line("last", &last.0.to_string());
             line("chain", &super::hex(&chain.0));
-            line("snapshot", &self.snapshot.map_or_else(|| "none".to_owned(), |seq| seq.0.to_string()));
-            let listed = self.records.iter().filter(|(seq, _)| Some(*seq) > self.snapshot && *seq <= last);
-            let listing: String = listed.map(|(seq, record)| line_of(*seq, record)).collect();
+            let listing = if self.pieces.is_empty() {
+                line("snapshot", &self.snapshot.map_or_else(|| "none".to_owned(), |seq| seq.0.to_string()));
+                let listed = self.records.iter().filter(|(seq, _)| Some(*seq) > self.snapshot && *seq <= last);
+                listed.map(|(seq, record)| line_of(*seq, record)).collect()
+            } else {
+                line("pieces", &self.pieces.len().to_string());
+                self.pieces.concat()
+            };
             line("listing", &super::hex(&digest(&[listing.as_bytes()]).0));
         }
         head.push('\n');

@@ -4,6 +4,7 @@ use super::*;
 use crate::Archived;
 use std::fs;
 use thicket_engine::{ArchiveKeys, Fault, Walked, kept, walk};
+use thicket_journal_format::archive::Counts;
 use thicket_journal_format::codec;
 use thicket_journal_format::digest;
 use thicket_reducer::ClientRules;
@@ -218,4 +219,45 @@ fn a_restore_that_was_cut_off_is_no_profile_and_the_next_one_begins_afresh() {
     fs::remove_file(cut.join("keys")).expect("a file");
     fs::remove_file(cut.join("vault.db")).expect("a file");
     assert_eq!(restore(&mut world, &cut, &file).map_err(|fault| fault.code).err(), Some(Code::FolderNotEmpty));
+}
+
+#[test]
+fn every_vector_that_is_an_archive_is_read_or_refused_as_it_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../journal-format/vectors");
+    let scratch = TempDir::new().expect("a folder");
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for path in fs::read_dir(folder).expect("the vectors").map(|entry| entry.expect("an entry").path()) {
+        let bytes = fs::read(&path).expect("a file");
+        let end = bytes.windows(2).position(|pair| pair == b"\n\n").map_or(0, |end| end + 2);
+        let (head, file) = bytes.split_at(end);
+        let Some(file) = file.strip_prefix(b"file archive ") else {
+            continue;
+        };
+        seen += 1;
+        let fields: BTreeMap<&str, &str> =
+            std::str::from_utf8(head).expect("UTF-8").lines().filter_map(|line| line.split_once(": ")).collect();
+        let line = file.iter().position(|byte| *byte == b'\n').expect("a line");
+        let archive = scratch.path().join("one.thicket");
+        fs::write(&archive, &file[line + 1..file.len() - 1]).expect("room");
+        let found = match Profile::check_archive(&archive, &Secret::new(fields["passphrase"].as_bytes().to_vec())) {
+            Ok(archived) => {
+                // Beside those that are counted: account, identity, the state's two, and the end.
+                let Counts { mailbox_keys, contacts, messages, bodies } = archived.counts;
+                let pieces = mailbox_keys + contacts + messages + bodies + 5;
+                assert_eq!((fields["last"], fields["pieces"]), (archived.seq.0.to_string().as_str(), pieces.to_string().as_str()));
+                "ok"
+            }
+            Err(fault) => match fault.code {
+                Code::ArchiveDamaged => "archive-damaged",
+                Code::ProfileNewer => "newer",
+                Code::WrongPassphrase => "wrong-passphrase",
+                other => panic!("{other}"),
+            },
+        };
+        if found != fields["expect"] {
+            wrong.push(format!("{}: {found}, not {}", path.display(), fields["expect"]));
+        }
+    }
+    assert_eq!(seen, 51, "archives");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

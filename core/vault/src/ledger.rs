@@ -6,7 +6,7 @@ use thicket_journal_format::{codec, digest};
 use thicket_types::error::Code;
 use thicket_types::event::Outcome;
 use thicket_types::ids::{Digest, EffectId, Seq};
-use thicket_types::ports::Durable;
+use thicket_types::ports::{Durable, Remembered};
 use thicket_types::vault_op::VaultOp;
 
 /// The digest that tells two ops apart.
@@ -49,6 +49,16 @@ pub(crate) fn prune(conn: &Connection, covered: Seq, open: &[EffectId]) -> Resul
         }
     }
     Ok(pruned)
+}
+
+/// How many transactions there were, and the last durable block that one came with.
+pub(crate) fn remembered(conn: &Connection) -> Result<Remembered, Code> {
+    let row = conn.query_row("SELECT count, durable_seq, durable_chain FROM tally WHERE id = 1", [], |row| {
+        Ok((row.get::<_, u64>(0)?, row.get::<_, Option<u64>>(1)?, row.get::<_, Option<[u8; 32]>>(2)?))
+    });
+    let (count, seq, chain) = row.optional().map_err(fault)?.ok_or(Code::VaultDamaged)?;
+    let durable = seq.zip(chain).map(|(seq, chain)| Durable { seq: Seq(seq), chain: Digest(chain) });
+    Ok(Remembered { durable, count })
 }
 
 /// Remembers a block of a journal that is not of the vault's time, and counts on from the larger of the two counts: a vault of

@@ -41,14 +41,14 @@ pub use reader::{Direction, MessageRow, Reader};
 use account::Account;
 use mls::provider::{NoEntropy, Provider};
 use rows::Filed;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use schema::{Mode, Place, fault};
 use sealing::Recipient;
 use std::path::Path;
 use thicket_journal_format::Key;
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Lane, Outcome};
-use thicket_types::ids::{BodyRef, Digest, EffectId, RelayKey, Seq};
+use thicket_types::ids::{BodyRef, EffectId, RelayKey, Seq};
 use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::ports::{Durable, Remembered, Vault, VaultCall};
 use thicket_types::vault_op::VaultOp;
@@ -341,12 +341,7 @@ impl Vault for SqlVault {
     }
 
     fn remembered(&mut self) -> Result<Remembered, Code> {
-        let row = self.conn.query_row("SELECT count, durable_seq, durable_chain FROM tally WHERE id = 1", [], |row| {
-            Ok((row.get::<_, u64>(0)?, row.get::<_, Option<u64>>(1)?, row.get::<_, Option<[u8; 32]>>(2)?))
-        });
-        let (count, seq, chain) = row.optional().map_err(fault)?.ok_or(Code::VaultDamaged)?;
-        let durable = seq.zip(chain).map(|(seq, chain)| Durable { seq: Seq(seq), chain: Digest(chain) });
-        Ok(Remembered { durable, count })
+        ledger::remembered(&self.conn)
     }
 
     fn admit(&mut self, frame: &[u8], lane: Lane, relay: Option<RelayKey>) -> Result<Option<Arrival>, Code> {

@@ -2,7 +2,7 @@
 
 use crate::rows::{state_number, state_of};
 use crate::schema::{self, Mode, Place, fault};
-use crate::{account, archive};
+use crate::{account, archive, ledger};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use thicket_types::effect::MessageState;
 use thicket_types::error::Code;
 use thicket_types::ids::{BodyRef, Fingerprint, MessageId};
 use thicket_types::limits::SEARCH_FOUND_MAX;
-use thicket_types::ports::Entropy;
+use thicket_types::ports::{Entropy, Remembered};
 use thicket_types::secret::Secret;
 use thicket_types::time::{ClaimedTime, Stamp};
 
@@ -80,6 +80,11 @@ impl Reader {
     /// The identity as an armored OpenPGP secret key, locked by a passphrase; GnuPG reads it.
     pub fn export(&self, passphrase: &Secret<Vec<u8>>, entropy: &mut dyn Entropy) -> Result<String, Code> {
         account::load(&self.conn)?.identity.export_armored(passphrase.expose(), entropy).map_err(|_| Code::Inconsistent)
+    }
+
+    /// What the vault remembers of the journal, and its count.
+    pub fn remembered(&self) -> Result<Remembered, Code> {
+        ledger::remembered(&self.conn)
     }
 
     /// When the last archive was made; none if there is none.

@@ -225,6 +225,11 @@ fn immutable(path: &Path) -> Option<String> {
 pub(crate) fn fault(error: rusqlite::Error) -> Code {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
+        // What SQLCipher says of a page whose HMAC does not hold, where SQLite does not ask why. Our own statements are no others than
+        // those that are tried.
+        Some(ErrorCode::Unknown) if error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_ERROR) => {
+            Code::VaultDamaged
+        }
         Some(ErrorCode::DiskFull) => Code::DiskFull,
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Code::FileFailed,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Code::VaultDamaged,

@@ -45,3 +45,27 @@ fn no_byte_of_the_database_is_read_that_its_page_does_not_vouch_for() {
         assert_eq!(refused(&copy), (2..=pages).collect(), "byte {at}");
     }
 }
+
+#[test]
+fn whatever_page_is_damaged_a_read_that_needs_it_says_so() {
+    let mut person = Person::new("alice", 1);
+    // Longer than a page: most of it stands in pages of its own.
+    let body = person.vault.stage(&vec![b'x'; 5 * PAGE]).expect("room");
+    person.vault.checkpoint().expect("room");
+    let intact = fs::read(person.path()).expect("a vault");
+    drop(person.vault);
+    let place = TempDir::new().expect("a folder");
+    let copy = place.path().join(DB);
+    let mut refusals = 0;
+    for page in 1..intact.len() / PAGE {
+        let mut harmed = intact.clone();
+        harmed[page * PAGE + 100] ^= 1;
+        fs::write(&copy, &harmed).expect("room");
+        let read = Reader::open(&copy, &key()).and_then(|reader| reader.staged(body));
+        if let Err(code) = read {
+            assert_eq!(code, Code::VaultDamaged, "page {}", page + 1);
+            refusals += 1;
+        }
+    }
+    assert!(refusals > 5, "{refusals}: those of the text, and what leads to it");
+}

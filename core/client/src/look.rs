@@ -46,9 +46,16 @@ impl<'a> Look<'a> {
         (&mut *self.disk, &self.keys)
     }
 
-    /// The durable state.
+    /// The durable state, by the journal alone.
     pub fn view(&mut self) -> Result<View, Fault> {
-        Ok(view(&thicket_engine::look::<ClientRules>(&mut *self.disk, &self.keys)?))
+        Ok(view(&thicket_engine::look::<ClientRules>(&mut *self.disk, &self.keys, None)?))
+    }
+
+    /// The durable state and the messages, which are of one time, or of what happens now. **Errors:** `RolledBack` where they are not;
+    /// `ProfileMissing` where there is no vault.
+    pub fn both(&mut self) -> Result<(View, Reader), Fault> {
+        let reader = self.reader()?;
+        Ok((of_one_time(&mut *self.disk, &self.keys, &reader)?, reader))
     }
 
     /// The messages and the identity. **Errors:** `ProfileMissing` where there is no vault.
@@ -59,12 +66,25 @@ impl<'a> Look<'a> {
     }
 }
 
+/// The durable state, if it is of the vault's time.
+///
+/// Another process may write meanwhile: a block is durable before the vault remembers it, and a transaction is counted by the vault
+/// before the journal. So the vault is asked for its block before the journal is read, and for its count after.
+pub(crate) fn of_one_time(disk: &mut dyn Disk, keys: &ProfileKeys, reader: &Reader) -> Result<View, Fault> {
+    let durable = reader.remembered()?.durable;
+    let state = thicket_engine::look::<ClientRules>(disk, keys, durable)?;
+    if state.vault_count() > reader.remembered()?.count {
+        return Err(Fault::from(Code::RolledBack));
+    }
+    Ok(view(&state))
+}
+
 impl Profile {
     /// Looks at the profile of a folder as [`Profile::look`], also while another process has it open.
     ///
     /// **Errors:** as [`Profile::look_into`].
     pub fn look_at(folder: &Path, passphrase: &Secret<Vec<u8>>) -> Result<(View, Reader), Fault> {
-        Profile::look_into(folder, passphrase, |look| Ok((look.view()?, look.reader()?)))
+        Profile::look_into(folder, passphrase, |look| look.both())
     }
 
     /// Looks into the profile of a folder, also while another process has it open: again and again, until one look is good. A

@@ -1,13 +1,14 @@
 //! A profile's folder: its lock, and how it is made and opened.
 
 use crate::folder::{self, Making, NEW_VAULT_FILE, VAULT_FILE};
+use crate::look;
 use crate::pump::{Pump, named_bodies};
 use crate::system::SharedEntropyHandle;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use thicket_engine::{Engine, Fault, Input, Opened, OsDisk, ProfileKeys};
 use thicket_journal_format::keys::Cost;
-use thicket_reducer::{ClientRules, View, view};
+use thicket_reducer::{ClientRules, View};
 use thicket_types::error::Code;
 use thicket_types::ids::IntentId;
 use thicket_types::intent::Intent;
@@ -116,9 +117,11 @@ impl Profile {
     }
 
     /// The durable state and the messages, without starting anything: no byte is written and no relay asked.
+    ///
+    /// **Errors:** as [`Profile::open`].
     pub fn look(&self) -> Result<(View, Reader), Fault> {
-        let state = thicket_engine::look::<ClientRules>(&mut OsDisk::new(&self.folder), &self.keys)?;
-        Ok((view(&state), self.reader()?))
+        let reader = self.reader()?;
+        Ok((look::of_one_time(&mut OsDisk::new(&self.folder), &self.keys, &reader)?, reader))
     }
 
     /// Folds the journal and wires everything together. What was outstanding is dispatched at the first pump.

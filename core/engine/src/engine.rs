@@ -451,11 +451,12 @@ fn event_of(input: Input) -> Event {
     }
 }
 
-/// The durable state of a profile, folded without changing a byte: a torn tail is passed over and left.
+/// The durable state of a profile, folded without changing a byte: a torn tail is passed over and left. `remembered` is the block
+/// that the vault remembers, where one is asked.
 ///
-/// **Errors:** as [`Engine::open`], but for what only the vault could tell.
-pub fn look<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<R::State, Fault> {
-    Ok(load::<R>(disk, keys, None, Some(Seq(u64::MAX)))?.state)
+/// **Errors:** as [`Engine::open`], but for what the vault's count tells.
+pub fn look<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<Durable>) -> Result<R::State, Fault> {
+    Ok(load::<R>(disk, keys, remembered, Some(Seq(u64::MAX)))?.state)
 }
 
 struct Loaded<S> {

@@ -287,7 +287,7 @@ impl At {
     /// Looks at the profile without starting it: also while another process has it open.
     pub fn look(&self, global: &Global) -> Result<(View, Reader), Trouble> {
         let _opening = Progress::start(global, "opening the profile");
-        self.look_into(|look| Ok((look.view()?, look.reader()?)))
+        self.look_into(|look| look.both())
     }
 
     /// Whether it is a capsule, which has no vault.
@@ -329,7 +329,7 @@ pub fn look(global: &Global) -> Result<(View, Reader), Trouble> {
     at(global)?.look(global)
 }
 
-/// The messages and the identity, without the journal.
+/// The identity, without the journal.
 pub fn reader(global: &Global, at: &At) -> Result<Reader, Trouble> {
     let _unlocking = Progress::start(global, "unlocking the profile");
     at.look_into(|look| look.reader())

@@ -80,7 +80,7 @@ fn every_journal_that_is_kept_folds_to_what_it_did_and_is_gone_on_with() {
         // A later open, which writes, begins where it ended; all of it still folds, and what was is still what it was.
         let place = tempfile::tempdir().expect("room");
         copied(&original, place.path());
-        let before: State = look::<ClientRules>(&mut OsDisk::new(place.path()), &keys(place.path())).expect("an intact journal");
+        let before: State = look::<ClientRules>(&mut OsDisk::new(place.path()), &keys(place.path()), None).expect("an intact journal");
         let remembered = Remembered { durable: None, count: ClientRules::vault_count(&before) };
         let (disk, entropy) = (Box::new(OsDisk::new(place.path())), Box::new(SeededEntropy::new(1)));
         let (mut engine, _) = Engine::<ClientRules>::open(disk, Box::new(SystemClock::new()), entropy, keys(place.path()), remembered)

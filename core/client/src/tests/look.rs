@@ -56,6 +56,50 @@ fn a_profile_that_another_process_opens_and_closes_all_the_time_is_never_damaged
 }
 
 #[test]
+fn whoever_reads_beside_a_writer_sees_a_profile_of_one_time_that_goes_on() {
+    let place = TempDir::new().expect("a folder");
+    let folder = place.path().join("alice");
+    made(&folder);
+    write_once(&folder, 1);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let profile = Profile::unlock(&folder, &passphrase(), share(Box::new(SeededEntropy::new(2)))).expect("nobody has it");
+            let clock = Box::new(ManualClock(Arc::new(AtomicU64::new(START_MS + 2))));
+            let mut pump = profile.open(Box::new(Nowhere), clock).expect("an intact profile");
+            let mut rounds = 2_u64;
+            // Each is a block of the journal, a transaction of the vault, and a block that counts it.
+            while !over.load(Ordering::Relaxed) {
+                rounds += 1;
+                pump.submit(IntentId(u128::from(rounds).to_be_bytes()), Intent::SetReadMarks { on: rounds.is_multiple_of(2) });
+                pump.pump().expect("room");
+            }
+            rounds
+        });
+        // What is wrong is said once the writer was told to end.
+        let (mut seen, mut looks, mut wrong) = (0, 0, Vec::new());
+        while (looks < 60 || seen < 12) && wrong.is_empty() && !writer.is_finished() {
+            let looked = Profile::look_into(&folder, &passphrase(), |look| {
+                let (_, reader) = look.both()?;
+                Ok(reader.remembered()?.count)
+            });
+            match looked {
+                Ok(count) if count < seen => wrong.push(format!("{count} transactions after {seen}")),
+                Ok(count) => (seen, looks) = (count, looks + 1),
+                // A writer that never rests.
+                Err(fault) if fault.code == Code::ProfileInUse => {}
+                Err(fault) => wrong.push(format!("{fault:?}")),
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        let rounds = writer.join().expect("the writer goes on");
+        assert_eq!(wrong, Vec::<String>::new());
+        assert!(seen >= 12, "the writer came to its end: {rounds} rounds");
+    });
+    assert!(Profile::look_at(&folder, &passphrase()).is_ok());
+}
+
+#[test]
 fn what_another_process_may_be_at_is_looked_at_for_so_long_and_is_no_damage() {
     let place = TempDir::new().expect("a folder");
     let folder = place.path().join("alice");

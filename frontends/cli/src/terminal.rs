@@ -23,7 +23,10 @@ mod known {
     /// Takes the whole screen of the terminal that standard output leads to, and its keys one by one; what stood there comes back
     /// when it is given back.
     pub fn take_screen() -> std::io::Result<Whole> {
-        let mut tty = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+        take(File::from(std::io::stdout().as_fd().try_clone_to_owned()?))
+    }
+
+    fn take(mut tty: File) -> std::io::Result<Whole> {
         let before = tcgetattr(&tty)?;
         let mut raw = before.clone();
         raw.make_raw();
@@ -46,6 +49,42 @@ mod known {
             // A terminal that is gone has neither.
             let _ = tty.write_all(b"\x1b[0m\x1b[?25h\x1b[?1049l");
             let _ = tcsetattr(&tty, OptionalActions::Now, &settings);
+        }
+    }
+
+    #[cfg(all(test, target_os = "linux"))]
+    mod tests {
+        use super::*;
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        use std::io::Read as _;
+        use std::sync::Arc;
+
+        #[test]
+        fn a_panic_is_said_on_a_terminal_that_was_given_back() {
+            let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+            grantpt(&master).and_then(|()| unlockpt(&master)).expect("ours");
+            let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("UTF-8");
+            let tty = File::options().read(true).write(true).open(name).expect("its other end");
+            let modes = |tty: &File| tcgetattr(tty).expect("a terminal").local_modes;
+            let before = modes(&tty);
+            // Stands for what says the panic.
+            let (seen, end) = (Arc::new(Mutex::new(None)), tty.try_clone().expect("a second handle"));
+            let found = seen.clone();
+            let usual = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |_| *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(modes(&end))));
+            crate::terminal::restore_at_a_panic();
+            let whole = take(tty.try_clone().expect("a third handle")).expect("a terminal");
+            assert_ne!(modes(&tty), before);
+            let died = std::panic::catch_unwind(|| {
+                let _whole = whole;
+                panic!("a view that is at fault");
+            });
+            std::panic::set_hook(usual);
+            assert!(died.is_err());
+            assert_eq!(*seen.lock().unwrap_or_else(PoisonError::into_inner), Some(before));
+            let mut sent = [0; 64];
+            let len = File::from(master).read(&mut sent).expect("what was written");
+            assert_eq!(&sent[..len], b"\x1b[?1049h\x1b[?25l\x1b[0m\x1b[?25h\x1b[?1049l");
         }
     }
 
@@ -108,6 +147,15 @@ mod known {
     pub fn size<T>(_: T) -> Option<(usize, usize)> {
         None
     }
+}
+
+/// Has a panic said where it can be read: the terminal is as it was before by then.
+pub fn restore_at_a_panic() {
+    let said = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        said(panic);
+    }));
 }
 
 use known::columns_of_questions;

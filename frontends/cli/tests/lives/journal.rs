@@ -207,6 +207,14 @@ fn where_two_journals_part_and_where_two_builds_do_is_told() {
     assert_eq!((ended, &parted["same"], &parted["b"]["same_upto"]), (1, &json!(false), &json!(whole)));
     assert_eq!((&parted["a"]["parted_by"], &parted["b"]["parted_by"]), (&json!(whole + 1), &json!(whole + 1)));
 
+    // The other one may have a passphrase of its own.
+    std::fs::write(path("other"), "another horse\n").expect("room");
+    copy.say(&["account", "passphrase", "--new-file", &path("other")]);
+    assert_eq!(alice.refused(&["journal", "compare", &path("alice"), &path("copy")]), (4, 100));
+    let with_both = ["journal", "compare", &path("alice"), &path("copy"), "--other-passphrase-file", &path("other")];
+    let found = alice.run(&[&["--json"][..], &with_both].concat());
+    assert_eq!((status(&found), last(&found)), (1, parted));
+
     // Two people saw different things.
     let (ended, parted) = compare(&path("alice"), &path("bob"));
     assert_eq!((ended, &parted["by"]), (1, &json!("view")));

@@ -90,12 +90,7 @@ pub fn run(global: &Global, at: Option<u64>, names: bool) -> Result<(), Trouble>
 /// Shows the view and does what keys ask, until one leaves.
 fn scrub(view: &mut View, mut deeds: impl FnMut(&View) -> Result<Vec<Said>, Trouble>) -> Result<(), Trouble> {
     let failed = |error: std::io::Error| Trouble::stream("the terminal", &error);
-    // A panic is said where it can be read.
-    let said = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        terminal::restore();
-        said(panic);
-    }));
+    terminal::restore_at_a_panic();
     let _whole = terminal::take_screen().map_err(failed)?;
     let mut screen = Terminal::new(CrosstermBackend::new(std::io::stdout())).map_err(failed)?;
     let mut shown = None;

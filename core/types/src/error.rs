@@ -69,8 +69,8 @@ errors! {
     104 ProfileNewer Caller "this profile was written by a newer version", "update Thicket; nothing was changed";
     105 MalformedName Caller "a name is 1 to 64 of A-Z a-z 0-9 _ -, with a letter or digit, and not 'server'", "spell it so; an account keeps its name, so that another one is another profile: thicket --home DIR account create NAME";
     106 AlreadyRegistered Caller "this account is registered already", "nothing needs doing; to use another relay: thicket relay change ADDRESS";
-    107 NotRegistered Caller "this account is not registered with a relay", "register first";
-    108 UnknownContact Caller "there is no such contact", "add the contact by name first";
+    107 NotRegistered Caller "this account is not registered with a relay", "register first: thicket register --relay ADDRESS";
+    108 UnknownContact Caller "there is no such contact", "add the contact by name first: thicket contact add NAME";
     109 EmptyMessage Caller "a message needs at least one byte", "write something";
     110 MessageTooLong Caller "a message holds at most 64 KiB", "send it in parts";
     111 OutboxFull Caller "too many messages wait to be stored by the relay", "wait until the relay is reached";
@@ -80,7 +80,7 @@ errors! {
     115 ContactHeld Peer "this contact's identity is not the one that was pinned; sending is held", "ask them whether they have a new identity; if so: thicket contact trust NAME, then compare safety numbers";
     116 ProfileClosed Caller "this profile is closed", "open it again";
     117 TooBusy Caller "too many requests wait for an answer", "wait until the relay answers";
-    118 ContactBlocked Caller "this contact is blocked", "unblock them first";
+    118 ContactBlocked Caller "this contact is blocked", "unblock them first: thicket contact unblock NAME";
     119 ContactBusy Caller "messages to this contact are under way", "try again when they are stored, or have failed";
     120 UnknownMessage Caller "there is no such message", "name one that thicket read --json shows";
     121 MessageUnderWay Caller "the message is on its way already: it cannot be called back", "wait until it is stored, or has failed";

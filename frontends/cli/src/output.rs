@@ -145,6 +145,19 @@ impl Trouble {
         }
     }
 
+    /// The same error where it is known whom its hint names, or at which address.
+    pub fn of(self, stands_for: &str) -> Trouble {
+        match self {
+            Trouble::Numbered(code, place) if hint_of(code, stands_for) != with_home(code.hint()) => {
+                let hint = hint_of(code, stands_for);
+                // What ends with a command is typed as it stands.
+                let dot = if hint.ends_with(stands_for) { "" } else { "." };
+                Trouble::Advised(code, place, hint + dot)
+            }
+            other => other,
+        }
+    }
+
     /// The error as a program reads it; null if there is none to tell of.
     pub fn object(&self) -> Value {
         self.code()
@@ -201,6 +214,16 @@ pub fn again() -> &'static str {
 /// program's, and be taken for it. Where one belongs in, its text is written with [`again`].
 pub fn with_home(hint: &'static str) -> String {
     called_by(hint, again())
+}
+
+/// A hint of [`with_home`] where it is known whom it names, or at which address: what it says to type can be typed.
+pub fn hint_of(code: Code, stands_for: &str) -> String {
+    let hint = with_home(code.hint());
+    match code {
+        Code::ContactHeld | Code::ContactBlocked | Code::NotAsking => hint.replace("NAME", stands_for),
+        Code::AccountUnknown => hint.replace("ADDRESS", stands_for),
+        _ => hint,
+    }
 }
 
 /// Calls the program of every command in a hint so. A command begins with a small letter: what has an option there, such as
@@ -318,6 +341,24 @@ mod tests {
         assert_eq!(told("the passphrase is empty"), "thicket: the passphrase is empty (error 126)");
         assert_eq!(told("say which:\n  one\n  two"), "thicket: say which (error 126):\n  one\n  two");
         assert_eq!(told("it does not begin with direct:"), "thicket: it does not begin with direct: (error 126)");
+    }
+
+    #[test]
+    fn a_hint_names_whom_it_is_about_where_that_is_known() {
+        for (code, stands_for) in [
+            (Code::ContactHeld, "contact trust bob, then"),
+            (Code::ContactBlocked, "contact unblock bob"),
+            (Code::NotAsking, "contact remove bob"),
+        ] {
+            assert!(hint_of(code, "bob").contains(stands_for), "{code:?}");
+            assert!(Trouble::from(code).of("bob").told().contains(stands_for), "{code:?}");
+        }
+        assert!(Trouble::from(Code::AccountUnknown).of("direct:a").told().ends_with("register --relay direct:a"));
+        assert!(Trouble::from(Code::ContactHeld).of("bob").told().ends_with('.'), "it goes on behind the command");
+        // Another name, and another relay.
+        for code in [Code::NameTaken, Code::NameLost, Code::ProfileMissing] {
+            assert_eq!(hint_of(code, "bob"), with_home(code.hint()));
+        }
     }
 
     #[test]

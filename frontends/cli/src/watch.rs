@@ -80,7 +80,7 @@ impl<'a> Watch<'a> {
         let code = self.trouble.unwrap_or(without);
         match &view.moving_from {
             Some(before) => Trouble::Advised(code, None, pending(code, before, &self.global.again())),
-            None => code.into(),
+            None => Trouble::from(code).of(view.relay.as_ref().map_or("ADDRESS", |relay| relay.text())),
         }
     }
 

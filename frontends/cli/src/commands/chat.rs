@@ -6,7 +6,7 @@ use super::rows::{each_page, object, text};
 use super::screen::{Look, Screen};
 use super::send::{standing, strip_break};
 use crate::ahead::{next_line, read_ahead};
-use crate::output::{Trouble, put_json, remark, short, time, with_home};
+use crate::output::{Trouble, hint_of, put_json, remark, short, time, with_home};
 use crate::text::{counted, fit, harmless};
 use crate::watch::Watch;
 use crate::who;
@@ -124,7 +124,7 @@ impl Chat<'_> {
         self.begun = rows.iter().filter(|row| row.direction == Direction::Received).map(|row| row.message).collect();
         if contact.held {
             let code = Code::ContactHeld;
-            self.note(&format!("{}; {}", code.what(), with_home(code.hint())), Look::Loud)?;
+            self.note(&format!("{}; {}", code.what(), hint_of(code, &self.typed())), Look::Loud)?;
         } else if contact.blocked {
             self.note(&format!("{} is blocked: nothing can be sent, and what they send is dropped", self.name), Look::Loud)?;
         } else if !contact.accepted {
@@ -248,13 +248,16 @@ impl Chat<'_> {
             }
             Change::IdentityChanged(contact) if *contact == self.with => {
                 let code = Code::ContactHeld;
-                self.note(&format!("{}; {}", code.what(), with_home(code.hint())), Look::Loud)
+                self.note(&format!("{}; {}", code.what(), hint_of(code, &self.typed())), Look::Loud)
             }
             Change::Disconnected(code) if !self.away => {
                 self.away = true;
                 let more = match code {
                     Code::RelayUnreachable => "; what you write waits until it does".to_owned(),
-                    Code::AccountUnknown | Code::NameLost => format!("; {}", with_home(code.hint())),
+                    Code::AccountUnknown | Code::NameLost => {
+                        let relay = self.client.view().relay;
+                        format!("; {}", hint_of(*code, relay.as_ref().map_or("ADDRESS", |relay| relay.text())))
+                    }
                     _ => String::new(),
                 };
                 self.note(&format!("{}{more}", code.what()), Look::Loud)
@@ -265,6 +268,11 @@ impl Chat<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// How the contact is named where one is asked for.
+    fn typed(&self) -> String {
+        who::typed(&self.client.view(), self.with)
     }
 
     fn failed(&mut self, message: MessageId) -> Result<(), Trouble> {

@@ -180,7 +180,7 @@ fn gone(global: &Global, typed: &str, what: &str, intent: impl FnOnce(Fingerprin
     let client = home::open_offline(global)?;
     let view = client.view();
     let contact = who::find(&view, typed)?.fingerprint;
-    home::ask(&client, intent(contact))?;
+    home::ask(&client, intent(contact)).map_err(|trouble| trouble.of(&who::typed(&view, contact)))?;
     if global.json {
         put_json(&serde_json::json!({ "name": who::name_of(&view, contact), "done": what }))?;
     } else {

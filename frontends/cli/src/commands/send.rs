@@ -2,7 +2,7 @@
 
 use crate::output::{Trouble, again, on_errors, put_json, short};
 use crate::watch::{Watch, is_lost};
-use crate::{Global, home, warn};
+use crate::{Global, home, warn, who};
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use thicket_client::{Client, Direction, View};
@@ -95,7 +95,8 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
         state if state < MessageState::Stored && is_held(&view, contact) => Err(Trouble::Numbered(
             Code::ContactHeld,
             Some(format!("the message waits; to take it back: {} message cancel {}", again(), short(&message))),
-        )),
+        )
+        .of(&who::typed(&view, contact))),
         _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::relay::way;
 use super::settings::word;
-use crate::output::{Trouble, error, put_json, sentence, time, with_home};
+use crate::output::{Trouble, error, hint_of, put_json, sentence, time};
 use crate::paint::Paint;
 use crate::terminal::width;
 use crate::text::{beside, broken, counted};
@@ -108,7 +108,8 @@ fn print(
     if let Some(words) = all_asking(view) {
         put!("\n{}", broken(&words, width()))?;
     }
-    let said = |code: Code| format!("{} (error {}). {}.", code.what(), code.number(), sentence(&with_home(code.hint())));
+    let relay = view.relay.as_ref().map_or("ADDRESS", |relay| relay.text());
+    let said = |code: Code| format!("{} (error {}). {}.", code.what(), code.number(), sentence(&hint_of(code, relay)));
     if view.copied {
         put!("\n{}", paint.bad(&broken(&format!("Sending is stopped: {}", said(Code::ProfileCopied)), width())))?;
     }

@@ -33,6 +33,7 @@ pub mod bytes;
 pub mod effect;
 pub mod error;
 pub mod event;
+pub mod group;
 pub mod ids;
 pub mod intent;
 pub mod limits;

@@ -343,3 +343,16 @@ pub const DIRECT_PING_EVERY: Duration = Duration::seconds(20);
 pub const DIRECT_HEARD_WITHIN: Duration = SLEPT_MIN;
 /// How long a connection may be silent before it counts as dead: three pings.
 pub const DIRECT_QUIET_MAX: Duration = Duration::seconds(60);
+
+/// Bytes of a group's title.
+pub const GROUP_TITLE_LEN_MAX: usize = 128;
+/// Members of a group.
+pub const MEMBERS_MAX: usize = 4_096;
+/// Owners and admins of a group.
+pub const OFFICERS_MAX: usize = 64;
+/// Orders of a group that were not carried out yet.
+pub const ORDERS_MAX: usize = 64;
+/// Commits that may follow one of a group that is voided, whatever came of them.
+pub const VOIDABLE_COMMITS_MAX: u64 = 16;
+/// Commits of a group that were taken back and are remembered as such.
+pub const VOIDED_MAX: usize = 256;

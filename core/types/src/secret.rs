@@ -26,7 +26,7 @@ impl<T: Zeroize> Drop for Secret<T> {
 }
 
 /// Something that identifies a person (a name): always prints redacted, in every build.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Private<T>(T);
 
 impl<T> Private<T> {

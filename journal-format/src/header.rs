@@ -67,9 +67,10 @@ impl Header {
 
     /// The same of a file of another kind.
     pub(crate) fn parse_as(magic: &[u8; 8], bytes: &[u8]) -> Result<(Header, Digest), FormatError> {
-        let bytes = bytes.get(..HEADER_LEN).ok_or(FormatError::Short)?;
         let mut fields = Fields(bytes);
+        // Before the length: a later version's file may be shorter, and is not to be taken for one that was cut.
         fields.preamble(magic)?;
+        let bytes = bytes.get(..HEADER_LEN).ok_or(FormatError::Short)?;
         let rules = RulesVersion(fields.u32()?);
         let first = Seq(fields.u64()?);
         let created = Stamp(fields.u64()?);

@@ -15,8 +15,9 @@ use thicket_types::ids::{Digest, RulesVersion, Seq};
 use thicket_types::limits::SNAPSHOT_LEN_MAX;
 use thicket_types::time::Stamp;
 
+/// Bytes of a header.
+pub const HEAD_LEN: usize = 128;
 const MAGIC: &[u8; 8] = b"THICKSNP";
-const HEAD_LEN: usize = 128;
 
 /// What a snapshot says of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

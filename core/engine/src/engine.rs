@@ -372,7 +372,8 @@ impl<R: Reducer> Engine<R> {
         }
         if self.blocks.first().is_none_or(|block| seq < block.first()) {
             // Before what this process has walked: walk it all once.
-            self.blocks = journal::read(self.disk.as_mut(), &self.keys, None, Seq::ZERO, false, &mut |_| {})?.blocks;
+            let covered = self.covered.as_ref().map_or(Seq::ZERO, |covered| covered.seq);
+            self.blocks = journal::read(self.disk.as_mut(), &self.keys, None, covered, Seq::ZERO, &mut |_| {})?.blocks;
         }
         let record = journal::read_record(self.disk.as_mut(), &self.keys, &self.blocks, seq)?;
         record.as_ref().and_then(|record| frame_of(&record.event)).map(<[u8]>::to_vec).ok_or(Fault::from(Code::Inconsistent))
@@ -517,9 +518,10 @@ fn load_from<R: Reducer>(
         open: R::outstanding(&state).into_iter().map(|(id, _)| id).collect(),
         carries: carried.keys().copied().collect(),
     });
-    let beyond = from.map_or(Seq::ZERO, |from| from.seq).max(remembered.map_or(Seq::ZERO, |durable| durable.seq));
+    let covered_to = from.map_or(Seq::ZERO, |from| from.seq);
+    let beyond = covered_to.max(remembered.map_or(Seq::ZERO, |durable| durable.seq));
     let (mut folded, mut newer, mut met) = (0, false, false);
-    let mut end = journal::read(disk, keys, from, beyond, upto.is_none(), &mut |walked| {
+    let mut end = journal::read(disk, keys, from, covered_to, beyond, &mut |walked| {
         if upto.is_some_and(|upto| walked.place.seq > upto) {
             return;
         }
@@ -550,6 +552,10 @@ fn load_from<R: Reducer>(
         from.is_some() && remembered.is_some_and(|durable| Some(durable.seq) == from.map(|from| from.seq) && Some(durable) != from);
     if !apart && (in_tail && !met || at_snapshot) {
         return Err(Fault::from(Code::RolledBack));
+    }
+    // Not before: a profile that is refused stays as it is.
+    if upto.is_none() {
+        end.leftovers.iter().try_for_each(|leftover| leftover.take_away(disk))?;
     }
     Ok(Loaded { state, durable: end.durable, stamp: stamp.max(end.stamp), blocks: end.blocks, covered, carried, folded })
 }

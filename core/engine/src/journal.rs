@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::blocks::{OpenedBlock, Source, Stop, each_block};
 use crate::keys::{ProfileKeys, nonce, random};
+use crate::snapshots;
 use std::collections::BTreeSet;
 use std::fmt;
 use thicket_journal_format::block::{self, BLOCK_HEAD_LEN, BlockHead};
@@ -123,14 +124,36 @@ pub(crate) struct End {
     pub(crate) from: Durable,
     /// Whether the block that ends where the walk began was there.
     met: bool,
+    /// What a writer takes away before it goes on.
+    pub(crate) leftovers: Vec<Leftover>,
+}
+
+/// What nobody needs any more, since it was never acknowledged or its key is destroyed.
+pub(crate) enum Leftover {
+    /// A whole file.
+    File(String),
+    /// A file's end, from a byte on.
+    Tail(String, u64),
+}
+
+impl Leftover {
+    pub(crate) fn take_away(&self, disk: &mut dyn Disk) -> Result<(), Fault> {
+        Ok(match self {
+            Leftover::File(file) => disk.remove(file),
+            Leftover::Tail(file, from) => disk.truncate(file, *from),
+        }?)
+    }
 }
 
 /// Whether a name in the folder `journal` is one that a segment has.
 pub fn is_segment(name: &str) -> bool {
     let parts = name.strip_suffix(".seg").and_then(|name| name.split_once('-'));
-    parts.is_some_and(|(first, id)| {
-        (first.len(), id.len()) == (16, 32) && first.bytes().chain(id.bytes()).all(|digit| digit.is_ascii_hexdigit())
-    })
+    parts.is_some_and(|(first, id)| (first.len(), id.len()) == (16, 32) && first.bytes().chain(id.bytes()).all(is_digit))
+}
+
+/// Whether a byte is a digit of a name: hex, in lower case.
+pub(crate) fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 /// The segments' names, in their order. What else lies there is not ours, and stays as it is.
@@ -138,56 +161,54 @@ fn files(disk: &mut dyn Disk) -> Result<Vec<String>, Fault> {
     Ok(disk.list(FOLDER)?.into_iter().filter(|name| is_segment(name)).collect())
 }
 
-/// Walks the journal from a place on and hands every record to the visitor. Cuts a torn tail when it is safe to.
+/// Walks the journal from a place on and hands every record to the visitor. Changes nothing: what may be taken away is said at the end.
 ///
-/// `from`: a place that ends a block, with the chain there (`Seq::ZERO` for the beginning). `beyond`: the last place that
-/// a snapshot or the vault knows of; a tail is torn only if it lies after that.
+/// `from`: a place that ends a block, with the chain there (`None` for the beginning). `covered`: up to where a snapshot holds what the
+/// journal did; segments before that may have retired. `beyond`: the last place that a snapshot or the vault knows of; a tail is torn
+/// only if it lies after that.
 pub(crate) fn read(
     disk: &mut dyn Disk,
     keys: &ProfileKeys,
     from: Option<Durable>,
+    covered: Seq,
     beyond: Seq,
-    cut: bool,
     visit: &mut dyn FnMut(Walked<'_>),
 ) -> Result<End, Fault> {
     let files = files(disk)?;
-    let mut segments = Vec::new();
+    let (mut segments, mut leftovers) = (Vec::new(), Vec::new());
     for (position, name) in files.iter().enumerate() {
         let file = format!("{FOLDER}/{name}");
-        let head = disk.read_at(&file, 0, HEADER_LEN)?;
+        let head = disk.read_at(&file, 0, HEADER_LEN + 1)?;
         match Header::parse(&head) {
-            Ok((header, chain)) => segments.push((file, header, chain)),
+            Ok((header, chain)) => segments.push(Found { file, header, chain, empty: head.len() == HEADER_LEN }),
             // The newest file's creation was cut short: nothing in it was ever acknowledged.
-            Err(what) if position + 1 == files.len() && what != FormatError::Newer && torn(&disk.read(&file)?, 0, Seq::ZERO) => {
-                if cut {
-                    disk.remove(&file)?;
-                }
+            Err(what) if position + 1 == files.len() && what != FormatError::Newer && none_follows(&disk.read(&file)?, 0, Seq::ZERO) => {
+                leftovers.push(Leftover::File(file));
             }
             Err(what) => return Err(damaged(&file, 0, what)),
         }
     }
     // Older segments whose keys are destroyed are on their way out: their files go too.
     // Only if a snapshot covers them and a later one can be read: an older keys file must cost no segment.
-    let readable = segments.iter().any(|(_, header, _)| keys.holds(Kind::Segment, header.segment.0));
-    while let [(file, header, _), (_, next, _), ..] = segments.as_slice() {
-        let covered = from.is_some_and(|from| next.first <= from.seq);
-        if !readable || !covered || keys.holds(Kind::Segment, header.segment.0) {
+    let readable = segments.iter().any(|segment| keys.holds(Kind::Segment, segment.header.segment.0));
+    while let [oldest, next, ..] = segments.as_slice() {
+        if !readable || next.header.first > covered || keys.holds(Kind::Segment, oldest.header.segment.0) {
             break;
         }
-        if cut {
-            disk.remove(file)?;
-        }
-        segments.remove(0);
+        leftovers.push(Leftover::File(segments.remove(0).file));
     }
-    // An empty segment may share its first place with the one that followed; names sort by first place, then by id.
-    segments.sort_by_key(|(_, header, _)| header.first);
+    // A crash may undo the removal of a segment without a block, whose place another took since. Whatever its id, it is none.
+    segments.sort_by_key(|segment| (segment.header.first, !segment.empty));
+    let last = segments.pop();
+    segments.retain(|segment| !segment.empty);
+    segments.extend(last);
 
     let mut at = from.unwrap_or(Durable { seq: Seq::ZERO, chain: Digest([0; 32]) });
     let start = if from.is_some() {
-        segments.iter().rposition(|(_, header, _)| header.first <= at.seq).unwrap_or(0)
+        segments.iter().rposition(|segment| segment.header.first <= at.seq).unwrap_or(0)
     } else {
         // Older segments may have been removed: begin at the oldest still there.
-        if let Some((file, header, _)) = segments.first() {
+        if let Some(Found { file, header, .. }) = segments.first() {
             if header.first == Seq(1) && header.previous != Digest([0; 32]) {
                 return Err(damaged(file, 0, FormatError::Place));
             }
@@ -195,9 +216,9 @@ pub(crate) fn read(
         }
         0
     };
-    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at, met: from.is_none() };
+    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at, met: from.is_none(), leftovers };
     let count = segments.len();
-    for (position, (file, header, chain)) in segments.into_iter().enumerate().skip(start) {
+    for (position, Found { file, header, chain, empty: _ }) in segments.into_iter().enumerate().skip(start) {
         let newest = position + 1 == count;
         let known = from.filter(|from| header.first <= from.seq);
         if known.is_none() && (header.first != end.durable.seq.next() || header.previous != end.durable.chain) {
@@ -210,12 +231,20 @@ pub(crate) fn read(
         // durable before the profile was one: it is never torn.
         let restored = from.is_some() && position == 0 && known.is_none();
         let beyond = if restored { beyond.max(header.first) } else { beyond };
-        walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, restored, cut }, known, visit)?;
+        walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, restored }, known, visit)?;
     }
     if !end.met {
         return Err(Fault::from(Code::RolledBack));
     }
     Ok(end)
+}
+
+/// A segment's file, its header, the chain after that, and whether there is nothing behind it.
+struct Found {
+    file: String,
+    header: Header,
+    chain: Digest,
+    empty: bool,
 }
 
 struct Segment {
@@ -227,7 +256,6 @@ struct Segment {
     beyond: Seq,
     /// Whether nothing but a snapshot was before it.
     restored: bool,
-    cut: bool,
 }
 
 fn walk_segment(
@@ -237,7 +265,7 @@ fn walk_segment(
     known: Option<Durable>,
     visit: &mut dyn FnMut(Walked<'_>),
 ) -> Result<(), Fault> {
-    let Segment { file, header, chain, key, newest, beyond, restored, cut } = segment;
+    let Segment { file, header, chain, key, newest, beyond, restored } = segment;
     // Blocks that a snapshot covers are hashed, not opened: the block after them proves the chain.
     let source = Source { file, key, chain: *chain, first: header.first, hashed_upto: known.map_or(Seq::ZERO, |known| known.seq) };
     let mut blocks = 0_u32;
@@ -248,12 +276,12 @@ fn walk_segment(
     match walked {
         Ok(()) => {}
         Err(Stop::Broken { index, first, offset, what }) => {
-            let is_torn = *newest && first > *beyond && !written(what) && torn(&disk.read(file)?, offset, first);
-            if !is_torn {
+            let may_be_torn = *newest && first > *beyond && !written(what);
+            if !may_be_torn || !none_follows(&disk.read(file)?, offset.saturating_add(1), first) {
                 return Err(damaged(file, offset, what));
             }
-            if *cut && index > 0 {
-                disk.truncate(file, u64::try_from(offset).unwrap_or(u64::MAX))?;
+            if index > 0 {
+                end.leftovers.push(Leftover::Tail(file.clone(), u64::try_from(offset).unwrap_or(u64::MAX)));
             }
         }
         Err(Stop::OtherHistory) => {
@@ -264,8 +292,8 @@ fn walk_segment(
         Err(Stop::Fault(fault)) => return Err(fault),
     }
     // A segment without a block is none: its place is free for the next.
-    if blocks == 0 && *newest && *cut && !*restored {
-        disk.remove(file)?;
+    if blocks == 0 && *newest && !*restored {
+        end.leftovers.push(Leftover::File(file.clone()));
     }
     Ok(())
 }
@@ -318,9 +346,9 @@ fn written(what: FormatError) -> bool {
     matches!(what, FormatError::Newer | FormatError::Payload | FormatError::Place)
 }
 
-/// Whether what fails at an offset is the torn end of the last write: no intact block follows.
-fn torn(bytes: &[u8], offset: usize, at: Seq) -> bool {
-    bytes.get(offset.saturating_add(1)..).is_none_or(|rest| block::next_head(rest, at).is_none())
+/// Whether no intact block of a later place stands at an offset or behind it: what fails before that is the torn end of the last write.
+fn none_follows(bytes: &[u8], offset: usize, place: Seq) -> bool {
+    bytes.get(offset..).is_none_or(|rest| block::next_head(rest, place).is_none())
 }
 
 /// A segment's file, header and bytes.
@@ -387,9 +415,11 @@ pub(crate) fn segment_ids(disk: &mut dyn Disk) -> Result<BTreeSet<[u8; 16]>, Fau
     Ok(ids)
 }
 
-/// Walks a whole journal without changing it, from its oldest segment; returns the place before its first record, and the last.
+/// Walks a whole journal without changing it, from its oldest segment that has not retired; returns the place before its first record,
+/// and the last.
 pub fn walk(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(Durable, Durable), Fault> {
-    let end = read(disk, keys, None, Seq::ZERO, false, visit)?;
+    let covered = snapshots::covered(disk, keys)?;
+    let end = read(disk, keys, None, covered, Seq::ZERO, visit)?;
     Ok((end.from, end.durable))
 }
 

@@ -1,10 +1,11 @@
 //! Snapshots on disk: the newest two are kept, so that a damaged one costs a longer replay and nothing else.
 
 use crate::Fault;
+use crate::journal::is_digit;
 use crate::keys::{ProfileKeys, nonce, random};
 use std::collections::{BTreeMap, BTreeSet};
 use thicket_journal_format::keys::Kind;
-use thicket_journal_format::snapshot::{self, SnapshotHead};
+use thicket_journal_format::snapshot::{self, HEAD_LEN, SnapshotHead};
 use thicket_journal_format::{FormatError, codec};
 use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
@@ -34,13 +35,13 @@ pub type Carried = BTreeMap<Seq, Bytes>;
 
 /// Reads the newest snapshot; one that is torn or damaged is passed over for the one before it.
 pub(crate) fn newest<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<R::State>>, Fault> {
-    let names = files(disk)?;
+    let names = whole(disk)?;
     first_readable::<R>(disk, keys, names.iter().rev())
 }
 
 /// Reads the newest snapshot of those before a place.
 pub(crate) fn before<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, place: Seq) -> Result<Option<Newest<R::State>>, Fault> {
-    let names = files(disk)?;
+    let names = whole(disk)?;
     first_readable::<R>(disk, keys, names.iter().rev().filter(|other| **other < name(place)))
 }
 
@@ -60,7 +61,7 @@ fn name(place: Seq) -> String {
 /// Whether a name in the folder `snapshots` is one that a snapshot has, or had while it was written.
 pub fn is_snapshot(name: &str) -> bool {
     let name = name.strip_suffix(".new").unwrap_or(name);
-    name.strip_suffix(".snap").is_some_and(|place| place.len() == 16 && place.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    name.strip_suffix(".snap").is_some_and(|place| place.len() == 16 && place.bytes().all(is_digit))
 }
 
 /// The snapshots' names, in their order, and those of what a crash left of one. What else lies there is not ours, and stays as it
@@ -69,9 +70,26 @@ fn files(disk: &mut dyn Disk) -> Result<Vec<String>, Fault> {
     Ok(disk.list(FOLDER)?.into_iter().filter(|name| is_snapshot(name)).collect())
 }
 
+/// The names of snapshots that were written whole, in their order.
+fn whole(disk: &mut dyn Disk) -> Result<Vec<String>, Fault> {
+    Ok(files(disk)?.into_iter().filter(|name| name.ends_with(".snap")).collect())
+}
+
+/// The last place that a snapshot's header names whose key is there: what lies before it may have retired.
+pub(crate) fn covered(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Seq, Fault> {
+    let mut covered = Seq::ZERO;
+    for name in whole(disk)? {
+        let bytes = disk.read_at(&format!("{FOLDER}/{name}"), 0, HEAD_LEN)?;
+        if let Some(head) = snapshot::head(&bytes).ok().filter(|head| keys.holds(Kind::Snapshot, head.id)) {
+            covered = covered.max(head.seq);
+        }
+    }
+    Ok(covered)
+}
+
 /// Reads every snapshot that can be read, the oldest first: a fold begins with that whose first records are retired.
 pub fn kept<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Vec<Newest<R::State>>, Fault> {
-    let names = files(disk)?;
+    let names = whole(disk)?;
     names.iter().filter_map(|name| read::<R>(disk, keys, name).transpose()).collect()
 }
 

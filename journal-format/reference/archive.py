@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hashlib import sha1
 from typing import Any, NamedTuple
 
-from journal import HEADER, Broken, Keys, Stop, need, read_block, segment_header, sha256, split
+from journal import HEADER, SEGMENT, Broken, Keys, Stop, check_rules, need, read_block, segment_header, sha256, split
 from payloads import LIMIT_RECORD, LIMIT_STATE, Undecodable, decode
 
 KEYS_SIZE, STATE_PIECE_MAX = 264, 65_536
@@ -55,11 +55,13 @@ class Archive:
 
     def walk(self) -> Iterator[Piece]:
         keys, at = Keys(self.data[:KEYS_SIZE], self.passphrase), KEYS_SIZE + HEADER
-        self.head = segment_header(self.data[KEYS_SIZE:at], "", keys, b"THICKARC")
-        need(self.head.key != b"", "the keys file has another key")
+        self.head = segment_header(self.data[KEYS_SIZE:at], "", b"THICKARC")
+        check_rules(self.head.rules, "")
+        key = keys.key(SEGMENT, self.head.ident) or b""
+        need(key != b"", "the keys file has another key")
         index, chain = 0, sha256(self.data[KEYS_SIZE:at])
         while at < len(self.data):
-            block = read_block(self.data, at, self.head, len(self.pieces) + 1, index, chain, pieces)
+            block = read_block(self.data, at, self.head._replace(key=key), len(self.pieces) + 1, index, chain, pieces)
             self.pieces += block.records
             at, index, chain = block.end, index + 1, block.chain
         self.check()

@@ -27,8 +27,8 @@ SEGMENT_NAME = re.compile("journal/[0-9a-f]{16}-[0-9a-f]{32}[.]seg")
 SNAPSHOT_NAME = re.compile("snapshots/[0-9a-f]{16}[.]snap")
 
 Snapshot = NamedTuple("Snapshot", [("seq", int), ("chain", bytes)])
-# A segment whose key is gone has an empty one.
-Segment = NamedTuple("Segment", [("name", str), ("first", int), ("chain", bytes), ("key", bytes)])
+Segment = NamedTuple("Segment", [("name", str), ("rules", int), ("first", int), ("chain", bytes), ("ident", bytes),
+                                 ("key", bytes)])  # fmt: skip
 BlockHeader = NamedTuple("BlockHeader", [("count", int), ("first", int), ("sealed", int), ("index", int),
                                          ("nonce", bytes)])  # fmt: skip
 Record = NamedTuple("Record", [("seq", int), ("stamp", int), ("event", dict[str, Any])])
@@ -74,6 +74,11 @@ def unseal(key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes | None:
 def check_version(data: bytes, file: str) -> None:
     if struct.unpack_from("<HH", data, 8) != (1, 1):
         raise Stop("newer", "another format version or suite", file)
+
+
+def check_rules(rules: int, name: str) -> None:
+    if rules not in RULES_KNOWN:
+        raise Stop("newer", f"rules version {rules}", name)
 
 
 @lru_cache(maxsize=64)
@@ -123,8 +128,7 @@ def open_snapshot(data: bytes, name: str, keys: Keys) -> Snapshot:
     check_version(data, name)
     rules, seq, _, chain, ident, nonce, sealed = struct.unpack_from("<IQQ32s16s12sI", data, 12)
     need(rules > 0 and seq > 0, "rules version 0, or Seq 0")
-    if rules not in RULES_KNOWN:
-        raise Stop("newer", f"rules version {rules}", name)
+    check_rules(rules, name)
     if (key := keys.key(SNAPSHOT, ident)) is None:
         raise Broken("there is no key")
     need(sealed == len(data) - HEADER and TAG <= sealed <= LIMIT_STATE + TAG, "the length is another")
@@ -137,16 +141,14 @@ def open_snapshot(data: bytes, name: str, keys: Keys) -> Snapshot:
     return Snapshot(seq, chain)
 
 
-def segment_header(data: bytes, name: str, keys: Keys, magic: bytes = b"THICKSEG") -> Segment:
-    need(len(data) >= HEADER and data[:8] == magic, "no header")
+def segment_header(data: bytes, name: str, magic: bytes = b"THICKSEG") -> Segment:
+    need(len(data) >= 12 and data[:8] == magic, "no header")
     check_version(data, name)
+    need(len(data) >= HEADER, "the header is cut short")
     rules, first, _, chain, ident, zeros = struct.unpack_from("<IQQ32s16s16s", data, 12)
     holds = not any(zeros) and sha256(data[:96]) == data[96:128] and 0 not in (first, rules)
     need(holds, "the header is damaged")
-    # After the check sum, so that a wrong bit is no later version.
-    if rules not in RULES_KNOWN:
-        raise Stop("newer", f"rules version {rules}", name)
-    return Segment(name, first, chain, keys.key(SEGMENT, ident) or b"")
+    return Segment(name, rules, first, chain, ident, b"")
 
 
 def block_header(header: bytes) -> BlockHeader:
@@ -243,18 +245,18 @@ class Profile:
         found: list[Segment] = []
         for name in names:
             try:
-                found.append(segment_header(self.files[name], name, self.keys))
+                found.append(segment_header(self.files[name], name))
             except Broken as e:
-                if name != names[-1] or later_block(self.files[name], 0, -1):
+                if name != names[-1] or later_block(self.files[name], 0, 0):
                     raise Stop("journal-damaged", str(e), name, 0) from e
                 self.cuts.append((name, 0))
-        if self.snapshot and any(segment.key for segment in found):
-            while not found[0].key and len(found) > 1 and found[1].first <= self.snapshot.seq:
-                del found[0]
-        for segment in found:
-            if not segment.key:
-                raise Stop("journal-damaged", "there is no key", segment.name, 0)
-        return sorted(found, key=lambda segment: segment.first)
+        held = [(SEGMENT, segment.ident) in self.keys.entries for segment in found]
+        if self.snapshot and any(held):
+            while not held[0] and len(found) > 1 and found[1].first <= self.snapshot.seq:
+                del found[0], held[0]
+        # One with nothing behind its header is none: what took its place stands behind it, and counts.
+        found.sort(key=lambda segment: (segment.first, len(self.files[segment.name]) > HEADER))
+        return [s for s in found if len(self.files[s.name]) > HEADER or s is found[-1]]
 
     def walk(self) -> Iterator[Record]:
         """Gives each record, by §10."""
@@ -276,7 +278,11 @@ class Profile:
         for segment in segments:
             if (segment.first, segment.chain) != (seq, self.chain):
                 raise Stop("journal-damaged", "it does not continue the segment before", segment.name, 0)
-            for block in self.blocks(segment, segment is segments[-1], beyond):
+            if (key := self.keys.key(SEGMENT, segment.ident)) is None:
+                raise Stop("journal-damaged", "there is no key", segment.name, 0)
+            for block in self.blocks(segment._replace(key=key), segment is segments[-1], beyond):
+                if not self.snapshot or seq + len(block.records) - 1 > self.snapshot.seq:
+                    check_rules(segment.rules, segment.name)
                 yield from block.records
                 if restored and seq == begin and block.records[0].event.get("Requested", {}).get("intent") == "Restore":
                     ends[begin - 1] = self.snapshot.chain
@@ -288,14 +294,14 @@ class Profile:
         for who, (at, chain) in marks.items():
             if seq - 1 < at:
                 raise Stop("rolled-back", f"{who} names Seq {at}, and the journal ends at {seq - 1}")
-            # The vault may remember a block from before the walk. The snapshot's is always walked.
-            if (at >= begin or who == "the snapshot") and ends.get(at) != chain:
+            # The vault may remember a block from before the snapshot: nothing is said of that.
+            if (not self.snapshot or at >= self.snapshot.seq) and ends.get(at) != chain:
                 raise Stop("rolled-back", f"the chain at Seq {at} is not the one that {who} names")
 
     def result(self) -> dict[str, Any]:
         result, snapshot = "torn" if self.cuts else "ok", self.snapshot and self.snapshot.seq
         where = {"first": self.first, "last": self.last, "chain": self.chain.hex(), "snapshot": snapshot}
-        return {"result": result} | where | {"passed_over": self.passed_over, "cut": self.cuts}
+        return {"result": result} | where | {"passed_over": self.passed_over, "cut": sorted(self.cuts)}
 
     def blocks(self, segment: Segment, newest: bool, beyond: int) -> Iterator[Block]:
         data = self.files[segment.name]

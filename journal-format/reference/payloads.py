@@ -146,8 +146,6 @@ class Input:
 
     def __init__(self, data: bytes, limit: int) -> None:
         self.data, self.at, self.room = data, 0, limit
-        # The numbers and ids that a map's key or a set's element is made of: its place in the order.
-        self.key: list[Any] = []
 
     def claim(self, size: int) -> None:
         self.room -= size
@@ -165,17 +163,13 @@ class Input:
             raise Undecodable("bytes are left over")
         return value
 
-    def note(self, value: T) -> T:
-        self.key.append(value)
-        return value
-
     def number(self, width: int) -> int:
         self.claim(width)
         first = self.take(1)[0]
         size = 0 if first <= 250 else {251: 2, 252: 4, 253: 8}.get(first, 99)
         if size > width:
             raise Undecodable("a varint too long for its type")
-        return self.note(int.from_bytes(self.take(size), "little") if size else first)
+        return int.from_bytes(self.take(size), "little") if size else first
 
     def zigzag(self) -> int:
         twice = self.number(8)
@@ -189,7 +183,7 @@ class Input:
 
     def fixed(self, size: int) -> str:
         self.claim(size)
-        return self.note(self.take(size).hex())
+        return self.take(size).hex()
 
     def counted(self) -> bytes:
         self.claim(size := self.number(8))
@@ -219,23 +213,6 @@ PRIMITIVES: dict[str, Decoder] = {name: lambda i, name=name: i.text(name) for na
     "bytes": lambda i: i.counted().hex(),
     "Code": Input.code,
 }
-
-
-def ordered(key: Decoder, value: Decoder | None) -> Decoder:
-    """A map, as a list of pairs; a set if there is no value."""
-
-    def decode(i: Input) -> list[Any]:
-        pairs, before = [], None
-        for _ in range(i.number(8)):
-            i.key = []
-            name, place = key(i), tuple(i.key)
-            if before is not None and place <= before:
-                raise Undecodable("keys out of order")
-            before = place
-            pairs.append([name, value(i)] if value else name)
-        return pairs
-
-    return decode
 
 
 def enum(variants: list[tuple[str, Decoder | None]]) -> Decoder:
@@ -286,7 +263,8 @@ class Tables:
                 if self.tokens.pop() == ":":
                     value = self.type()
                     self.tokens.pop()
-                return ordered(key, value)
+                # As a list of pairs, or of keys: which of two with one key counts is for who uses them.
+                return lambda i: [[key(i), value(i)] if value else key(i) for _ in range(i.number(8))]
             case "(":
                 parts: list[tuple[str | None, Decoder]] = []
                 while token in "(;":

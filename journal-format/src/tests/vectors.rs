@@ -54,7 +54,8 @@ struct Segment {
 /// What a reader finds.
 pub(super) enum Expected {
     Ok,
-    Torn(String, usize),
+    /// Each file that is cut, and where; at byte 0 it goes.
+    Torn(Vec<(String, usize)>),
     Damaged(String, usize),
     Other(&'static str),
 }
@@ -166,6 +167,28 @@ impl Making {
         self.block_of(segment, records.len(), super::encoded(records))
     }
 
+    /// A block of which a byte of the header is altered before it is sealed, and which may have more records than one has. The check
+    /// holds, if it is not what was altered.
+    fn block_altered(&mut self, segment: &mut Segment, records: &[Record], byte: usize) -> usize {
+        let (chain, nonce) = (segment.chain, nonce("altered", &[u8::try_from(byte).expect("a header's byte")]));
+        let at = self.block(segment, &records[..records.len().min(512)]);
+        let mut sealed = super::encoded(records);
+        let file = self.files.get_mut(&segment.file).expect("a segment that was begun");
+        let mut block = file[at..at + 64].to_vec();
+        block[16..20].copy_from_slice(&u32::try_from(sealed.len() + 16).expect("a small block").to_le_bytes());
+        block[24..36].copy_from_slice(&nonce.0);
+        block[byte] ^= 1;
+        if byte < 48 {
+            check_again(&mut block, 0, 48, 16);
+        }
+        segment.key.seal(nonce, &[&block[..], &chain.0].concat(), &mut sealed).expect("a small block");
+        block.extend_from_slice(&sealed);
+        file.splice(at.., block.iter().copied());
+        segment.chain = block::after(chain, &block);
+        self.durable.1 = segment.chain;
+        at
+    }
+
     /// A block of bytes that stand for so many records.
     fn block_of(&mut self, segment: &mut Segment, records: usize, plain: Vec<u8>) -> usize {
         let nonce = nonce(&format!("{} {}", segment.file, segment.index), &plain);
@@ -191,10 +214,15 @@ impl Making {
 
     fn snapshot_as(&mut self, rules: RulesVersion, chain: Digest) -> String {
         let (seq, _) = self.durable;
-        let (id, key) = (short("snapshot", seq.0), drawn("snapshot key", seq.0));
-        self.keys.insert((Kind::Snapshot, id), key);
         let plain = encode(&(Carried::new(), &self.state)).expect("a small state");
-        let head = SnapshotHead { rules, seq, stamp: CREATED, chain, id };
+        self.snapshot_of(SnapshotHead { rules, seq, stamp: CREATED, chain, id: short("snapshot", seq.0) }, plain)
+    }
+
+    /// A snapshot of what is given, under the name of the last record's place.
+    fn snapshot_of(&mut self, head: SnapshotHead, plain: Vec<u8>) -> String {
+        let (seq, _) = self.durable;
+        let key = drawn("snapshot key", seq.0);
+        self.keys.insert((Kind::Snapshot, head.id), key);
         let file = format!("snapshots/{:016x}.snap", seq.0);
         let bytes = snapshot::seal(&Key::new(key), nonce(&file, &plain), &head, plain).expect("a small state");
         self.files.insert(file.clone(), bytes);
@@ -261,7 +289,7 @@ fn damaged(file: &str, at: usize) -> Expected {
 }
 
 fn torn(file: &str, at: usize) -> Expected {
-    Expected::Torn(file.to_owned(), at)
+    Expected::Torn(vec![(file.to_owned(), at)])
 }
 
 /// A check over a part is true again, whatever was altered in it.
@@ -494,6 +522,14 @@ fn bad_keys() -> Vec<Vector> {
             keys[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
             check_again(keys, 0, 116, 32);
         }),
+        made("keys-passes", "65 passes of Argon2id, under a true SHA-256.", "keys-damaged", &|keys| {
+            keys[16] = 65;
+            check_again(keys, 0, 116, 32);
+        }),
+        made("keys-lanes", "Two lanes of Argon2id in 8 KiB, under a true SHA-256: eight for each are needed.", "keys-damaged", &|keys| {
+            keys[12..24].copy_from_slice(&[8, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0]);
+            check_again(keys, 0, 116, 32);
+        }),
         made("keys-account-key-altered", "The sealed account key is altered under a true SHA-256.", "wrong-passphrase", &|keys| {
             keys[80] ^= 1;
             check_again(keys, 0, 116, 32);
@@ -678,7 +714,11 @@ fn bad_segments() -> Vec<Vector> {
     let mut making = Making::new();
     let mut segment = making.begin_as(RulesVersion(2));
     making.block(&mut segment, &sends(0..1));
-    vectors.push(making.vector("segment-rules", "A segment of rules version 2.", Expected::Other("newer")));
+    vectors.push(making.clone().vector("segment-rules", "A segment of rules version 2.", Expected::Other("newer")));
+    making.block(&mut segment, &sends(1..2));
+    making.bytes(&segment.file).pop();
+    let comment = "A segment of rules version 2 of which the last block is cut: nothing is changed.";
+    vectors.push(making.vector("segment-rules-torn", comment, Expected::Other("newer")));
     vectors
 }
 
@@ -701,6 +741,8 @@ fn bad_records() -> Vec<Vector> {
         ("record-option", "An option of 2.", 1, payload(&[0, 1, b'x', 2, 0]), false),
         ("record-varint", "A varint that begins with 254.", 1, payload(&[254]), false),
         ("record-varint-wide", "A varint of eight bytes for a variant's number.", 1, payload(&[253, 1, 0, 0, 0, 0, 0, 0, 0]), false),
+        ("record-length-there", "A record of 131,073 bytes that are there.", 1, one_too_long(), false),
+        ("record-name-marks", "A name without a letter or a digit.", 1, payload(&text(b"_-")), false),
         ("record-text", "A name that is not UTF-8.", 1, payload(&text(&[0xFF, b'a'])), false),
         ("record-name", "A name with a space.", 1, payload(&text(b"a b")), false),
         ("record-name-server", "The name Server.", 1, payload(&text(b"Server")), false),
@@ -720,6 +762,13 @@ fn bad_records() -> Vec<Vector> {
         vectors.push(making.vector(name, comment, expected));
     }
     vectors
+}
+
+/// An answer that arrived, of one byte more than a payload may have.
+fn one_too_long() -> Vec<u8> {
+    let len: usize = 131_073 - 39;
+    let len_bytes = u32::try_from(len).expect("a short answer").to_le_bytes();
+    raw(2, 1, &[&[12; 32][..], &[0, 0, 252], &len_bytes, &vec![7; len]].concat())
 }
 
 /// 131,072 bytes of Resolved, Begun, which say that they are more ids than they hold.
@@ -804,8 +853,218 @@ fn bad_snapshots() -> Vec<Vector> {
     vectors
 }
 
-fn every_vector() -> Vec<Vector> {
-    [valid(), torn_tails(), bad_keys(), bad_segments(), bad_records(), bad_snapshots(), archives()].into_iter().flatten().collect()
+/// What only one sentence of the specification decides.
+fn edges() -> Vec<Vector> {
+    [edges_of_the_end(), edges_of_the_walk(), sealed_anew()].into_iter().flatten().collect()
+}
+
+fn edges_of_the_end() -> Vec<Vector> {
+    let (whole, blocks) = life();
+    let [.., (_, _, first_of_two), (file, at, _)] = blocks.as_slice() else { unreachable!("six blocks") };
+    let mut vectors = Vec::new();
+
+    let mut making = whole.clone();
+    making.bytes(file)[128 + 70] ^= 1;
+    let comment = "A wrong bit in what the first of the newest segment's two blocks seals: the second was written after it.";
+    vectors.push(making.vector("block-newest-first", comment, damaged(file, 128)));
+
+    let mut making = whole.clone();
+    let bytes = making.bytes(file);
+    let (end, stray) = (bytes.len(), bytes[*at..at + 64].to_vec());
+    bytes.extend_from_slice(b"not a block");
+    bytes.extend_from_slice(&stray);
+    let header = end + 11;
+    bytes[header + 8] += 3;
+    check_again(bytes, header, 48, 16);
+    let comment = "Behind the last block eleven bytes without meaning, and behind them a later block's header.";
+    vectors.push(making.vector("block-header-behind", comment, damaged(file, end)));
+
+    let mut making = whole.clone();
+    let bytes = making.bytes(file);
+    let stale = bytes[*at..].to_vec();
+    bytes[at + 70] ^= 1;
+    bytes.extend_from_slice(&stale);
+    let comment = "The last block's seal does not open, and behind it stands a header of its own Seq, which is none after it.";
+    vectors.push(Vector { last: *first_of_two, ..making.vector("torn-stale-block", comment, torn(file, *at)) });
+
+    let mut making = whole.clone();
+    let middle = blocks[3].0.clone();
+    making.bytes(&middle).truncate(60);
+    let comment = "The second segment is cut within its header: only the newest can be torn there.";
+    vectors.push(making.vector("segment-cut-header", comment, damaged(&middle, 0)));
+
+    let (mut making, _) = life();
+    let mut segment = making.begin();
+    making.block(&mut segment, &sends(20..21));
+    let bytes = making.bytes(&segment.file);
+    bytes.truncate(60);
+    bytes[8] = 2;
+    let comment = "The newest segment has 60 bytes and format version 2: a later version's header may be so short.";
+    vectors.push(making.vector("segment-short-version", comment, Expected::Other("newer")));
+
+    let (mut making, _) = life();
+    let mut segment = making.begin();
+    making.block(&mut segment, &sends(20..21));
+    making.bytes(&segment.file).truncate(60);
+    making.bytes(file).truncate(at + 100);
+    let cuts = Expected::Torn(vec![(file.clone(), *at), (segment.file, 0)]);
+    let comment = "The newest segment was cut within its header, and the last block of the one before it as well: both go.";
+    vectors.push(Vector { last: *first_of_two, ..making.vector("torn-twice", comment, cuts) });
+
+    // A journal of a time before its vault's is told from one whose creation was cut short, and left as it is.
+    let (mut making, _) = restored();
+    let mut segment = making.begin();
+    making.block(&mut segment, &[Record { stamp: CREATED, event: requested(Intent::Restore) }]);
+    making.bytes(&segment.file).truncate(60);
+    let comment = "The only segment of a profile that was restored is cut within its header: nothing goes on from the snapshot.";
+    vectors.push(making.vector("rolled-back-restored", comment, Expected::Other("rolled-back")));
+    vectors
+}
+
+fn edges_of_the_walk() -> Vec<Vector> {
+    let mut vectors = Vec::new();
+    let id_of = |making: &Making, file: &str| -> [u8; 16] { making.files[file][64..80].try_into().expect("16 bytes") };
+    // The place of a segment without a block was taken by the one of this number, which has a smaller id.
+    for (name, comment, number, keyed) in [
+        ("valid-empty-segment-behind", "A segment without a block, with a larger id than the one that has its place.", 1, true),
+        ("valid-empty-segment-newest", "As before, beside the newest: it is none all the same.", 2, true),
+        ("valid-empty-segment-without-a-key", "As before, and its key is gone.", 2, false),
+    ] {
+        let (mut making, _) = life();
+        let taken = making.files.keys().filter(|file| file.starts_with("journal/")).nth(number).expect("three segments").clone();
+        let mut header = making.files[&taken][..128].to_vec();
+        header[64..80].copy_from_slice(&[0xFF; 16]);
+        check_again(&mut header, 0, 96, 32);
+        if keyed {
+            making.keys.insert((Kind::Segment, [0xFF; 16]), drawn("segment key", 99));
+        }
+        making.files.insert(format!("{}{}.seg", &taken[..taken.len() - 36], "f".repeat(32)), header);
+        vectors.push(making.ok(name, comment));
+    }
+
+    let (mut making, _) = life();
+    let names: Vec<String> = making.files.keys().filter(|file| file.starts_with("journal/")).cloned().collect();
+    let (first, last) = (making.files[&names[0]].clone(), making.files[&names[2]].clone());
+    making.files.insert(names[0].clone(), last);
+    making.files.insert(names[2].clone(), first);
+    vectors.push(making.ok("valid-names", "The first segment and the last have each other's names: the headers give the order."));
+
+    let (mut making, _) = life();
+    let last = making.durable;
+    let segment = making.begin();
+    let bytes = making.bytes(&segment.file);
+    bytes[16..24].copy_from_slice(&[0; 8]);
+    check_again(bytes, 0, 96, 32);
+    let comment = "The newest segment has no block and says that it begins at 0, under a true SHA-256: its header fails.";
+    vectors.push(Vector { last, ..making.vector("torn-segment-of-0", comment, torn(&segment.file, 0)) });
+
+    let (mut making, _) = with_two_snapshots();
+    let comment = "Two snapshots, and no segment has a key: none has retired.";
+    let files: Vec<String> = making.files.keys().filter(|file| file.starts_with("journal/")).cloned().collect();
+    making.keys.retain(|(kind, _), _| *kind == Kind::Snapshot);
+    vectors.push(making.vector("segments-without-keys", comment, damaged(&files[1], 0)));
+
+    let mut making = Making::new();
+    let mut segment = making.begin();
+    making.block(&mut segment, &sends(0..2));
+    making.snapshot();
+    let oldest = segment.file.clone();
+    let mut segment = making.begin();
+    making.block(&mut segment, &sends(2..4));
+    let id = id_of(&making, &oldest);
+    making.keys.remove(&(Kind::Segment, id));
+    let comment = "The oldest segment has no key, and the second begins after the snapshot: the oldest has not retired.";
+    vectors.push(making.vector("segment-not-retired", comment, damaged(&oldest, 0)));
+
+    let (making, snapshots) = with_two_snapshots();
+    let mut early = Making::new();
+    let mut segment = early.begin();
+    early.block(&mut segment, &sends(0..2));
+    let remembered = early.durable;
+    let vector = making.ok("valid-remembered-before", "The vault remembers a block before the segment that the walk begins in.");
+    vectors.push(Vector { remembered: Some(remembered), snapshot: Some(snapshots[1].1), ..vector });
+
+    let (mut making, [(_, older), (newest, _)]) = with_two_snapshots();
+    let bytes = making.files.remove(&newest).expect("a snapshot");
+    making.files.insert(format!("{newest}.new"), bytes);
+    let comment = "The newer snapshot was written, and a crash came before it had its name: the older one is used.";
+    vectors.push(Vector { snapshot: Some(older), ..making.ok("valid-snapshot-new", comment) });
+    vectors
+}
+
+/// What is altered stands under a true seal, so that the one check which is meant can tell.
+fn sealed_anew() -> Vec<Vector> {
+    let mut vectors = Vec::new();
+    for (name, comment, records, byte) in [
+        ("block-zeros-sealed", "A block has a byte that has to be zero, under a true check and a true seal.", 2, 40),
+        ("block-check-sealed", "A block's check is another, under a true seal.", 2, 50),
+        ("block-513-records", "A block has 513 records, and says so.", 513, 4),
+    ] {
+        let mut making = Making::new();
+        let mut segment = making.begin();
+        let at = making.block_altered(&mut segment, &sends(0..records), byte);
+        making.block(&mut segment, &sends(records..records + 1));
+        let file = segment.file.clone();
+        vectors.push(making.vector(name, comment, damaged(&file, at)));
+    }
+
+    let making = || {
+        let (making, snapshots) = with_two_snapshots();
+        let (seq, chain) = making.durable;
+        let head = SnapshotHead { rules: RulesVersion(1), seq, stamp: CREATED, chain, id: short("snapshot", seq.0) };
+        let plain = encode(&(Carried::new(), &making.state)).expect("a small state");
+        (making, snapshots[1].1, head, plain)
+    };
+    let passed_over = |making: Making, used, name, comment| Vector { snapshot: Some(used), ..making.ok(name, comment) };
+    let (mut made, used, head, plain) = making();
+    made.snapshot_of(SnapshotHead { rules: RulesVersion(0), ..head }, plain);
+    vectors.push(passed_over(
+        made,
+        used,
+        "valid-snapshot-no-rules-sealed",
+        "The newest of three snapshots has rules version 0, under a true seal.",
+    ));
+    let (mut made, used, head, plain) = making();
+    made.snapshot_of(SnapshotHead { seq: Seq(0), ..head }, plain);
+    vectors.push(passed_over(made, used, "valid-snapshot-of-0", "The newest of three snapshots is of Seq 0, under a true seal."));
+    let (mut made, used, head, plain) = making();
+    made.snapshot_of(head, [plain, vec![0]].concat());
+    vectors.push(passed_over(
+        made,
+        used,
+        "valid-snapshot-rest",
+        "The newest of three snapshots has a byte behind its state, under a true seal.",
+    ));
+    for (name, comment, byte) in [
+        ("valid-snapshot-check-sealed", "The newest of three snapshots has another SHA-256, under a true seal.", 100),
+        ("valid-snapshot-length-sealed", "The newest of three snapshots says another length, under a true seal.", 92),
+    ] {
+        let (mut made, used, head, plain) = making();
+        let file = made.snapshot_of(head, plain.clone());
+        let key = Key::new(made.keys[&(Kind::Snapshot, head.id)]);
+        let bytes = made.bytes(&file);
+        bytes.truncate(128);
+        bytes[80..92].copy_from_slice(&nonce(name, &plain).0);
+        bytes[byte] ^= 1;
+        if byte < 96 {
+            check_again(bytes, 0, 96, 32);
+        }
+        let mut sealed = plain.clone();
+        key.seal(nonce(name, &plain), bytes, &mut sealed).expect("a small state");
+        bytes.extend_from_slice(&sealed);
+        vectors.push(passed_over(made, used, name, comment));
+    }
+    let (mut made, _, head, plain) = making();
+    let at = head.seq;
+    let twice = [&[2, 1, 1, b'a', 1, 1, b'b'][..], &plain[1..]].concat();
+    made.snapshot_of(head, twice);
+    let comment = "The newest of three snapshots carries two byte strings for one Seq: the later one counts.";
+    vectors.push(Vector { snapshot: Some(at), ..made.ok("valid-snapshot-carries-twice", comment) });
+    vectors
+}
+
+pub(super) fn every_vector() -> Vec<Vector> {
+    [valid(), torn_tails(), bad_keys(), bad_segments(), bad_records(), bad_snapshots(), edges(), archives()].into_iter().flatten().collect()
 }
 
 impl Vector {
@@ -820,13 +1079,13 @@ impl Vector {
         }
         let (expected, at) = match &self.expected {
             Expected::Ok => ("ok", None),
-            Expected::Torn(file, at) => ("torn", Some((file, at))),
-            Expected::Damaged(file, at) => ("journal-damaged", Some((file, at))),
+            Expected::Torn(cuts) => ("torn", Some(cuts.iter().map(|(file, at)| format!("{file} {at}")).collect::<Vec<_>>().join(", "))),
+            Expected::Damaged(file, at) => ("journal-damaged", Some(format!("{file} {at}"))),
             Expected::Other(expected) => (*expected, None),
         };
         line("expect", expected);
-        if let Some((file, at)) = at {
-            line("at", &format!("{file} {at}"));
+        if let Some(at) = at {
+            line("at", &at);
         }
         if matches!(self.expected, Expected::Ok | Expected::Torn(..)) {
             let (last, chain) = self.last;

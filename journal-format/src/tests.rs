@@ -5,6 +5,7 @@ mod altered;
 mod any_bytes;
 mod archives;
 mod bounds;
+mod example;
 mod frozen;
 mod fuzz;
 mod listing;

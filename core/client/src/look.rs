@@ -18,7 +18,7 @@ use thicket_engine::{Fault, OsDisk, ProfileKeys, Unlocking};
 use thicket_reducer::{ClientRules, View, view};
 use thicket_types::error::Code;
 use thicket_types::limits::PROFILE_LOOK_FOR;
-use thicket_types::ports::Disk;
+use thicket_types::ports::{Disk, Durable};
 use thicket_types::secret::Secret;
 use thicket_vault::Reader;
 
@@ -56,6 +56,11 @@ impl<'a> Look<'a> {
     pub fn both(&mut self) -> Result<(View, Reader), Fault> {
         let reader = self.reader()?;
         Ok((of_one_time(&mut *self.disk, &self.keys, &reader)?, reader))
+    }
+
+    /// The block that the vault remembers; `None` where there is no vault, or none that can be read.
+    pub fn remembered(&self) -> Option<Durable> {
+        self.reader().ok()?.remembered().ok()?.durable
     }
 
     /// The messages and the identity. **Errors:** `ProfileMissing` where there is no vault.

@@ -301,7 +301,7 @@ impl World {
         self.kill(who);
         let mut disk = OsDisk::new(&self.people[who].folder);
         let keys = ProfileKeys::unlock(&mut disk, &passphrase()).expect("intact keys");
-        let verified = thicket_replay::verify(&mut disk, &keys).expect("an intact journal");
+        let verified = thicket_replay::verify(&mut disk, &keys, None).expect("an intact journal");
         assert!(verified.holds(), "{verified:?}");
         verified
     }

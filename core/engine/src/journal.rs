@@ -130,17 +130,32 @@ pub(crate) struct End {
 
 /// What nobody needs any more, since it was never acknowledged or its key is destroyed.
 pub(crate) enum Leftover {
-    /// A whole file.
-    File(String),
-    /// A file's end, from a byte on.
-    Tail(String, u64),
+    /// A segment's file that is on its way out.
+    Retired(String),
+    /// The end of the last write.
+    Torn(Torn),
+}
+
+/// A torn end: what a writer cuts before it goes on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Torn {
+    /// The file, in the profile.
+    pub file: String,
+    /// Where it is cut; 0: it goes as a whole.
+    pub offset: u64,
+}
+
+impl fmt::Display for Torn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.file, self.offset)
+    }
 }
 
 impl Leftover {
     pub(crate) fn take_away(&self, disk: &mut dyn Disk) -> Result<(), Fault> {
         Ok(match self {
-            Leftover::File(file) => disk.remove(file),
-            Leftover::Tail(file, from) => disk.truncate(file, *from),
+            Leftover::Retired(file) | Leftover::Torn(Torn { file, offset: 0 }) => disk.remove(file),
+            Leftover::Torn(Torn { file, offset }) => disk.truncate(file, *offset),
         }?)
     }
 }
@@ -183,7 +198,7 @@ pub(crate) fn read(
             Ok((header, chain)) => segments.push(Found { file, header, chain, empty: head.len() == HEADER_LEN }),
             // The newest file's creation was cut short: nothing in it was ever acknowledged.
             Err(what) if position + 1 == files.len() && what != FormatError::Newer && none_follows(&disk.read(&file)?, 0, Seq::ZERO) => {
-                leftovers.push(Leftover::File(file));
+                leftovers.push(Leftover::Torn(Torn { file, offset: 0 }));
             }
             Err(what) => return Err(damaged(&file, 0, what)),
         }
@@ -195,7 +210,7 @@ pub(crate) fn read(
         if !readable || next.header.first > covered || keys.holds(Kind::Segment, oldest.header.segment.0) {
             break;
         }
-        leftovers.push(Leftover::File(segments.remove(0).file));
+        leftovers.push(Leftover::Retired(segments.remove(0).file));
     }
     // A crash may undo the removal of a segment without a block, whose place another took since. Whatever its id, it is none.
     segments.sort_by_key(|segment| (segment.header.first, !segment.empty));
@@ -229,8 +244,9 @@ pub(crate) fn read(
         };
         // What an archive brought begins with a snapshot: the journal goes on from its chain, and nothing was before. Its first block was
         // durable before the profile was one: it is never torn.
-        let restored = from.is_some() && position == 0 && known.is_none();
+        let restored = position == 0 && covered > Seq::ZERO && header.first == covered.next();
         let beyond = if restored { beyond.max(header.first) } else { beyond };
+        end.met &= !restored;
         walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, restored }, known, visit)?;
     }
     if !end.met {
@@ -281,7 +297,7 @@ fn walk_segment(
                 return Err(damaged(file, offset, what));
             }
             if index > 0 {
-                end.leftovers.push(Leftover::Tail(file.clone(), u64::try_from(offset).unwrap_or(u64::MAX)));
+                end.leftovers.push(Leftover::Torn(Torn { file: file.clone(), offset: u64::try_from(offset).unwrap_or(u64::MAX) }));
             }
         }
         Err(Stop::OtherHistory) => {
@@ -293,7 +309,7 @@ fn walk_segment(
     }
     // A segment without a block is none: its place is free for the next.
     if blocks == 0 && *newest && !*restored {
-        end.leftovers.push(Leftover::File(file.clone()));
+        end.leftovers.push(Leftover::Torn(Torn { file: file.clone(), offset: 0 }));
     }
     Ok(())
 }
@@ -415,12 +431,47 @@ pub(crate) fn segment_ids(disk: &mut dyn Disk) -> Result<BTreeSet<[u8; 16]>, Fau
     Ok(ids)
 }
 
-/// Walks a whole journal without changing it, from its oldest segment that has not retired; returns the place before its first record,
-/// and the last.
-pub fn walk(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(Durable, Durable), Fault> {
-    let covered = snapshots::covered(disk, keys)?;
-    let end = read(disk, keys, None, covered, Seq::ZERO, visit)?;
-    Ok((end.from, end.durable))
+/// What a walk went over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Extent {
+    /// The place before the first record.
+    pub begins: Durable,
+    /// That of the last.
+    pub ends: Durable,
+    /// What was passed over at the end, as a write that was cut short.
+    pub torn: Vec<Torn>,
+}
+
+/// Walks a whole journal without changing it, from its oldest segment that has not retired. `remembered` is the block that the vault
+/// remembers, where one is asked.
+///
+/// **Errors:** `JournalDamaged` with its place; `RolledBack` if the journal does not hold the block of the newest snapshot, or that
+/// which the vault remembers after it; `ProfileNewer`; the disk's. The visitor has seen what comes before.
+pub fn walk(
+    disk: &mut dyn Disk,
+    keys: &ProfileKeys,
+    remembered: Option<Durable>,
+    visit: &mut dyn FnMut(Walked<'_>),
+) -> Result<Extent, Fault> {
+    let newest = snapshots::place(disk, keys)?;
+    let covered = newest.map_or(Seq::ZERO, |newest| newest.seq);
+    // What the vault remembers from before a snapshot may have retired.
+    let remembered = remembered.filter(|durable| durable.seq > Seq::ZERO && durable.seq >= covered);
+    let mut unmet: Vec<Durable> = newest.into_iter().chain(remembered).collect();
+    let beyond = unmet.iter().map(|durable| durable.seq).max().unwrap_or(Seq::ZERO);
+    let end = read(disk, keys, None, covered, beyond, &mut |walked| {
+        unmet.retain(|durable| durable.seq != walked.place.seq || Some(durable.chain) != walked.chain);
+        visit(walked);
+    })?;
+    unmet.retain(|durable| *durable != end.from);
+    if !unmet.is_empty() {
+        return Err(Fault::from(Code::RolledBack));
+    }
+    let torn = end.leftovers.into_iter().filter_map(|leftover| match leftover {
+        Leftover::Torn(torn) => Some(torn),
+        Leftover::Retired(_) => None,
+    });
+    Ok(Extent { begins: end.from, ends: end.durable, torn: torn.collect() })
 }
 
 /// Walks on from a block that a walk came by, to a place that it came by as well; reads no more of the journal than that. The

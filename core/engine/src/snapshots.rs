@@ -5,7 +5,7 @@ use crate::journal::is_digit;
 use crate::keys::{ProfileKeys, nonce, random};
 use std::collections::{BTreeMap, BTreeSet};
 use thicket_journal_format::keys::Kind;
-use thicket_journal_format::snapshot::{self, HEAD_LEN, SnapshotHead};
+use thicket_journal_format::snapshot::{self, SnapshotHead};
 use thicket_journal_format::{FormatError, codec};
 use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
@@ -75,16 +75,22 @@ fn whole(disk: &mut dyn Disk) -> Result<Vec<String>, Fault> {
     Ok(files(disk)?.into_iter().filter(|name| name.ends_with(".snap")).collect())
 }
 
-/// The last place that a snapshot's header names whose key is there: what lies before it may have retired.
-pub(crate) fn covered(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Seq, Fault> {
-    let mut covered = Seq::ZERO;
-    for name in whole(disk)? {
-        let bytes = disk.read_at(&format!("{FOLDER}/{name}"), 0, HEAD_LEN)?;
-        if let Some(head) = snapshot::head(&bytes).ok().filter(|head| keys.holds(Kind::Snapshot, head.id)) {
-            covered = covered.max(head.seq);
+/// Where the newest snapshot was taken whose seal opens, whatever it holds: the journal was durable up to there.
+pub(crate) fn place(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Durable>, Fault> {
+    for name in whole(disk)?.iter().rev() {
+        let bytes = disk.read(&format!("{FOLDER}/{name}"))?;
+        let head = match snapshot::head(&bytes) {
+            Ok(head) => head,
+            Err(FormatError::Newer) => return Err(Fault::from(Code::ProfileNewer)),
+            Err(_) => continue,
+        };
+        if let Some(key) = keys.key(Kind::Snapshot, head.id)?
+            && snapshot::open(&key, &bytes).is_ok()
+        {
+            return Ok(Some(Durable { seq: head.seq, chain: head.chain }));
         }
     }
-    Ok(covered)
+    Ok(None)
 }
 
 /// Reads every snapshot that can be read, the oldest first: a fold begins with that whose first records are retired.

@@ -451,7 +451,7 @@ impl World {
     /// The journal's records.
     fn events(&self) -> Vec<Event> {
         let mut events = Vec::new();
-        walk(&mut self.disk.copy(), &self.keys(), &mut |walked: Walked<'_>| events.push(walked.record.event.clone()))
+        walk(&mut self.disk.copy(), &self.keys(), None, &mut |walked: Walked<'_>| events.push(walked.record.event.clone()))
             .expect("an intact journal");
         events
     }

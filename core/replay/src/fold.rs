@@ -1,7 +1,7 @@
 //! One fold over a journal's records.
 
 use std::collections::{BTreeMap, VecDeque};
-use thicket_engine::{BlockStart, Fault, Newest, ProfileKeys, Walked, kept, walk};
+use thicket_engine::{BlockStart, Extent, Fault, Newest, ProfileKeys, Torn, Walked, kept, walk};
 use thicket_journal_format::event::Record;
 use thicket_reducer::{ClientRules, State};
 use thicket_types::effect::Effect;
@@ -72,21 +72,31 @@ impl Snapshots {
     }
 }
 
-/// Where folds can begin: at the beginning, or at the oldest snapshot if that has retired; and at each later snapshot that is kept.
-/// Every seal and the chain are checked on the way.
+/// Where folds of a journal can begin.
+pub(crate) struct Starts {
+    /// At the beginning, or at the oldest snapshot if that has retired.
+    pub(crate) oldest: Start,
+    /// At each later snapshot that is kept.
+    pub(crate) later: VecDeque<Start>,
+    /// What the journal ends with that is no record.
+    pub(crate) torn: Vec<Torn>,
+}
+
+/// Finds where folds can begin. Every seal and the chain are checked on the way. `remembered` is the block that the vault remembers,
+/// where one is asked.
 ///
 /// **Errors:** as [`walk`]; `RolledBack` if a snapshot is not of this journal; `JournalDamaged` if nothing holds what came before
 /// its oldest record.
-pub(crate) fn starts(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<(Start, VecDeque<Start>), Fault> {
+pub(crate) fn starts(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<Durable>) -> Result<Starts, Fault> {
     let mut snapshots = Snapshots::read(disk, keys)?;
-    let (begins, _) = walk(disk, keys, &mut |walked| snapshots.note(&walked))?;
+    let Extent { begins, torn, ends: _ } = walk(disk, keys, remembered, &mut |walked| snapshots.note(&walked))?;
     snapshots.hold(begins)?;
-    let start = snapshots.start(begins.seq).ok_or(Fault::from(Code::JournalDamaged))?;
-    let mut starts: VecDeque<Start> = snapshots.kept.into_iter().map(|kept| Start { state: kept.state, after: kept.durable.seq }).collect();
+    let oldest = snapshots.start(begins.seq).ok_or(Fault::from(Code::JournalDamaged))?;
+    let mut later: VecDeque<Start> = snapshots.kept.into_iter().map(|kept| Start { state: kept.state, after: kept.durable.seq }).collect();
     if begins.seq != Seq::ZERO {
-        starts.pop_front();
+        later.pop_front();
     }
-    Ok((start, starts))
+    Ok(Starts { oldest, later, torn })
 }
 
 /// Folds one record, if the fold is not past it; the visitor sees what came of it.
@@ -113,7 +123,7 @@ pub(crate) fn fold_one(start: &mut Start, walked: &Walked<'_>, visit: &mut dyn F
 /// Folds a whole journal on from a state. **Errors:** as [`walk`]; `ProfileNewer` for rules that this build does not know.
 pub(crate) fn fold_on(disk: &mut dyn Disk, keys: &ProfileKeys, mut start: Start, visit: &mut dyn FnMut(&Step<'_>)) -> Result<State, Fault> {
     let mut folded = Ok(());
-    walk(disk, keys, &mut |walked: Walked<'_>| {
+    walk(disk, keys, None, &mut |walked: Walked<'_>| {
         if folded.is_ok() {
             folded = fold_one(&mut start, &walked, visit);
         }

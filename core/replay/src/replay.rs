@@ -2,7 +2,7 @@
 
 use crate::Step;
 use crate::fold::{Snapshots, Start, fold_one};
-use thicket_engine::{Fault, ProfileKeys, Resume, Walked, walk, walk_on};
+use thicket_engine::{Extent, Fault, ProfileKeys, Resume, Walked, walk, walk_on};
 use thicket_journal_format::event::Record;
 use thicket_reducer::State;
 use thicket_types::effect::Effect;
@@ -66,7 +66,7 @@ impl Replay {
         let mut replay = Replay { begins, last: Seq::ZERO, waypoints: Vec::new(), every, entries_max };
         let mut at = None;
         let mut folded = Ok(());
-        let (begins, _) = walk(disk, keys, &mut |walked| {
+        let Extent { begins, .. } = walk(disk, keys, None, &mut |walked| {
             snapshots.note(&walked);
             let seq = walked.place.seq;
             if let Some(at) = at.get_or_insert_with(|| snapshots.start(Seq(seq.0.saturating_sub(1))))
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_snapshot_of_another_journal_is_not_folded_on_from() {
         let (folder, mut disk, keys) = journal(28, &[20]);
-        assert!(verify(&mut disk, &keys).is_ok_and(|verified| verified.holds() && verified.snapshots.len() == 1));
+        assert!(verify(&mut disk, &keys, None).is_ok_and(|verified| verified.holds() && verified.snapshots.len() == 1));
         let mut segments: Vec<_> =
             std::fs::read_dir(folder.path().join("p/journal")).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
         segments.sort();
@@ -289,7 +289,22 @@ mod tests {
         for segment in &segments[2..] {
             std::fs::remove_file(segment).expect("a file");
         }
-        assert_eq!(verify(&mut disk, &keys).err().map(|fault| fault.code), Some(Code::RolledBack));
+        assert_eq!(verify(&mut disk, &keys, None).err().map(|fault| fault.code), Some(Code::RolledBack));
         assert_eq!(Replay::read(&mut disk, &keys, &mut |_| {}).err().map(|fault| fault.code), Some(Code::RolledBack));
+    }
+
+    #[test]
+    fn a_torn_end_is_said_and_what_the_vault_remembers_is_none() {
+        let (folder, mut disk, keys) = journal(28, &[20]);
+        let ends = walk(&mut disk, &keys, None, &mut |_| {}).expect("an intact journal").ends;
+        let files = std::fs::read_dir(folder.path().join("p/journal")).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let newest = std::fs::OpenOptions::new().write(true).open(files.max().expect("segments")).expect("a file");
+        newest.set_len(newest.metadata().expect("a file").len() - 10).expect("a file");
+        let verified = verify(&mut disk, &keys, None).expect("a torn end");
+        let [torn] = &verified.torn[..] else { unreachable!("one end") };
+        assert!(verified.holds());
+        let fault = verify(&mut disk, &keys, Some(ends)).expect_err("what was acknowledged");
+        let damage = fault.damage.expect("a place");
+        assert_eq!((fault.code, &damage.file, damage.offset as u64), (Code::JournalDamaged, &torn.file, torn.offset));
     }
 }

@@ -1,13 +1,13 @@
 //! Whether a journal folds to the same, again and from each snapshot.
 
-use crate::fold::{Start, fold_on, starts};
+use crate::fold::{Start, Starts, fold_on, starts};
 use crate::view_digest::Numbering;
-use thicket_engine::{Fault, ProfileKeys};
+use thicket_engine::{Fault, ProfileKeys, Torn};
 use thicket_journal_format::{codec, digest};
 use thicket_reducer::{State, view};
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, Seq};
-use thicket_types::ports::Disk;
+use thicket_types::ports::{Disk, Durable};
 
 /// What verifying a journal found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +26,8 @@ pub struct Verified {
     pub repeats: bool,
     /// What folding on from each snapshot that is kept came to, the oldest first; not from the one that the folds began after.
     pub snapshots: Vec<FoldedOn>,
+    /// What the journal ends with that is no record: a write that was cut short. Who writes the profile cuts it.
+    pub torn: Vec<Torn>,
 }
 
 /// What folding on from a snapshot came to.
@@ -52,24 +54,26 @@ pub fn state_digest(state: &State) -> Result<Digest, Fault> {
 }
 
 /// Verifies a journal without changing it: every seal and the chain, then two folds from the oldest record and one from each
-/// snapshot that is kept.
+/// snapshot that is kept. `remembered` is the block that the vault remembers, where one is asked: without it a journal that lost its
+/// end at a block's edge looks whole.
 ///
-/// **Errors:** `JournalDamaged` with its place; `RolledBack` if a snapshot is not of this journal; `ProfileNewer`; the disk's.
-pub fn verify(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Verified, Fault> {
-    let (start, kept) = starts(disk, keys)?;
-    let places: Vec<Seq> = kept.iter().map(|start| start.after).collect();
-    let from = start.after;
-    let first = fold(disk, keys, start.clone(), &places)?;
-    let second = fold(disk, keys, start, &places)?;
+/// **Errors:** `JournalDamaged` with its place; `RolledBack` if a snapshot is not of this journal, or the vault is not of its time;
+/// `ProfileNewer`; the disk's.
+pub fn verify(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<Durable>) -> Result<Verified, Fault> {
+    let Starts { oldest, later, torn } = starts(disk, keys, remembered)?;
+    let places: Vec<Seq> = later.iter().map(|start| start.after).collect();
+    let from = oldest.after;
+    let first = fold(disk, keys, oldest.clone(), &places)?;
+    let second = fold(disk, keys, oldest, &places)?;
     let mut snapshots = Vec::new();
-    for (start, whole) in kept.into_iter().zip(&first.tails) {
+    for (start, whole) in later.into_iter().zip(&first.tails) {
         let at = start.after;
         let on = fold(disk, keys, start, &[])?;
         snapshots.push(FoldedOn { at, records: on.whole.records, same: on.state == first.state && on.whole == *whole });
     }
     let repeats = first == second;
     let Fold { state, view, whole, .. } = first;
-    Ok(Verified { from, records: whole.records, state, effects: whole.effects, view, repeats, snapshots })
+    Ok(Verified { from, records: whole.records, state, effects: whole.effects, view, repeats, snapshots, torn })
 }
 
 /// What a fold came to.

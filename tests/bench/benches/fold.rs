@@ -45,7 +45,8 @@ fn main() {
     drop(life);
 
     let mut records: Vec<(Place, Record)> = Vec::new();
-    walk(&mut OsDisk::new(&folder), &keys(&folder), &mut |walked| records.push((walked.place, walked.record.clone()))).expect("a life");
+    walk(&mut OsDisk::new(&folder), &keys(&folder), None, &mut |walked| records.push((walked.place, walked.record.clone())))
+        .expect("a life");
     let mut encoded = Vec::new();
     records.iter().for_each(|(_, record)| record.encode(&mut encoded).expect("a record"));
 

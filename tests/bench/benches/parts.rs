@@ -22,7 +22,8 @@ fn lived() -> Vec<(Place, Record)> {
     let folder = folder.path().join("life");
     Life::begin(&folder, 1).go_on(RECORDS);
     let mut records = Vec::new();
-    walk(&mut OsDisk::new(&folder), &keys(&folder), &mut |walked| records.push((walked.place, walked.record.clone()))).expect("a life");
+    walk(&mut OsDisk::new(&folder), &keys(&folder), None, &mut |walked| records.push((walked.place, walked.record.clone())))
+        .expect("a life");
     records
 }
 

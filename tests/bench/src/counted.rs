@@ -25,7 +25,7 @@ pub fn count(folder: &Path) {
     life.go_on(EVENTS);
     drop(life);
     let mut records: Vec<(Place, Record)> = Vec::new();
-    walk(&mut OsDisk::new(folder), &keys(folder), &mut |walked| records.push((walked.place, walked.record.clone()))).expect("a life");
+    walk(&mut OsDisk::new(folder), &keys(folder), None, &mut |walked| records.push((walked.place, walked.record.clone()))).expect("a life");
     records.truncate(usize::try_from(EVENTS).unwrap_or(usize::MAX));
 
     let encoded = |count: usize| {

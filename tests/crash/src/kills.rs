@@ -328,8 +328,9 @@ fn acquainted(alice: &Client, bob: &Client) -> Result<(), Wrong> {
 /// What is left of alice's profile opens, folds to the same, and holds all that she said.
 fn holds(home: &Path, said: &Said) -> Result<Vec<MessageRow>, Wrong> {
     let looked = Profile::look_into(home, &passphrase(), |look| {
+        let remembered = look.remembered();
         let (disk, keys) = look.files();
-        let verified = verify(disk, keys)?;
+        let verified = verify(disk, keys, remembered)?;
         Ok((verified.holds(), look.view()?, look.reader()?.messages(None, 0, u32::MAX)?))
     });
     let (whole, view, rows) = looked.map_err(wrong("what is left does not open"))?;

@@ -416,7 +416,7 @@ impl<'w, K: Kind> Life<'w, K> {
         let end = || -> Result<(Digest, Vec<Line>), Fault> {
             let mut disk = person.log.clone();
             let keys = ProfileKeys::unlock(&mut disk, &passphrase())?;
-            if !verify(&mut disk, &keys)?.holds() {
+            if !verify(&mut disk, &keys, None)?.holds() {
                 return Err(Fault::from(Code::Inconsistent));
             }
             let replay = Replay::read(&mut disk, &keys, &mut |_| {})?;

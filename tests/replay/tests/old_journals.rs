@@ -26,7 +26,7 @@ fn keys(folder: &Path) -> ProfileKeys {
 }
 
 fn folds_to(folder: &Path) -> FoldsTo {
-    let verified = thicket_replay::verify(&mut OsDisk::new(folder), &keys(folder)).expect("an intact journal");
+    let verified = thicket_replay::verify(&mut OsDisk::new(folder), &keys(folder), None).expect("an intact journal");
     assert!(verified.holds(), "{}: {verified:?}", folder.display());
     FoldsTo { from: verified.from.0, records: verified.records, state: verified.state, effects: verified.effects, view: verified.view }
 }

@@ -346,7 +346,7 @@ impl World {
     pub fn verify(&self, who: usize) -> Result<Verified, Fault> {
         let mut disk = self.people[who].disk.clone();
         let keys = ProfileKeys::unlock(&mut disk, &passphrase())?;
-        thicket_replay::verify(&mut disk, &keys)
+        thicket_replay::verify(&mut disk, &keys, None)
     }
 
     /// A person's journal, a line a record and a line an effect, for whoever looks for a cause. It begins where it can be folded.

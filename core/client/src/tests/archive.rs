@@ -32,7 +32,7 @@ fn beginning(folder: &Path) -> (Option<Digest>, Vec<Event>) {
     let snapshots = kept::<ClientRules>(&mut disk, &keys).expect("an intact disk");
     let first = snapshots.first().map(|first| digest(&[&codec::encode(&first.state).expect("our own state")]));
     let mut events = Vec::new();
-    walk(&mut disk, &keys, &mut |Walked { record, .. }| events.push(record.event.clone())).expect("an intact journal");
+    walk(&mut disk, &keys, None, &mut |Walked { record, .. }| events.push(record.event.clone())).expect("an intact journal");
     (first, events)
 }
 

@@ -165,7 +165,7 @@ impl Small {
         let seen = seen(&Reader::open(&path, &vault_key).expect("intact"), contact).expect("intact");
         let remembered = SqlVault::open(&path, &vault_key, share(Box::new(SeededEntropy::new(0)))).expect("intact").remembered();
         let remembered = remembered.expect("intact");
-        assert!(verify(&mut disk, &keys).expect("intact").holds());
+        assert!(verify(&mut disk, &keys, remembered.durable).expect("intact").holds());
         let mut digests = BTreeMap::new();
         let replay = Replay::read(&mut disk, &keys, &mut |step| {
             digests.insert(state_digest(step.state).expect("a state"), step.place.seq);
@@ -210,15 +210,19 @@ impl Small {
 
     /// Opens journal and keys beside a vault that remembers this, and verifies them.
     fn judge(&self, files: Files, remembered: Remembered) -> Found {
-        let engine = match self.engine(files.clone(), remembered) {
-            Ok(engine) => engine,
-            Err(fault) => return Found::Refused(fault.code),
+        let mut disk = Memory(files.clone());
+        let verified = ProfileKeys::unlock(&mut disk, &passphrase()).and_then(|keys| verify(&mut disk, &keys, remembered.durable));
+        let engine = match (self.engine(files, remembered), &verified) {
+            (Ok(engine), _) => engine,
+            // What keeps a journal from being opened, who verifies it is told.
+            (Err(fault), Ok(_)) if fault.code == Code::JournalDamaged => return Found::Wrong,
+            (Err(fault), _) => return Found::Refused(fault.code),
         };
-        let mut disk = Memory(files);
-        let verified = ProfileKeys::unlock(&mut disk, &passphrase()).and_then(|keys| verify(&mut disk, &keys));
         let whole = state_digest(&self.state).expect("a state");
         match (*engine.state() == self.state, verified) {
-            (false, _) => self.earlier(engine.state()),
+            // What an open cuts is said.
+            (false, Ok(verified)) if !verified.torn.is_empty() => self.earlier(engine.state()),
+            (false, _) => Found::Wrong,
             (true, Ok(verified)) if verified.holds() && verified.state == whole => Found::Same,
             (true, Ok(_)) => Found::Wrong,
             (true, Err(fault)) => Found::Told(fault.code),
@@ -301,7 +305,7 @@ fn every_bit_of_keys_segments_and_snapshots_is_told_or_changes_nothing() {
     let names = small.names("journal/");
     assert_eq!(names.len(), 2);
     let mut blocks = Vec::new();
-    walk(&mut Memory(small.files.clone()), &keys, &mut |walked| {
+    walk(&mut Memory(small.files.clone()), &keys, None, &mut |walked| {
         if walked.place.seq == walked.block.first() {
             blocks.push(walked.block.keep());
         }
@@ -326,7 +330,7 @@ fn every_bit_of_keys_segments_and_snapshots_is_told_or_changes_nothing() {
                     let read = match block {
                         Some(block) => walk_on(&mut disk, &keys, block, block.first(), &mut |_| {}),
                         None if newest => small.opens(disk.0).map(|_| ()),
-                        None => walk(&mut disk, &keys, &mut |_| {}).map(|_| ()),
+                        None => walk(&mut disk, &keys, None, &mut |_| {}).map(|_| ()),
                     };
                     let told = read.err().map(|fault| fault.code);
                     if !matches!(told, Some(Code::JournalDamaged | Code::ProfileNewer)) {

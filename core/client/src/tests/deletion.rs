@@ -34,7 +34,7 @@ fn everything(folder: &Path) -> BTreeMap<&'static str, Vec<u8>> {
     for frame in frames.get(32..).unwrap_or_default().chunks_exact(24 + 4096) {
         page(&frame[24..], 0, &mut log);
     }
-    walk(&mut disk, &keys, &mut |walked| walked.record.encode(&mut journal).expect("a record that was written"))
+    walk(&mut disk, &keys, None, &mut |walked| walked.record.encode(&mut journal).expect("a record that was written"))
         .expect("an intact journal");
     for kept in kept::<ClientRules>(&mut disk, &keys).expect("an intact disk") {
         snapshots.extend(codec::encode(&kept.state).expect("a state that was written"));

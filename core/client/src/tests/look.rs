@@ -43,7 +43,7 @@ fn a_profile_that_another_process_opens_and_closes_all_the_time_is_never_damaged
             looked.push(Profile::look_at(&folder, &passphrase()).map(|_| ()));
             looked.push(Profile::look_into(&folder, &passphrase(), |look| {
                 let (disk, keys) = look.files();
-                thicket_engine::walk(disk, keys, &mut |_| {}).map(|_| ())
+                thicket_engine::walk(disk, keys, None, &mut |_| {}).map(|_| ())
             }));
         }
         over.store(true, Ordering::Relaxed);

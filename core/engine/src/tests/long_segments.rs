@@ -42,7 +42,7 @@ fn a_damaged_block_in_a_long_segment_is_named_by_its_place_and_nothing_behind_it
             let copy = world.copy();
             copy.disk.flip(&file, at);
             let mut seen = 0;
-            let fault = walk(&mut copy.disk.clone(), &copy.keys(), &mut |_| seen += 1).expect_err("damage");
+            let fault = walk(&mut copy.disk.clone(), &copy.keys(), None, &mut |_| seen += 1).expect_err("damage");
             let damage = fault.damage.expect("a place");
             assert_eq!((fault.code, damage.file, damage.offset), (Code::JournalDamaged, file.clone(), *start), "byte {at}");
             assert_eq!(seen, number as u64 * A_TURN, "byte {at}");
@@ -74,7 +74,7 @@ fn a_long_segment_is_read_no_further_ahead_than_its_bound() {
     let ahead_max = (STRETCHES_AHEAD_MAX + 2) * (STRETCH_LEN + block_len) + READ_LEN;
     assert!(ahead_max < world.disk.bytes(&file).len() / 2, "less than there is to read");
     let disk = world.disk.copy();
-    walk(&mut disk.clone(), &world.keys(), &mut |walked| {
+    walk(&mut disk.clone(), &world.keys(), None, &mut |walked| {
         // It is read ahead while nobody goes on.
         while disk.files().read_upto < STRETCHES_AHEAD_MAX * STRETCH_LEN {
             thread::yield_now();

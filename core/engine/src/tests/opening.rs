@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::frames::Frames;
-use crate::walk_on;
+use crate::{Torn, walk_on};
 use thicket_types::limits::{BLOCK_LEN_MAX, FRAME_CACHE_LEN_MAX, SEGMENT_BLOCKS_MAX, SEGMENT_LEN_MAX};
 
 #[test]
@@ -219,7 +219,7 @@ fn a_walk_goes_on_from_any_block_to_any_place() {
         turn(&mut engine, [intent(number + 10)]);
     }
     let (mut whole, mut starts) = (Vec::new(), Vec::new());
-    walk(&mut world.disk.copy(), &world.keys(), &mut |walked: Walked<'_>| {
+    walk(&mut world.disk.copy(), &world.keys(), None, &mut |walked: Walked<'_>| {
         whole.push((walked.place, walked.record.clone(), walked.chain));
         if walked.block.first() == walked.place.seq {
             starts.push(walked.block.keep());
@@ -252,4 +252,51 @@ fn a_walk_goes_on_from_any_block_to_any_place() {
     world.disk.flip(&newest, HEADER_LEN + BLOCK_HEAD_LEN + 3);
     let altered = walk_on(&mut world.disk.clone(), &world.keys(), &starts[5], Seq(12), &mut |_| {});
     assert_eq!(altered.err().and_then(|fault| fault.damage).map(|damage| (damage.file, damage.offset)), Some((newest, HEADER_LEN)));
+}
+
+#[test]
+fn a_walk_takes_for_torn_only_what_neither_a_snapshot_nor_the_vault_knows_of() {
+    // Given three blocks in one segment, and the last of them flipped, cut short, or gone.
+    let world = World::new();
+    let mut engine = world.open();
+    (1..=2).for_each(|number| drop(turn(&mut engine, [intent(number)])));
+    let (second, file) = (engine.durable(), world.disk.newest("journal"));
+    let length = world.disk.bytes(&file).len();
+    turn(&mut engine, [intent(3)]);
+    let (third, bytes, before) = (engine.durable(), world.disk.bytes(&file), world.copy());
+    engine.snapshot().expect("room");
+    let mut flipped = bytes.clone();
+    flipped[length + BLOCK_HEAD_LEN] ^= 1;
+    let walk = |world: &World, bytes: &[u8], remembered: Option<Durable>| {
+        let copy = world.copy();
+        copy.disk.put(&file, bytes.to_vec());
+        walk(&mut copy.disk.clone(), &copy.keys(), remembered, &mut |_| {})
+            .map(|extent| (extent.ends, extent.torn))
+            .map_err(|fault| (fault.code, fault.damage.map(|damage| (damage.file, damage.offset))))
+    };
+    let damaged = Err((Code::JournalDamaged, Some((file.clone(), length))));
+    for harmed in [&flipped[..], &bytes[..bytes.len() - 10]] {
+        // When nobody knows of it: it is torn, and that is said.
+        let torn = Ok((second, vec![Torn { file: file.clone(), offset: length as u64 }]));
+        assert_eq!(walk(&before, harmed, None), torn);
+        assert_eq!(walk(&before, harmed, Some(second)), torn);
+        // Where the vault or a snapshot does: it is damage.
+        assert_eq!(walk(&before, harmed, Some(third)), damaged);
+        assert_eq!(walk(&world, harmed, None), damaged);
+        assert_eq!(walk(&world, harmed, Some(second)), damaged);
+    }
+    // Cut at the block's edge it looks whole but to who knows better.
+    let cut = &bytes[..length];
+    assert_eq!(walk(&before, cut, None), Ok((second, Vec::new())));
+    let rolled_back = Err((Code::RolledBack, None));
+    assert_eq!(walk(&before, cut, Some(third)), rolled_back);
+    assert_eq!(walk(&world, cut, None), rolled_back);
+    // Another history, as long.
+    let other = Durable { chain: Digest([9; 32]), ..third };
+    assert_eq!(walk(&before, &bytes, Some(other)), rolled_back);
+    assert_eq!(walk(&before, &bytes, Some(third)), Ok((third, Vec::new())));
+    // A snapshot that is passed over tells nothing.
+    let snapshot = world.disk.newest("snapshots");
+    world.disk.flip(&snapshot, world.disk.bytes(&snapshot).len() - 1);
+    assert!(walk(&world, &flipped, None).is_ok_and(|(ends, _)| ends == second));
 }

@@ -60,12 +60,12 @@ pub(super) fn bounded(
     keys: &ProfileKeys,
     visit: &mut dyn FnMut(&Walked<'_>, &[Effect]),
 ) -> Result<Option<State>, Fault> {
-    let (mut at, _) = starts(disk, keys)?;
+    let mut at = starts(disk, keys, None)?.oldest;
     if at.after != Seq::ZERO {
         return Ok(None);
     }
     let (mut folded, mut cost) = (Ok(()), Cost::default());
-    walk(disk, keys, &mut |walked| {
+    walk(disk, keys, None, &mut |walked| {
         if folded.is_ok() {
             folded = cost.note(&at.state, &walked.record.event).map_err(|TooMuch| Fault::from(Code::TooMuchForCapsule));
         }

@@ -167,7 +167,7 @@ fn rewritten(
 ) -> Result<Vec<u8>, Fault> {
     let mut writer = Writer::new(entropy)?;
     let mut written = Ok(());
-    walk(disk, keys, &mut |walked| {
+    walk(disk, keys, None, &mut |walked| {
         if written.is_ok() {
             let mut record = Record { stamp: shift.of(walked.record.stamp), event: walked.record.event.clone() };
             values::event(&mut record.event, record.stamp, values);

@@ -427,7 +427,7 @@ fn a_capsule_of_any_life_makes_the_same_transitions_and_verifies() {
         let (_folder, mut disk, keys) = Rich::new(seed).live(500);
         let redacted = redact(&mut disk, &keys, &mut Counted(100 + seed)).expect("a capsule");
         let (mut capsule, its_keys) = open(&redacted.bytes).expect("a capsule");
-        let verified = verify(&mut capsule, &its_keys).expect("a journal");
+        let verified = verify(&mut capsule, &its_keys, None).expect("a journal");
         assert!(verified.holds() && verified.records > 500, "{seed}: {verified:?}");
         let (before, kinds_before, last_before) = told(&mut disk, &keys);
         let (after, kinds_after, last_after) = told(&mut capsule, &its_keys);
@@ -594,7 +594,7 @@ fn all_stamps_are_moved_by_one_span_of_whole_days_only_where_that_is_asked_for()
 fn made_by_hand(disk: &mut dyn Disk, keys: &ProfileKeys) -> Vec<u8> {
     let mut collected = Collected::default();
     let mut first = Stamp(0);
-    walk(disk, keys, &mut |walked| {
+    walk(disk, keys, None, &mut |walked| {
         if walked.place.seq == Seq(1) {
             first = walked.place.stamp;
         }

@@ -177,6 +177,6 @@ pub fn inspect(name: &'static str, folder: &Path) -> Result<Kept, Trouble> {
     let rows = unlock(folder)?.reader()?.messages(None, 0, u32::MAX)?;
     let mut disk = OsDisk::new(folder);
     let keys = ProfileKeys::unlock(&mut disk, &passphrase())?;
-    let verified = thicket_replay::verify(&mut disk, &keys)?;
+    let verified = thicket_replay::verify(&mut disk, &keys, None)?;
     Ok(Kept { name, rows, verified })
 }

@@ -172,7 +172,7 @@ fn asked_at_the_end_of_segments(home: &Path) -> Vec<Vec<IntentId>> {
     let mut disk = OsDisk::new(home);
     let keys = ProfileKeys::unlock(&mut disk, &Secret::new(PASSPHRASE.as_bytes().to_vec())).expect("the demo's passphrase");
     let (mut ends, mut segment, mut block_ended) = (Vec::new(), None, true);
-    walk(&mut disk, &keys, &mut |walked| {
+    walk(&mut disk, &keys, None, &mut |walked| {
         if segment.replace(walked.place.segment) != Some(walked.place.segment) {
             ends.push(Vec::new());
         } else if block_ended && let Some(last) = ends.last_mut() {

@@ -286,7 +286,7 @@ fn to_step_through_a_journal_takes_a_terminal() {
 /// All records of a journal, as bytes and as text.
 fn whole(disk: &mut dyn Disk, keys: &ProfileKeys) -> (Vec<u8>, Vec<Value>) {
     let (mut bytes, mut events) = (Vec::new(), Vec::new());
-    walk(disk, keys, &mut |walked| {
+    walk(disk, keys, None, &mut |walked| {
         walked.record.encode(&mut bytes).expect("room");
         events.push(serde_json::to_value(&walked.record.event).expect("an event"));
     })

@@ -188,8 +188,9 @@ fn each(
     let mut seen = Seq::ZERO;
     let mut shown = Ok(());
     at.look_into(|look| {
+        let remembered = look.remembered();
         let (disk, keys) = look.files();
-        walk(disk, keys, &mut |walked| {
+        walk(disk, keys, remembered, &mut |walked| {
             if walked.place.seq <= seen {
                 return;
             }
@@ -198,7 +199,8 @@ fn each(
                 reading = None;
                 shown = show(&walked);
             }
-        })
+        })?;
+        Ok(())
     })?;
     shown
 }

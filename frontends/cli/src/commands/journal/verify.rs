@@ -5,7 +5,7 @@ use crate::progress::Progress;
 use crate::text::counted;
 use crate::{Global, home};
 use serde_json::{Value, json};
-use thicket_engine::Fault;
+use thicket_engine::{Fault, Torn};
 use thicket_replay::{FoldedOn, Verified, verify};
 use thicket_types::error::Code;
 
@@ -22,19 +22,22 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
 ///
 /// **Errors:** `ProfileInUse`, if another process writes it without a pause.
 pub fn verified(at: &home::At) -> Result<Verified, Trouble> {
-    // Folds that differ may be what another process wrote in between: looked at again, and if they still do, they are shown.
-    let mut differs = None;
+    // Folds that differ, and a torn end, may be what another process wrote in between: looked at again, and shown if they are still
+    // there.
+    let mut shown = None;
     let looked = at.look_into(|look| {
+        // Before the journal: a block is durable before the vault remembers it.
+        let remembered = look.remembered();
         let (disk, keys) = look.files();
-        let verified = verify(disk, keys)?;
-        if verified.holds() {
+        let verified = verify(disk, keys, remembered)?;
+        if verified.holds() && verified.torn.is_empty() {
             return Ok(verified);
         }
-        differs = Some(verified);
+        shown = Some(verified);
         Err(Fault::from(Code::Inconsistent))
     });
-    match (looked, differs) {
-        (Err(Trouble::Numbered(Code::Inconsistent, None)), Some(differs)) => Ok(differs),
+    match (looked, shown) {
+        (Err(Trouble::Numbered(Code::Inconsistent, None)), Some(shown)) => Ok(shown),
         (looked, _) => looked,
     }
 }
@@ -43,6 +46,8 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
     if global.json {
         let snapshot = |on: &FoldedOn| json!({ "at": on.at.0, "records": on.records, "same": on.same });
         let snapshots: Vec<Value> = verified.snapshots.iter().map(snapshot).collect();
+        let torn = |torn: &Torn| json!({ "file": torn.file, "byte": torn.offset });
+        let torn: Vec<Value> = verified.torn.iter().map(torn).collect();
         let json = json!({
             "from": verified.from.next().0,
             "records": verified.records,
@@ -50,6 +55,7 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
             "effects": verified.effects.hex(),
             "view": verified.view.hex(),
             "snapshots": snapshots,
+            "torn": torn,
             "verified": verified.holds(),
         });
         return put_json(&json);
@@ -64,6 +70,9 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
     }
     if verified.snapshots.is_empty() {
         put!("snapshot  none")?;
+    }
+    for torn in &verified.torn {
+        put!("torn      {torn}: a write was cut short, the next command that writes cuts it")?;
     }
     put!("verified  {}", if verified.holds() { "yes" } else { "NO" })
 }

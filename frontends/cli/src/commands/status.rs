@@ -31,7 +31,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
         trouble = watch.trouble().or(asked.then_some(Code::RelayUnreachable));
     }
     let (view, (name, fingerprint)) = (client.view(), client.own());
-    let trouble = trouble.filter(|_| !view.online && !view.copied);
+    let trouble = if view.copied { Some(Code::ProfileCopied) } else { trouble.filter(|_| !view.online) };
     let archived = client.archived()?;
     if global.json {
         put_json(&object(&view, name, fingerprint, trouble, archived))?;
@@ -113,7 +113,7 @@ fn print(
     if view.copied {
         put!("\n{}", paint.bad(&broken(&format!("Sending is stopped: {}", said(Code::ProfileCopied)), width())))?;
     }
-    if let Some(code) = trouble {
+    if let Some(code) = trouble.filter(|_| !view.copied) {
         put!("\n{}", paint.bad(&broken(&format!("Not logged in: {}", said(code)), width())))?;
     }
     if let Some(before) = &view.moving_from {

@@ -178,7 +178,12 @@ fn why_a_message_a_contact_and_an_effect_are_where_they_are_is_told() {
     let shown = alice.say(&["journal", "why", &sent]);
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     assert_eq!(alice.refused(&["journal", "why", "nobody"]), (3, 108));
-    assert_eq!(alice.refused(&["journal", "why", "99999.0"]), (2, 126));
+    // Nothing has retired, and nobody is to be added.
+    for (what, number) in [("99999.0", 126), ("5.99", 126), ("5.0.0", 126), ("nobody", 108)] {
+        assert_eq!(alice.refused(&["journal", "why", what]).1, number, "{what}");
+        let told = text(&alice.run(&["journal", "why", what]).stderr);
+        assert!(told.contains(what) && !told.contains("before record") && !told.contains("contact add"), "{told}");
+    }
     assert_eq!(alice.refused(&["journal", "why", "ffffffffffffffffffffffffffffffff"]), (2, 126));
 }
 

@@ -10,7 +10,7 @@ use crate::profile::{Options, Profile};
 use crate::pump::Pump;
 use crate::system::SharedEntropyHandle;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 use thicket_engine::{
     ArchiveKeys, ArchiveReader, ArchiveWriter, ArchivedState, Cut, Fault, OsDisk, ProfileKeys, begin_restored, disk_error,
@@ -57,7 +57,8 @@ impl Pump<SqlVault> {
     ///
     /// The file is made now, for its owner alone; what an error leaves of it is removed.
     ///
-    /// **Errors:** `FileExists`; `DiskFailed` while the vault fails; the disk's. **Repeat:** another archive, of a later time.
+    /// **Errors:** `FileExists`; `FileFailed` where none can be made; `DiskFailed` while the vault fails; the disk's. **Repeat:** another
+    /// archive, of a later time.
     pub fn archive(&mut self, file: &Path, keys: ArchiveKeys, entropy: &mut dyn Entropy) -> Result<Archived, Fault> {
         if !self.is_at_rest() {
             return Err(Fault::from(Code::DiskFailed));
@@ -67,7 +68,7 @@ impl Pump<SqlVault> {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut out = options.open(file).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Fault::from(Code::FileExists),
+            ErrorKind::AlreadyExists => Fault::from(Code::FileExists),
             _ => failed(error),
         })?;
         let written = self.write(&mut out, keys, entropy).and_then(|archived| {
@@ -114,7 +115,8 @@ impl Pump<SqlVault> {
 impl Profile {
     /// Reads a whole archive and says what it is: every seal, every piece, and the state. Nothing is written.
     ///
-    /// **Errors:** `WrongPassphrase`; `ArchiveDamaged`, also for a file that is none; `ProfileNewer`; the disk's.
+    /// **Errors:** `WrongPassphrase`; `FileFailed` where there is no such file, or a folder; `ArchiveDamaged`, also for a file that is
+    /// none; `ProfileNewer`; the disk's.
     pub fn check_archive(file: &Path, passphrase: &Secret<Vec<u8>>) -> Result<Archived, Fault> {
         let mut input = open(file)?;
         let mut reader = ArchiveReader::begin::<ClientRules>(&mut input, passphrase)?;
@@ -206,11 +208,20 @@ fn read(reader: &mut ArchiveReader<'_>, put: &mut dyn FnMut(&Piece) -> Result<()
 }
 
 fn open(file: &Path) -> Result<impl Read, Fault> {
-    Ok(BufReader::new(File::open(file).map_err(failed)?))
+    let opened = File::open(file).map_err(failed)?;
+    // Some systems open a folder too, and fail at the first byte.
+    if opened.metadata().map_err(failed)?.is_dir() {
+        return Err(Fault::from(Code::FileFailed));
+    }
+    Ok(BufReader::new(opened))
 }
 
+/// A name that leads to no file is whoever's who gave it, and no disk's.
 fn failed(error: std::io::Error) -> Fault {
-    Fault::from(disk_error(&error))
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::InvalidFilename => Fault::from(Code::FileFailed),
+        _ => Fault::from(disk_error(&error)),
+    }
 }
 
 /// Makes a file's name durable.

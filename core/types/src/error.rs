@@ -66,7 +66,7 @@ errors! {
     101 ProfileExists Caller "there is a profile in this folder already", "choose another folder";
     102 ProfileMissing Caller "there is no profile in this folder", "name its folder with --home; to make one: thicket account create NAME";
     103 ProfileInUse Caller "another process has this profile open", "close it; a program that asks for many things in one process uses thicket listen";
-    104 ProfileNewer Caller "this profile was written by a newer version", "update Thicket; nothing was changed";
+    104 ProfileNewer Caller "this profile or file was written by a newer version", "update Thicket; nothing was changed";
     105 MalformedName Caller "a name is 1 to 64 of A-Z a-z 0-9 _ -, with a letter or digit, and not 'server'", "spell it so; an account keeps its name, so that another one is another profile: thicket --home DIR account create NAME";
     106 AlreadyRegistered Caller "this account is registered already", "nothing needs doing; to use another relay: thicket relay change ADDRESS";
     107 NotRegistered Caller "this account is not registered with a relay", "register first: thicket register --relay ADDRESS";

@@ -269,6 +269,15 @@ fn whole_capsule(file: &Path) -> Result<Vec<u8>, Trouble> {
     if bytes.len() > CAPSULE_LEN_MAX { Err(Trouble::Numbered(Code::FileTooLarge, Some(shown()))) } else { Ok(bytes) }
 }
 
+/// A fault of a capsule's file.
+fn of_capsule(fault: Fault, file: &Path) -> Trouble {
+    let place = match fault.code {
+        Code::ProfileNewer => format!("the capsule {}", file.display()),
+        _ => file.display().to_string(),
+    };
+    Trouble::Numbered(fault.code, Some(place))
+}
+
 /// Unlocks the profile.
 pub fn unlock(global: &Global) -> Result<Profile, Trouble> {
     at(global)?.unlock(global)
@@ -303,9 +312,11 @@ impl At {
     /// Looks at what is wanted of the profile, until one look finds it whole.
     pub fn look_into<T>(&self, mut look: impl FnMut(&mut Look<'_>) -> Result<T, Fault>) -> Result<T, Trouble> {
         if let Some(bytes) = &self.capsule {
-            let (disk, keys) =
-                capsule::open(bytes).map_err(|fault| Trouble::Numbered(fault.code, Some(self.folder.display().to_string())))?;
-            return Ok(look(&mut Look::without_vault(Box::new(disk), keys))?);
+            let (disk, keys) = capsule::open(bytes).map_err(|fault| of_capsule(fault, &self.folder))?;
+            return look(&mut Look::without_vault(Box::new(disk), keys)).map_err(|fault| match fault.code {
+                Code::ProfileNewer => of_capsule(fault, &self.folder),
+                _ => fault.into(),
+            });
         }
         Profile::look_into(&self.folder, &self.passphrase, look).map_err(|fault| match fault.code {
             // It may well be looked at while it is open.

@@ -9,6 +9,7 @@ mod output;
 mod ahead;
 mod commands;
 mod demo;
+mod files;
 mod home;
 mod interrupt;
 mod paint;

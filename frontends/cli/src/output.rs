@@ -268,6 +268,7 @@ pub fn status(code: Code) -> u8 {
         Code::ProfileInUse => 5,
         Code::RelayUnreachable | Code::NotThatRelay | Code::StillUnderWay => 6,
         Code::JournalDamaged | Code::VaultDamaged | Code::KeysDamaged | Code::RolledBack => 7,
+        Code::ArchiveDamaged | Code::CapsuleDamaged => 7,
         Code::DiskFull => 8,
         Code::ProfileNewer => 9,
         Code::Interrupted | Code::DemoInterrupted => 130,

@@ -301,3 +301,48 @@ fn a_disk_without_room_for_a_file_is_full_when_a_profile_is_made() {
         assert_eq!(std::fs::read_dir(&at).expect("a disk").count(), 0, "{inodes}");
     }
 }
+
+#[test]
+fn a_file_that_cannot_be_made_or_read_is_no_failing_disk_and_is_told_with_its_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (alice, again) = (person(&folder, "alice"), person(&folder, "again"));
+    alice.say(&["account", "create", "alice"]);
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (here, none, nowhere) = (path(""), path("none"), path("none/a.thicket"));
+    for (person, command) in [
+        (&alice, &["backup", "create", &nowhere] as &[&str]),
+        (&alice, &["journal", "export", "--redact", &nowhere, "--yes"]),
+        (&again, &["backup", "check", &none]),
+        (&again, &["backup", "check", &here]),
+        (&again, &["backup", "restore", &none]),
+        (&again, &["backup", "restore", &here]),
+    ] {
+        refused(person, command, 1, Code::FileFailed);
+        let told = text(&person.run(command).stderr);
+        assert!(told.contains("No such file") || command.contains(&here.as_str()) && told.contains("is a directory"), "{told}");
+    }
+    assert!(!again.home.exists() && !folder.path().join("none").exists(), "nothing was made");
+}
+
+#[test]
+fn a_backup_that_is_damaged_or_newer_has_the_status_of_that_and_is_called_a_backup() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let alice = person(&folder, "alice");
+    alice.say(&["account", "create", "alice"]);
+    let path = folder.path().join("alice.thicket");
+    let file = path.to_str().expect("UTF-8");
+    alice.say(&["backup", "create", file]);
+    let whole = std::fs::read(&path).expect("a file");
+    std::fs::write(&path, &whole[..whole.len() - 1]).expect("room");
+    refused(&alice, &["backup", "check", file], 7, Code::ArchiveDamaged);
+    let mut newer = whole;
+    newer[8..12].fill(0xff);
+    std::fs::write(&path, newer).expect("room");
+    refused(&alice, &["backup", "check", file], 9, Code::ProfileNewer);
+    let told = text(&alice.run(&["backup", "check", file]).stderr);
+    assert!(told.contains("(the backup "), "{told}");
+}
+
+fn person(folder: &tempfile::TempDir, name: &'static str) -> Person {
+    Person { name, home: folder.path().join(name) }
+}

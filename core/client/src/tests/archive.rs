@@ -57,6 +57,12 @@ fn what_was_archived_is_restored_goes_on_and_the_old_device_is_told() {
         assert_eq!(archived.len, fs::metadata(&file).expect("a file").len());
         assert_eq!(Profile::check_archive(&file, &passphrase()).as_ref(), Ok(&archived));
         assert_eq!(world.pump(who).archive(&file, keys(), &mut SeededEntropy::new(1)).map_err(|fault| fault.code), Err(Code::FileExists));
+        let nowhere = world.folder.path().join("none/one.thicket");
+        let refused = world.pump(who).archive(&nowhere, keys(), &mut SeededEntropy::new(1)).map_err(|fault| fault.code);
+        assert_eq!(refused, Err(Code::FileFailed), "no failing disk");
+        for none in [nowhere.as_path(), world.folder.path()] {
+            assert_eq!(Profile::check_archive(none, &passphrase()).map_err(|fault| fault.code), Err(Code::FileFailed));
+        }
 
         // The device goes on for a while, and is lost.
         world.run(HOUR);

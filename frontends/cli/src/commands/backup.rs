@@ -5,8 +5,7 @@ use crate::output::{Trouble, put_json, time_exact};
 use crate::progress::Progress;
 use crate::terminal::width;
 use crate::text::{beside, counted};
-use crate::{Global, home};
-use std::fs::File;
+use crate::{Global, files, home};
 use std::path::{Path, PathBuf};
 use thicket_client::{Archived, Options, Profile, SystemClock, SystemEntropy, share};
 use thicket_engine::Fault;
@@ -46,9 +45,7 @@ pub enum Command {
 pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     match command {
         Command::Create { file } => {
-            if file.exists() {
-                return Err(Trouble::Numbered(Code::FileExists, Some(file.display().to_string())));
-            }
+            files::vacant(file)?;
             let at = home::at(global)?;
             let client = home::start_offline(global, at.unlock(global)?)?;
             let making = Progress::start(global, "writing the backup");
@@ -61,7 +58,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             }
         }
         Command::Check { file } => {
-            readable(file)?;
+            files::readable(file)?;
             let passphrase = home::passphrase_of_backup(global)?;
             let checking = Progress::start(global, "reading the backup");
             let archived = Profile::check_archive(file, &passphrase).map_err(|fault| of_file(fault, file))?;
@@ -75,13 +72,15 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
             let folder = home::folder(global)?;
             // Before anything is asked for.
             Profile::vacant(&folder)?;
-            readable(file)?;
+            files::readable(file)?;
             let passphrase = home::passphrase_of_backup(global)?;
             let restoring = Progress::start(global, "making the profile");
             let entropy = share(Box::new(SystemEntropy));
             let (_, archived) = Profile::restore(&folder, file, &passphrase, Options::default(), entropy, &SystemClock::new()).map_err(
                 |fault| match fault.code {
                     Code::DiskFull | Code::DiskFailed => fault.into(),
+                    // The file can be read: it is the profile's folder.
+                    Code::FileFailed => Trouble::Numbered(fault.code, Some(folder.display().to_string())),
                     _ => of_file(fault, file),
                 },
             )?;
@@ -100,14 +99,13 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Whether a file can be read at all, before a passphrase is asked for.
-fn readable(file: &Path) -> Result<(), Trouble> {
-    File::open(file).map(|_| ()).map_err(|error| Trouble::stream(&file.display().to_string(), &error))
-}
-
 /// A fault of the file that was named.
 fn of_file(fault: Fault, file: &Path) -> Trouble {
-    Trouble::Numbered(fault.code, Some(file.display().to_string()))
+    let place = match fault.code {
+        Code::ProfileNewer => format!("the backup {}", file.display()),
+        _ => file.display().to_string(),
+    };
+    Trouble::Numbered(fault.code, Some(place))
 }
 
 fn show(global: &Global, file: &Path, archived: &Archived) -> Result<(), Trouble> {

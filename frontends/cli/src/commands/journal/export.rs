@@ -6,7 +6,7 @@ use crate::commands::record;
 use crate::output::{Trouble, put_json};
 use crate::progress::Progress;
 use crate::text::{beside, counted, quoted};
-use crate::{Global, home, terminal};
+use crate::{Global, files, home, terminal};
 use serde_json::{Map, Value, json};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -32,9 +32,7 @@ pub struct Wanted {
 pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
     let Wanted { redact: file, yes } = wanted;
     // Before anything is asked for.
-    if std::fs::symlink_metadata(file).is_ok() {
-        return Err(Trouble::Numbered(Code::FileExists, Some(file.display().to_string())));
-    }
+    files::vacant(file)?;
     let at = home::at(global)?;
     let making = Progress::start(global, "making the capsule");
     let redacted = at.look_into(|look| {
@@ -75,9 +73,8 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), Trouble> {
     let named = || file.display().to_string();
     let name = file.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Trouble::Usage("FILE is no name of a file".to_owned()))?;
-    if !folder.is_dir() {
-        return Err(Trouble::Numbered(Code::FileFailed, Some(named())));
-    }
+    // Once more: a folder that went away meanwhile would be made.
+    files::vacant(file)?;
     let mut disk = OsDisk::new(folder);
     disk.create(name, bytes).map_err(|error| match error {
         DiskError::Exists => Trouble::Numbered(Code::FileExists, Some(named())),

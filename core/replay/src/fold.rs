@@ -31,6 +31,9 @@ pub struct Step<'a> {
     pub effects: &'a [Effect],
     /// The state after it.
     pub state: &'a State,
+    /// The state before it, of the first record that [`Replay::read`](crate::Replay::read) folds; of each other the record before has
+    /// it. Not that of a fresh profile, if the beginning of the journal has retired or it goes on from a backup.
+    pub begins: Option<&'a State>,
 }
 
 /// The snapshots that are kept, to be held against the journal as a walk comes by it.
@@ -116,6 +119,7 @@ pub(crate) fn fold_one(start: &mut Start, walked: &Walked<'_>, visit: &mut dyn F
         block: walked.block,
         effects: &effects,
         state: &start.state,
+        begins: None,
     });
     Ok(())
 }

@@ -13,7 +13,7 @@ use thicket_types::intent::Intent;
 use thicket_types::name::{Name, RelayAddress};
 use thicket_types::ports::{Clock, Entropy, Remembered};
 use thicket_types::secret::Secret;
-use thicket_types::time::Stamp;
+use thicket_types::time::{Duration, Stamp};
 use thicket_types::vault_op::VaultOp;
 
 /// Goes on when it is told to.
@@ -153,6 +153,16 @@ impl Life {
 
     pub(crate) fn snapshot(&mut self) {
         self.engine.as_mut().expect("an open profile").snapshot().expect("room");
+    }
+
+    /// All that there is retires: snapshots hold it, and its segments are older than any is kept.
+    pub(crate) fn retire(&mut self) {
+        for number in 0..3 {
+            self.snapshot();
+            self.open_again();
+            self.wait(Duration::days(31).0);
+            self.turn([asked(1_000 + number)]);
+        }
     }
 
     pub(crate) fn close(mut self) -> (tempfile::TempDir, OsDisk, ProfileKeys) {

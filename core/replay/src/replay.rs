@@ -65,6 +65,7 @@ impl Replay {
         let begins = Start { state: State::default(), after: Seq::ZERO };
         let mut replay = Replay { begins, last: Seq::ZERO, waypoints: Vec::new(), every, entries_max };
         let mut at = None;
+        let mut is_first = true;
         let mut folded = Ok(());
         let Extent { begins, .. } = walk(disk, keys, None, &mut |walked| {
             snapshots.note(&walked);
@@ -76,7 +77,8 @@ impl Replay {
                 if walked.block.first() == seq {
                     replay.note(&walked, &at.state);
                 }
-                folded = fold_one(at, &walked, visit);
+                let begins = std::mem::take(&mut is_first).then(|| at.state.clone());
+                folded = fold_one(at, &walked, &mut |step| visit(&Step { begins: begins.as_ref(), ..*step }));
             }
         })?;
         snapshots.hold(begins)?;

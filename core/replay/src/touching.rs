@@ -42,15 +42,32 @@ impl Touching {
         Touching { contact, part: Part::default(), name, messages: BTreeSet::new(), envelopes: BTreeSet::new(), effects: BTreeSet::new() }
     }
 
+    /// What the state has of the conversation where the fold begins: no record that is folded made it so.
+    fn begin(&mut self, state: &State) {
+        self.know_messages(state);
+        self.part = self.part_of(state);
+        self.name = self.part.contact.as_ref().map(|known| known.name.clone()).or_else(|| self.name.take());
+        self.envelopes.extend(self.part.early.iter().map(|held| held.envelope));
+        let theirs = state.outstanding.iter().filter(|(_, known)| self.is_for(&known.effect) || self.is_why(&known.why));
+        self.effects = theirs.map(|(id, _)| *id).collect();
+    }
+
+    fn know_messages(&mut self, state: &State) {
+        let ours = state.outbox.iter().filter(|(_, outgoing)| outgoing.contact == self.contact);
+        self.messages.extend(ours.map(|(message, _)| *message));
+    }
+
     /// Looks at a record: whether it touched the conversation.
     pub fn note(&mut self, step: &Step<'_>) -> bool {
+        if let Some(begins) = step.begins {
+            self.begin(begins);
+        }
         let named = self.is_named(&step.record.event);
         if let (true, Event::Arrived(_)) = (named, &step.record.event) {
             self.envelopes.insert(step.place.seq);
         }
-        // A message that a snapshot has, and no record that is folded.
-        let ours = step.state.outbox.iter().filter(|(_, outgoing)| outgoing.contact == self.contact);
-        self.messages.extend(ours.map(|(message, _)| *message));
+        // One that had left the state before the fold began, and is tried again.
+        self.know_messages(step.state);
         let now = self.part_of(step.state);
         self.name = now.contact.as_ref().map(|known| known.name.clone()).or_else(|| self.name.take());
         let changed = std::mem::replace(&mut self.part, now) != self.part;
@@ -310,6 +327,22 @@ mod tests {
         assert_eq!(touched(&mut disk, &keys, ALICE), [2, 4, 6, 10]);
         assert_eq!(touched(&mut disk, &keys, BOB), [3, 5, 8, 9]);
         assert_eq!(touched(&mut disk, &keys, Fingerprint([9; 20])), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn what_was_there_where_the_fold_begins_is_touched_by_no_record() {
+        let mut life = Life::new();
+        life.turn([relay()]);
+        life.turn([envelope(1, ALICE)]);
+        life.resolve_opening(message(1, ALICE));
+        life.turn([asks(2, Intent::AcceptContact { contact: ALICE })]);
+        let before = life.durable();
+        life.retire();
+        life.turn([asks(6, Intent::BlockContact { contact: ALICE, blocked: true })]);
+        let last = life.durable();
+        let (_folder, mut disk, keys) = life.close();
+        assert!(Replay::read(&mut disk, &keys, &mut |_| {}).expect("an intact journal").first() > before);
+        assert_eq!(touched(&mut disk, &keys, ALICE), [last.0]);
     }
 
     #[test]

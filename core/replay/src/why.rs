@@ -100,8 +100,26 @@ impl Explaining {
         }
     }
 
+    /// What the state has of it where the fold begins: no record that is folded made it so.
+    fn begin(&mut self, state: &State) {
+        match self.subject {
+            Subject::Message(message) => {
+                self.ours = Ours::of(state, message);
+                let frame = state.requests.values().find(|request| request.why == Why::Message(message)).map(|request| request.frame);
+                let hands = |effect: &Effect| matches!(effect, Effect::Send(send) if Some(send.frame) == frame);
+                let handing = state.outstanding.iter().filter(|(_, known)| hands(&known.effect));
+                self.handing = handing.map(|(id, _)| *id).collect();
+            }
+            Subject::Contact(contact) => self.contact = state.contacts.get(&contact).cloned(),
+            Subject::Effect(..) => {}
+        }
+    }
+
     /// Looks at a record.
     pub fn note(&mut self, step: &Step<'_>) {
+        if let Some(begins) = step.begins {
+            self.begin(begins);
+        }
         match self.subject {
             Subject::Message(message) => {
                 self.note_sent(step, message);
@@ -403,8 +421,9 @@ impl Explaining {
         if let Event::Resolved { effect, outcome, .. } = &step.record.event
             && (effect.seq, effect.index) == (seq, index)
         {
-            let took = step.place.stamp.since(self.asked.unwrap_or(step.place.stamp)).0;
-            self.say(step, format!("it was resolved after {took} ms: {}", came_to(outcome)));
+            // Of one that was asked for before the fold began nobody knows when.
+            let after = self.asked.map_or_else(String::new, |asked| format!(" after {} ms", step.place.stamp.since(asked).0));
+            self.say(step, format!("it was resolved{after}: {}", came_to(outcome)));
             let then: Vec<String> = step.effects.iter().filter(|effect| !matches!(effect, Effect::Notify(_))).map(asked_for).collect();
             if !then.is_empty() {
                 self.say(step, format!("that asked for: {}", then.join(", ")));
@@ -540,6 +559,10 @@ mod tests {
         Input::Arrival(Arrival { frame: FrameId([number; 32]), lane: Lane::Named, content })
     }
 
+    fn asks(number: u8, intent: Intent) -> Input {
+        Input::Intent(IntentId([number; 16]), intent)
+    }
+
     fn again(number: u8, cursor: u64) -> Input {
         Input::Arrival(Arrival { frame: FrameId([number; 32]), lane: Lane::Named, content: Arrived::Repeat { cursor } })
     }
@@ -662,6 +685,40 @@ mod tests {
         for subject in [Subject::Message(SAID), Subject::Contact(ALICE), Subject::Effect(Seq(999), 0)] {
             assert_eq!(why(life(), subject), Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn what_was_there_where_the_fold_begins_is_said_of_no_record() {
+        let subjects = [Subject::Message(SAID), Subject::Contact(ALICE)];
+        let begun = || {
+            let mut life = life();
+            comes(
+                &mut life,
+                1,
+                Outcome::Opened(Opened::Message {
+                    contact: ALICE,
+                    name: name(),
+                    conversation: ConversationId([0; 32]),
+                    message: MessageId([1; 16]),
+                    claimed: ClaimedTime(1),
+                    moved: true,
+                }),
+            );
+            life.retire();
+            life
+        };
+        for subject in subjects {
+            assert_eq!(why(begun(), subject), Vec::<String>::new());
+        }
+        let mut changed = begun();
+        changed.turn([asks(6, Intent::BlockContact { contact: ALICE, blocked: true })]);
+        assert_eq!(why(changed, subjects[1]), ["as you asked, they are blocked: what they send is dropped unread"]);
+        // Nobody knows any more when that was asked for.
+        let mut resolved = begun();
+        let effect = *resolved.state().outstanding.keys().next().expect("the relay is not reached yet");
+        resolved.turn([Input::Resolved(effect, Outcome::Done, 1)]);
+        let says = why(resolved, Subject::Effect(effect.seq, effect.index));
+        assert_eq!(says.first().map(String::as_str), Some("it was resolved: done"), "{says:?}");
     }
 
     #[test]

@@ -11,15 +11,16 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use thicket_client::{Client, Look, Profile, Reader, SystemEntropy, View, share};
-use thicket_engine::{Fault, KEYS_FILE};
+use thicket_engine::{Fault, KEYS_FILE, OsDisk, ProfileKeys};
 use thicket_journal_format::digest;
-use thicket_replay::capsule;
+use thicket_replay::capsule::{self, CapsuleDisk};
 use thicket_transport::DirectClient;
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, Fingerprint};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{CAPSULE_LEN_MAX, SECRET_FILE_LEN_MAX};
 use thicket_types::name::{Name, RegistrationToken, RelayAddress};
+use thicket_types::ports::Disk;
 use thicket_types::secret::Secret;
 use zeroize::Zeroize as _;
 
@@ -309,10 +310,25 @@ impl At {
         self.capsule.as_ref().map(|bytes| digest(&[bytes]))
     }
 
+    /// The files with their keys, to be read for longer than one look.
+    pub fn files(&self) -> Result<(Box<dyn Disk>, ProfileKeys), Trouble> {
+        if let Some(bytes) = &self.capsule {
+            let (disk, keys) = self.open_capsule(bytes)?;
+            return Ok((Box::new(disk), keys));
+        }
+        let mut disk = OsDisk::new(&self.folder);
+        let keys = ProfileKeys::unlock(&mut disk, &self.passphrase)?;
+        Ok((Box::new(disk), keys))
+    }
+
+    fn open_capsule(&self, bytes: &[u8]) -> Result<(CapsuleDisk, ProfileKeys), Trouble> {
+        capsule::open(bytes).map_err(|fault| of_capsule(fault, &self.folder))
+    }
+
     /// Looks at what is wanted of the profile, until one look finds it whole.
     pub fn look_into<T>(&self, mut look: impl FnMut(&mut Look<'_>) -> Result<T, Fault>) -> Result<T, Trouble> {
         if let Some(bytes) = &self.capsule {
-            let (disk, keys) = capsule::open(bytes).map_err(|fault| of_capsule(fault, &self.folder))?;
+            let (disk, keys) = self.open_capsule(bytes)?;
             return look(&mut Look::without_vault(Box::new(disk), keys)).map_err(|fault| match fault.code {
                 Code::ProfileNewer => of_capsule(fault, &self.folder),
                 _ => fault.into(),

@@ -476,6 +476,17 @@ fn a_journal_is_stepped_through_on_a_screen_that_is_given_back() {
     terminal.press("q");
     assert_eq!(terminal.end(), 0);
     is_given_back(&terminal, before);
+    // Whoever has a capsule of it goes through that.
+    let path = place.folder.path().join("a.capsule");
+    let file = path.to_str().expect("UTF-8");
+    place.alice.say(&["journal", "export", "--redact", file, "--yes"]);
+    let command = program(&place.folder.path().join("nobody"), &["journal", "--capsule", file, "step"]);
+    let mut terminal = Terminal::sized(command, (80, 24));
+    terminal.until("the last record", |rows| rows.len() == 24 && stands(last)(rows));
+    terminal.press("g1\r");
+    terminal.until("the first record", stands(1));
+    terminal.press("q");
+    assert_eq!(terminal.end(), 0);
 }
 
 #[test]

@@ -375,6 +375,14 @@ fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life()
         for arguments in [&["show", "2"][..], &["diff", "0", "5"], &["stats"]] {
             assert_eq!(look(arguments).len(), 1, "{arguments:?}");
         }
+        for who in [fingerprint.as_str(), contact["name"].as_str().expect("a name")] {
+            assert!(!look(&["ls", "--conversation", who]).is_empty());
+        }
+        assert!(!look(&["ls", "--effect", "seal-message"]).is_empty() && look(&["digests"]).len() > 1);
+        // The one takes both as arguments; the other needs a terminal.
+        for arguments in [&["compare", file, file][..], &["step"]] {
+            assert_eq!(nobody.refused(&[&["journal", "--capsule", file], arguments].concat()), (2, 126), "{arguments:?}");
+        }
 
         // What there was is found in the journal, and nothing of it in the capsule, sealed or opened.
         let mut disk = OsDisk::new(&person.home);

@@ -127,6 +127,9 @@ impl Side {
 }
 
 pub fn run(global: &Global, two: &Two) -> Result<(), Trouble> {
+    if global.capsule.is_some() {
+        return Err(Trouble::Usage("journal compare takes a capsule as A or B, without --capsule".to_owned()));
+    }
     let other = two.other_passphrase_file.as_deref();
     // Who names one profile is asked for one passphrase.
     let journal = |side: &Side, path: &Path, file: Option<&Path>| match side {

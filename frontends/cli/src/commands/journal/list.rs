@@ -55,7 +55,7 @@ enum Kind {
 
 pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
     let at = home::at(global)?;
-    let with = wanted.conversation.as_deref().map(|typed| conversation(&at, global, typed)).transpose()?;
+    let with = wanted.conversation.as_deref().map(|typed| conversation(&at, typed)).transpose()?;
     let (mut left, mut any) = (wanted.count.unwrap_or(u64::MAX), false);
     let mut count = |shown: bool| {
         let shown = shown && left > 0;
@@ -78,8 +78,9 @@ pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
 
 /// Whose conversation was typed, and how they are called; by all its digits also of somebody who is gone, whom the journal alone
 /// knows.
-fn conversation(at: &home::At, global: &Global, typed: &str) -> Result<(Fingerprint, Option<Name>), Trouble> {
-    let (view, _) = at.look(global)?;
+fn conversation(at: &home::At, typed: &str) -> Result<(Fingerprint, Option<Name>), Trouble> {
+    // The journal knows them; a capsule has no vault.
+    let view = at.look_into(|look| look.view())?;
     match who::find(&view, typed) {
         Ok(known) => Ok((known.fingerprint, Some(known.name.clone()))),
         Err(unknown) => match rows::from_hex(typed).and_then(|bytes| Fingerprint::parse(&bytes)) {

@@ -14,7 +14,6 @@ use ratatui::crossterm::event::{self, Event as Input, KeyEventKind};
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
-use thicket_engine::{OsDisk, ProfileKeys};
 use thicket_replay::{Moment, Replay, Tree, asked_for, short_ids};
 use thicket_types::effect::Effect;
 use thicket_types::event::{Event, Outcome};
@@ -60,8 +59,7 @@ pub fn run(global: &Global, at: Option<u64>, names: bool) -> Result<(), Trouble>
         Ok(Folded { replay, rows, resolved })
     })?;
     // The look is over: what follows reads the same records again, whoever has the profile open by then.
-    let mut disk = OsDisk::new(&home.folder);
-    let keys = ProfileKeys::unlock(&mut disk, &home.passphrase)?;
+    let (mut disk, keys) = home.files()?;
     drop(folding);
     if replay.last() < replay.first() {
         return put!("the journal has no record");
@@ -81,7 +79,7 @@ pub fn run(global: &Global, at: Option<u64>, names: bool) -> Result<(), Trouble>
         let is_here = |moment: &&Moment| moment.place.seq == seq;
         if around.iter().find(is_here).is_none() {
             let (from, upto) = (seq.0.saturating_sub(AROUND), seq.0.saturating_add(AROUND));
-            around = replay.records(&mut disk, &keys, Seq(from), Seq(upto))?;
+            around = replay.records(&mut *disk, &keys, Seq(from), Seq(upto))?;
         }
         Ok(around.iter().find(is_here).map(|moment| deeds(view, moment, &resolved, names)).unwrap_or_default())
     })

@@ -746,9 +746,22 @@ fn a_record_is_shown_whole_to_a_program_too() {
     let sent = alice.json(&["read", "bob"])[0]["message"].clone();
     let send = listed.iter().find(|line| line["what"] == "Send").expect("she wrote");
     let mut shown = alice.json(&["journal", "show", &send["seq"].to_string()]).remove(0);
-    let event = shown.as_object_mut().and_then(|shown| shown.remove("event")).expect("an event");
+    let mut field = |name: &str| shown.as_object_mut().and_then(|shown| shown.remove(name)).expect("a field");
+    let (event, effects, outcomes) = (field("event"), field("effects"), field("outcomes"));
     assert_eq!(&shown, send, "and what the list says");
     assert_eq!((&event["requested"]["id"], &event["requested"]["intent"]["send"]["len"]), (&sent, &json!("See you at eight.".len())));
+    // What it asked for, and each record that resolved something of that.
+    let effects = effects.as_array().expect("a list");
+    assert_eq!(effects[0]["effect"], json!(format!("{}.0", send["seq"])));
+    assert!(effects.iter().any(|effect| effect["kind"] == "seal message" || effect["kind"] == "compose"), "{effects:?}");
+    let resolving = |line: &Value| {
+        let shown = alice.json(&["journal", "show", &line["seq"].to_string()]).remove(0);
+        shown["event"]["resolved"]["effect"]["seq"] == send["seq"]
+    };
+    let ends: Vec<&Value> = outcomes.as_array().expect("a list").iter().map(|end| &end["seq"]).collect();
+    let resolved: Vec<&Value> =
+        listed.iter().filter(|line| line["kind"] == "Resolved" && resolving(line)).map(|line| &line["seq"]).collect();
+    assert!(!ends.is_empty() && ends == resolved, "{ends:?} {resolved:?}");
     for line in listed.iter().step_by(7) {
         let shown = alice.say(&["--json", "journal", "show", &line["seq"].to_string()]);
         assert!(shown.contains("\"event\":{") && !shown.contains("bob"), "no name: {shown}");

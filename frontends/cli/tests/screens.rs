@@ -21,7 +21,7 @@ fn settings(place: Option<&Path>) -> Settings {
         (r"-----BEGIN PGP PRIVATE KEY BLOCK-----(?s:.*?)-----END PGP PRIVATE KEY BLOCK-----", "[armored key]"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "[time to the second]"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d", "[time]"),
-        (r#""(stamp_ms|claimed_ms|skew_ms)":-?\d+"#, r#""$1":"[ms]""#),
+        (r#""(stamp_ms|claimed_ms|skew_ms|took_ms)":-?\d+"#, r#""$1":"[ms]""#),
         (r"(?:[0-9A-F]{4} ){9}[0-9A-F]{4}", "[fingerprint in groups]"),
         (r"direct:[0-9a-f]{64}@127\.0\.0\.1:\d+", "[address]"),
         (r"\b[0-9a-f]{64}\b", "[digest]"),

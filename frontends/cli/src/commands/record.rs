@@ -24,7 +24,7 @@ pub fn object(event: &Event) -> Value {
         Event::Elapsed { timer, fault } => json!({ "elapsed": { "timer": of_timer(*timer), "fault": fault } }),
         Event::Resolved { effect: EffectId { seq, index, segment }, outcome, vault_count } => json!({ "resolved": {
             "effect": { "seq": seq.0, "index": index, "segment": segment.hex() },
-            "outcome": of_outcome(outcome),
+            "outcome": self::outcome(outcome),
             "vault_count": vault_count,
         } }),
     }
@@ -83,7 +83,8 @@ fn of_timer(timer: TimerId) -> Value {
     }
 }
 
-fn of_outcome(outcome: &Outcome) -> Value {
+/// What an effect came to.
+pub fn outcome(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Handed => json!("handed"),
         Outcome::Unreachable => json!("unreachable"),

@@ -379,7 +379,9 @@ fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life()
             assert!(!look(&["ls", "--conversation", who]).is_empty());
         }
         assert!(!look(&["ls", "--effect", "seal-message"]).is_empty() && look(&["digests"]).len() > 1);
-        // The one takes both as arguments; the other needs a terminal.
+        let again = place.folder.path().join(format!("{} again.capsule", person.name));
+        assert_eq!(look(&["export", "--redact", again.to_str().expect("UTF-8"), "--yes"])[0]["records"], report["records"]);
+        // Both are named after it, and none is passed over; and a terminal is what the other needs.
         for arguments in [&["compare", file, file][..], &["step"]] {
             assert_eq!(nobody.refused(&[&["journal", "--capsule", file], arguments].concat()), (2, 126), "{arguments:?}");
         }

@@ -1,6 +1,6 @@
 //! Records, one by one.
 
-use crate::commands::{record, rows};
+use crate::commands::rows;
 use crate::output::{Trouble, put_json, remark, time};
 use crate::progress::Progress;
 use crate::{Global, home, who};
@@ -88,23 +88,6 @@ fn conversation(at: &home::At, typed: &str) -> Result<(Fingerprint, Option<Name>
             None => Err(unknown),
         },
     }
-}
-
-/// Shows one record whole.
-pub fn show(global: &Global, seq: u64) -> Result<(), Trouble> {
-    let at = home::at(global)?;
-    let mut found = false;
-    each(global, &at, &mut |walked| walked.place.seq == Seq(seq), &mut |walked| {
-        found = true;
-        if global.json {
-            let mut whole = line(walked.place, &walked.record.event);
-            whole.insert("event".to_owned(), record::object(&walked.record.event));
-            return put_json(&Value::Object(whole));
-        }
-        list(global, walked.place, &walked.record.event)?;
-        put!("{:#?}", walked.record.event)
-    })?;
-    if found { Ok(()) } else { Err(Trouble::Usage(format!("there is no record {seq}"))) }
 }
 
 impl Wanted {
@@ -234,7 +217,8 @@ fn each_folded(
     shown
 }
 
-fn list(global: &Global, place: Place, event: &Event) -> Result<(), Trouble> {
+/// Shows a record in a line.
+pub fn list(global: &Global, place: Place, event: &Event) -> Result<(), Trouble> {
     if global.json {
         return put_json(&Value::Object(line(place, event)));
     }

@@ -3,6 +3,7 @@
 mod compare;
 mod export;
 mod list;
+mod show;
 mod state;
 mod stats;
 mod step;
@@ -23,7 +24,7 @@ pub enum Command {
     ///
     /// Example: thicket journal ls --kind requested --since 2026-11-22
     Ls(list::Wanted),
-    /// Show one record whole. Names are redacted; keys and texts are never in the journal.
+    /// Show one record whole, what it asked for, and what came of that. Names are redacted; keys and texts are never in the journal.
     ///
     /// Example: thicket journal show 17
     Show {
@@ -99,7 +100,7 @@ pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     match command {
         Command::Verify => verify::run(global),
         Command::Ls(wanted) => list::run(global, wanted),
-        Command::Show { seq } => list::show(global, *seq),
+        Command::Show { seq } => show::run(global, *seq),
         Command::State { at, names } => state::show(global, *at, *names),
         Command::Diff { from, to, names } => state::diff(global, *from, *to, *names),
         Command::Step { at, names } => step::run(global, *at, *names),

@@ -3,6 +3,7 @@
 mod view;
 
 use super::list::{cause_of, words};
+use super::show::{came_to, effect_words};
 use super::state::{Changed, changed};
 use crate::output::Trouble;
 use crate::progress::Progress;
@@ -14,7 +15,7 @@ use ratatui::crossterm::event::{self, Event as Input, KeyEventKind};
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
-use thicket_replay::{Moment, Replay, Tree, asked_for, short_ids};
+use thicket_replay::{Moment, Replay, Tree, short_ids};
 use thicket_types::effect::Effect;
 use thicket_types::event::{Event, Outcome};
 use thicket_types::ids::Seq;
@@ -142,19 +143,14 @@ fn deeds(view: &View, moment: &Moment, resolved: &BTreeMap<(u64, u32), (usize, T
     }
     for (index, effect) in (0..).zip(&moment.effects) {
         let seq = moment.place.seq.0;
-        let deadline = match effect {
-            Effect::Arm(_, deadline) => format!(", in {} ms", deadline.since(moment.place.stamp).0),
-            _ => String::new(),
-        };
         // What nothing resolves need not catch the eye.
         let tone = if matches!(effect, Effect::Vault(_) | Effect::Send(_)) { Tone::Plain } else { Tone::Dim };
-        lines.push(said(2, format!("{seq}.{index} {}{deadline}", asked_for(effect)), tone));
+        lines.push(said(2, format!("{seq}.{index} {}", effect_words(effect, moment.place.stamp)), tone));
         let end = resolved.get(&(seq, index)).and_then(|(at, tone)| Some((view.row_at(*at)?, *tone)));
         match (end, effect) {
             (Some((row, tone)), _) => {
-                let came_to = row.what.split_once(' ').map_or("", |(_, came_to)| came_to);
                 let took = row.stamp_ms.saturating_sub(moment.place.stamp.0);
-                lines.push(said(4, format!("at {} after {took} ms: {came_to}", row.seq), tone));
+                lines.push(said(4, format!("at {} after {took} ms: {}", row.seq, came_to(&row.what)), tone));
             }
             (None, Effect::Vault(_) | Effect::Send(_)) => lines.push(said(4, "not resolved yet", Tone::Warning)),
             (None, Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_)) => {}

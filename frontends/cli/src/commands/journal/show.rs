@@ -1,0 +1,172 @@
+//! One record whole: what it says, what it asked for, and what came of that.
+
+use super::list::{line, list, words};
+use crate::commands::record;
+use crate::output::{Trouble, put_json};
+use crate::progress::Progress;
+use crate::text::beside;
+use crate::{Global, home, terminal};
+use serde_json::{Value, json};
+use thicket_engine::walk;
+use thicket_replay::{Replay, asked_for, effect_kind, short_ids};
+use thicket_types::effect::Effect;
+use thicket_types::event::{Event, Outcome};
+use thicket_types::ids::{EffectId, Seq};
+use thicket_types::ports::Place;
+use thicket_types::time::Stamp;
+
+/// A record, with what is known of what it did.
+struct Whole {
+    place: Place,
+    event: Event,
+    /// `None` if the fold does not reach it.
+    asked: Option<Vec<Asked>>,
+    /// What resolved that, in order.
+    ended: Vec<Ended>,
+}
+
+/// An effect.
+struct Asked {
+    kind: &'static str,
+    words: String,
+    /// What for; of what nothing resolves the state does not know.
+    reason: Option<String>,
+    /// Whether a later record resolves it.
+    is_resolved: bool,
+}
+
+/// The record that resolved an effect.
+struct Ended {
+    /// The effect's place among those of its record.
+    index: u32,
+    place: Place,
+    event: Event,
+    outcome: Outcome,
+}
+
+impl Whole {
+    fn new(place: Place, event: &Event) -> Whole {
+        Whole { place, event: event.clone(), asked: None, ended: Vec::new() }
+    }
+
+    /// Looks at a later record.
+    fn note(&mut self, place: Place, event: &Event) {
+        if let Event::Resolved { effect: EffectId { seq, index, segment }, outcome, vault_count: _ } = event
+            && (*seq, *segment) == (self.place.seq, self.place.segment)
+        {
+            self.ended.push(Ended { index: *index, place, event: event.clone(), outcome: outcome.clone() });
+        }
+    }
+}
+
+/// What a record asked for, and of a timer in how long.
+pub fn effect_words(effect: &Effect, stamp: Stamp) -> String {
+    match effect {
+        Effect::Arm(_, deadline) => format!("{}, in {} ms", asked_for(effect), deadline.since(stamp).0),
+        _ => asked_for(effect),
+    }
+}
+
+/// What an effect came to, in the words of `journal ls`, which name the effect first.
+pub fn came_to(what: &str) -> &str {
+    what.split_once(' ').map_or("", |(_, came_to)| came_to)
+}
+
+pub fn run(global: &Global, seq: u64) -> Result<(), Trouble> {
+    let at = home::at(global)?;
+    let folding = Progress::start(global, "folding the journal");
+    let mut found: Option<Whole> = None;
+    let looked = at.look_into(|look| {
+        found = None;
+        let (disk, keys) = look.files();
+        let folded = Replay::read(disk, keys, &mut |step| match &mut found {
+            Some(whole) => whole.note(step.place, &step.record.event),
+            None if step.place.seq == Seq(seq) => {
+                let Place { seq, stamp, segment } = step.place;
+                let asked = (0..).zip(step.effects).map(|(index, effect)| Asked {
+                    kind: effect_kind(effect),
+                    words: effect_words(effect, stamp),
+                    reason: step
+                        .state
+                        .outstanding
+                        .get(&EffectId { seq, index, segment })
+                        .map(|known| short_ids(&format!("{:?}", known.why))),
+                    is_resolved: matches!(effect, Effect::Vault(_) | Effect::Send(_)),
+                });
+                found = Some(Whole { asked: Some(asked.collect()), ..Whole::new(step.place, &step.record.event) });
+            }
+            None => {}
+        });
+        if found.is_none() {
+            // One of before the oldest snapshot, where what came before it has retired, or of before damage.
+            walk(disk, keys, None, &mut |walked| match &mut found {
+                Some(whole) => whole.note(walked.place, &walked.record.event),
+                None if walked.place.seq == Seq(seq) => found = Some(Whole::new(walked.place, &walked.record.event)),
+                None => {}
+            })?;
+        }
+        folded.map(|_| ())
+    });
+    drop(folding);
+    // What is whole of a damaged journal is shown before that is said.
+    match &found {
+        Some(whole) if global.json => put_json(&object(whole))?,
+        Some(whole) => print(global, whole)?,
+        None => {}
+    }
+    looked?;
+    if found.is_some() { Ok(()) } else { Err(Trouble::Usage(format!("there is no record {seq}"))) }
+}
+
+fn object(whole: &Whole) -> Value {
+    let Whole { place, event, asked, ended } = whole;
+    let id = |index: u32| format!("{}.{index}", place.seq);
+    let effects = asked.as_ref().map(|asked| {
+        let each = (0..)
+            .zip(asked)
+            .map(|(index, asked)| json!({ "effect": id(index), "kind": asked.kind, "what": asked.words, "for": asked.reason }));
+        each.collect::<Vec<_>>()
+    });
+    let outcomes = ended.iter().map(|ended| {
+        json!({
+            "effect": id(ended.index),
+            "seq": ended.place.seq.0,
+            "took_ms": ended.place.stamp.since(place.stamp).0,
+            "outcome": record::outcome(&ended.outcome),
+        })
+    });
+    let mut whole = line(*place, event);
+    whole.insert("event".to_owned(), record::object(event));
+    whole.insert("effects".to_owned(), json!(effects));
+    whole.insert("outcomes".to_owned(), outcomes.collect());
+    Value::Object(whole)
+}
+
+fn print(global: &Global, whole: &Whole) -> Result<(), Trouble> {
+    let Whole { place, event, asked, ended } = whole;
+    list(global, *place, event)?;
+    put!("{event:#?}")?;
+    let Some(asked) = asked else {
+        put!("what it asked for is not known any more: what came before it has retired")?;
+        return ended.iter().try_for_each(|ended| print_end(&format!("{}.{} ", place.seq, ended.index), *place, ended));
+    };
+    put!("{}", if asked.is_empty() { "asked for nothing" } else { "asked for" })?;
+    for (index, Asked { words, reason, is_resolved, .. }) in (0..).zip(asked) {
+        let begin = format!("  {}.{index} ", place.seq);
+        let reason = reason.as_ref().map_or_else(String::new, |reason| format!(", for {reason}"));
+        put!("{begin}{}", beside(&format!("{words}{reason}"), begin.len(), terminal::width()))?;
+        match ended.iter().find(|ended| ended.index == index) {
+            Some(ended) => print_end("    ", *place, ended)?,
+            None if *is_resolved => put!("    not resolved yet")?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+fn print_end(begin: &str, asked: Place, ended: &Ended) -> Result<(), Trouble> {
+    let (_, what) = words(&ended.event);
+    let took = ended.place.stamp.since(asked.stamp).0;
+    let says = format!("at {} after {took} ms: {}", ended.place.seq, came_to(&what));
+    put!("{begin}{}", beside(&says, begin.len(), terminal::width()))
+}

@@ -252,7 +252,7 @@ class Profile:
                 self.cuts.append((name, 0))
         held = [(SEGMENT, segment.ident) in self.keys.entries for segment in found]
         if self.snapshot and any(held):
-            while not held[0] and len(found) > 1 and found[1].first <= self.snapshot.seq:
+            while not held[0] and len(found) > 1 and found[1].first <= self.snapshot.seq + 1:
                 del found[0], held[0]
         # One with nothing behind its header is none: what took its place stands behind it, and counts.
         found.sort(key=lambda segment: (segment.first, len(self.files[segment.name]) > HEADER))
@@ -272,9 +272,10 @@ class Profile:
             marks["the snapshot"] = (self.snapshot.seq, self.snapshot.chain)
         beyond = max((seq for seq, _ in marks.values()), default=0)
         seq, self.chain = (segments[0].first, segments[0].chain) if segments else (1, self.chain)
-        if restored := self.snapshot and seq > self.snapshot.seq and bool(segments):
+        if self.snapshot and segments and seq > self.snapshot.seq:
+            # What was before has retired, or there was nothing.
             seq, self.chain, beyond = self.snapshot.seq + 1, self.snapshot.chain, max(beyond, self.snapshot.seq + 1)
-        begin, ends = seq, {}
+        begin, before, ends = seq, self.chain, {}
         for segment in segments:
             if (segment.first, segment.chain) != (seq, self.chain):
                 raise Stop("journal-damaged", "it does not continue the segment before", segment.name, 0)
@@ -284,8 +285,7 @@ class Profile:
                 if not self.snapshot or seq + len(block.records) - 1 > self.snapshot.seq:
                     check_rules(segment.rules, segment.name)
                 yield from block.records
-                if restored and seq == begin and block.records[0].event.get("Requested", {}).get("intent") == "Restore":
-                    ends[begin - 1] = self.snapshot.chain
+                ends.setdefault(begin - 1, before)
                 seq += len(block.records)
                 self.chain = block.chain
                 if any(seq - 1 == at for at, _ in marks.values()):

@@ -277,7 +277,7 @@ pub fn begin_restored<R: Reducer>(
 ) -> Result<(), Fault> {
     if cut.durable.seq > Seq::ZERO {
         // What it names is not carried: the first record lets go of it.
-        snapshots::write::<R>(disk, keys, entropy, cut.durable, cut.stamp, &cut.state, &Carried::new())?;
+        snapshots::write::<R>(disk, keys, entropy, cut, &Carried::new())?;
     }
     let event = Event::Requested { id: IntentId(random(entropy)), intent: Intent::Restore };
     let record = Record { stamp: cut.stamp.max(now), event };

@@ -14,7 +14,7 @@ use thicket_types::bytes::Bytes;
 use thicket_types::effect::Effect;
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Event, Outcome, TimerId};
-use thicket_types::ids::{EffectId, FrameId, IntentId, Seq};
+use thicket_types::ids::{Digest, EffectId, FrameId, IntentId, Seq};
 use thicket_types::intent::Intent;
 use thicket_types::limits::{BLOCK_LEN_MAX, BLOCK_RECORDS_MAX, CARRIED_LEN_MAX, SEEN_FRAMES_MAX, SNAPSHOT_EVERY};
 use thicket_types::ports::{Clock, Disk, Durable, Entropy, Place, Reducer, Remembered};
@@ -397,24 +397,66 @@ impl<R: Reducer> Engine<R> {
         let now = self.now();
         let named = R::named(&self.state);
         let carried = self.carry(&named, now)?;
-        let (disk, keys, entropy) = (self.disk.as_mut(), &mut self.keys, self.entropy.as_mut());
-        snapshots::write::<R>(disk, keys, entropy, self.durable, self.stamp, &self.state, &carried)?;
+        let cut = self.cut();
+        snapshots::write::<R>(self.disk.as_mut(), &mut self.keys, self.entropy.as_mut(), &cut, &carried)?;
         let open = R::outstanding(&self.state).into_iter().map(|(id, _)| id).collect();
         let carries: BTreeSet<Seq> = carried.keys().copied().collect();
         self.carried = carried;
         let before = self.covered.replace(Covered { seq: self.durable.seq, open, carries: carries.clone() });
-        if let Some(before) = &before {
+        let retired = before.as_ref().map_or(Ok(()), |before| {
             // Should this snapshot be damaged, the one before gives the state: what both carry needs no segment.
             let in_segments = named.iter().find(|seq| !(carries.contains(seq) && before.carries.contains(seq)));
             let needed = in_segments.map_or(before.seq, |named| before.seq.min(*named));
-            journal::retire(self.disk.as_mut(), &mut self.keys, needed, now)?;
+            self.retire(needed, now)?;
             // The places of what retired, or is read no more, are of no use.
             let old = self.blocks.partition_point(|block| block.first() <= needed).saturating_sub(1);
             self.blocks.drain(..old);
-        }
+            Ok(())
+        });
+        self.tidy()?;
         let segments = journal::segment_ids(self.disk.as_mut())?;
         self.keys.keep_only(self.disk.as_mut(), Kind::Segment, &segments)?;
-        Ok(before.map(|before| (before.seq, before.open)))
+        retired.map(|()| before.map(|before| (before.seq, before.open)))
+    }
+
+    /// Lets the oldest segments go that nothing needs. What they came to becomes a snapshot first, so that all that is left can be
+    /// folded. Retention does not wait for that: what can't be read, or finds no room, goes when its time is over.
+    fn retire(&mut self, needed: Seq, now: Stamp) -> Result<(), Fault> {
+        let Some(retiring) = journal::retiring(self.disk.as_mut(), needed, now)? else {
+            return Ok(());
+        };
+        // Makes room.
+        self.tidy()?;
+        let begins = self.keep_beginning(retiring.upto);
+        journal::retire(self.disk.as_mut(), &mut self.keys, &retiring)?;
+        // No fold begins before what is left.
+        if begins.is_err() { snapshots::remove_upto(self.disk.as_mut(), retiring.upto.seq) } else { Ok(()) }
+    }
+
+    /// Sees to it that a snapshot stands where a segment ends.
+    ///
+    /// **Errors:** why there can be none: nothing readable holds what came before, or a segment can't be read; the disk's.
+    fn keep_beginning(&mut self, upto: Durable) -> Result<(), Fault> {
+        let (disk, keys) = (self.disk.as_mut(), &mut self.keys);
+        let begins = journal::begins(disk)?;
+        let from = snapshots::upto::<R>(disk, keys, upto.seq)?.filter(|from| from.durable.seq >= begins);
+        if from.as_ref().is_some_and(|from| from.durable == upto && from.carried.is_empty()) {
+            return Ok(());
+        }
+        let start = match from {
+            Some(from) => Cut { durable: from.durable, stamp: from.stamp, state: from.state },
+            None if begins == Seq::ZERO => Cut { durable: BEGINNING, stamp: Stamp(0), state: R::fresh() },
+            None => return Err(Fault::from(Code::JournalDamaged)),
+        };
+        let cut = fold_to::<R>(disk, keys, start, upto)?;
+        // It carries nothing: what retires is to be gone. What is still needed of it the newest two carry.
+        snapshots::write::<R>(disk, keys, self.entropy.as_mut(), &cut, &Carried::new())
+    }
+
+    /// Removes the snapshots that nothing needs any more.
+    fn tidy(&mut self) -> Result<(), Fault> {
+        let begins = journal::begins(self.disk.as_mut())?;
+        snapshots::tidy(self.disk.as_mut(), &mut self.keys, begins)
     }
 
     /// The bytes that a snapshot is to carry, so that segments can retire though work under way names a record in them: else a
@@ -460,6 +502,26 @@ pub fn look<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Opt
     Ok(load::<R>(disk, keys, remembered, Some(Seq(u64::MAX)))?.state)
 }
 
+/// The place before the first record.
+const BEGINNING: Durable = Durable { seq: Seq::ZERO, chain: Digest([0; 32]) };
+
+/// Folds on from a state to a place that ends a segment, reading no record after it.
+///
+/// **Errors:** `JournalDamaged` with its place; the disk's.
+fn fold_to<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, from: Cut<R::State>, upto: Durable) -> Result<Cut<R::State>, Fault> {
+    let Cut { durable: Durable { seq: after, .. }, mut stamp, mut state } = from;
+    if after < upto.seq {
+        let resume = journal::resume_at(disk, after)?.ok_or(Fault::from(Code::JournalDamaged))?;
+        journal::walk_on(disk, keys, &resume, upto.seq, &mut |walked| {
+            if walked.place.seq > after {
+                let _ = R::reduce(walked.rules, &mut state, walked.place, &walked.record.event);
+                stamp = walked.place.stamp;
+            }
+        })?;
+    }
+    Ok(Cut { durable: upto, stamp, state })
+}
+
 struct Loaded<S> {
     state: S,
     durable: Durable,
@@ -479,6 +541,11 @@ fn load<R: Reducer>(
 ) -> Result<Loaded<R::State>, Fault> {
     let newest = snapshots::newest::<R>(disk, keys)?;
     load_from::<R>(disk, keys, newest, remembered, upto, false)
+}
+
+/// Whether a state names a record that is gone: of a journal that begins right after a snapshot, which carries something.
+pub fn names_what_is_gone<R: Reducer>(state: &R::State, snapshot: Seq, carried: &Carried) -> bool {
+    R::named(state).iter().any(|seq| *seq <= snapshot && !carried.contains_key(seq))
 }
 
 /// Folds what is on disk, which must be of the vault's time.
@@ -544,6 +611,10 @@ fn load_from<R: Reducer>(
     }
     // Without a snapshot nothing but the whole journal gives the state.
     if from.is_none() && end.from.seq > Seq::ZERO {
+        return Err(Fault::from(Code::JournalDamaged));
+    }
+    // Where nothing is before the snapshot, what work under way names stands after it or is carried; else it is lost.
+    if end.continues && names_what_is_gone::<R>(&state, end.from.seq, &carried) {
         return Err(Fault::from(Code::JournalDamaged));
     }
     // The vault's remembered block must be one of this journal's: where the tail holds its place, its hash must be there.

@@ -12,9 +12,7 @@ use thicket_journal_format::header::{HEADER_LEN, Header};
 use thicket_journal_format::keys::Kind;
 use thicket_journal_format::{FormatError, Key};
 use thicket_types::error::Code;
-use thicket_types::event::Event;
 use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
-use thicket_types::intent::Intent;
 use thicket_types::limits::{JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENT_BLOCKS_MAX, SEGMENT_LEN_MAX, SEGMENTS_KEPT_MAX};
 use thicket_types::ports::{Disk, Durable, Entropy, Place};
 use thicket_types::time::Stamp;
@@ -124,6 +122,8 @@ pub(crate) struct End {
     pub(crate) from: Durable,
     /// Whether the block that ends where the walk began was there.
     met: bool,
+    /// Whether the journal begins right after the snapshot.
+    pub(crate) continues: bool,
     /// What a writer takes away before it goes on.
     pub(crate) leftovers: Vec<Leftover>,
 }
@@ -207,7 +207,7 @@ pub(crate) fn read(
     // Only if a snapshot covers them and a later one can be read: an older keys file must cost no segment.
     let readable = segments.iter().any(|segment| keys.holds(Kind::Segment, segment.header.segment.0));
     while let [oldest, next, ..] = segments.as_slice() {
-        if !readable || next.header.first > covered || keys.holds(Kind::Segment, oldest.header.segment.0) {
+        if !readable || covered == Seq::ZERO || next.header.first > covered.next() || keys.holds(Kind::Segment, oldest.header.segment.0) {
             break;
         }
         leftovers.push(Leftover::Retired(segments.remove(0).file));
@@ -231,7 +231,7 @@ pub(crate) fn read(
         }
         0
     };
-    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at, met: from.is_none(), leftovers };
+    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at, met: from.is_none(), continues: false, leftovers };
     let count = segments.len();
     for (position, Found { file, header, chain, empty: _ }) in segments.into_iter().enumerate().skip(start) {
         let newest = position + 1 == count;
@@ -242,12 +242,13 @@ pub(crate) fn read(
         let Some(key) = keys.key(Kind::Segment, header.segment.0)? else {
             return Err(damaged(&file, 0, FormatError::Seal));
         };
-        // What an archive brought begins with a snapshot: the journal goes on from its chain, and nothing was before. Its first block was
-        // durable before the profile was one: it is never torn.
-        let restored = position == 0 && covered > Seq::ZERO && header.first == covered.next();
-        let beyond = if restored { beyond.max(header.first) } else { beyond };
-        end.met &= !restored;
-        walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, restored }, known, visit)?;
+        // A journal that begins right after the snapshot: the rest has retired, or it came with an archive. Its first block was durable
+        // before the snapshot was written, or the profile was one: it is never torn.
+        let continues = position == 0 && covered > Seq::ZERO && header.first == covered.next();
+        let beyond = if continues { beyond.max(header.first) } else { beyond };
+        end.met &= !continues;
+        end.continues |= continues;
+        walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, continues }, known, visit)?;
     }
     if !end.met {
         return Err(Fault::from(Code::RolledBack));
@@ -270,8 +271,8 @@ struct Segment {
     key: Key,
     newest: bool,
     beyond: Seq,
-    /// Whether nothing but a snapshot was before it.
-    restored: bool,
+    /// Whether it is the first, and goes on from the snapshot.
+    continues: bool,
 }
 
 fn walk_segment(
@@ -281,7 +282,7 @@ fn walk_segment(
     known: Option<Durable>,
     visit: &mut dyn FnMut(Walked<'_>),
 ) -> Result<(), Fault> {
-    let Segment { file, header, chain, key, newest, beyond, restored } = segment;
+    let Segment { file, header, chain, key, newest, beyond, continues } = segment;
     // Blocks that a snapshot covers are hashed, not opened: the block after them proves the chain.
     let source = Source { file, key, chain: *chain, first: header.first, hashed_upto: known.map_or(Seq::ZERO, |known| known.seq) };
     let mut blocks = 0_u32;
@@ -308,7 +309,7 @@ fn walk_segment(
         Err(Stop::Fault(fault)) => return Err(fault),
     }
     // A segment without a block is none: its place is free for the next.
-    if blocks == 0 && *newest && !*restored {
+    if blocks == 0 && *newest && !*continues {
         end.leftovers.push(Leftover::Torn(Torn { file: file.clone(), offset: 0 }));
     }
     Ok(())
@@ -322,17 +323,10 @@ fn pass(
     known: Option<Durable>,
     visit: &mut dyn FnMut(Walked<'_>),
 ) -> Result<(), Stop> {
-    let Segment { file, header, restored, .. } = segment;
+    let Segment { file, header, continues, .. } = segment;
     let OpenedBlock { offset, head, records, before, after } = block;
     let (first, last, index) = (head.first, block.last(), head.index);
-    if *restored && index == 0 {
-        // Any other journal of which all before a snapshot is gone is not whole.
-        let says_so = |record: &Record| matches!(record.event, Event::Requested { intent: Intent::Restore, .. });
-        if !records.first().is_some_and(says_so) {
-            return Err(Stop::Fault(Fault::from(Code::RolledBack)));
-        }
-        end.met = true;
-    }
+    end.met |= *continues && index == 0;
     let block = BlockStart { file, offset: u64::try_from(*offset).unwrap_or(u64::MAX), first, index, before: *before };
     end.blocks.push(BlockAt {
         file: file.clone(),
@@ -404,20 +398,53 @@ pub(crate) fn due_before(disk: &mut dyn Disk, now: Stamp) -> Result<Seq, Fault> 
     Ok(if due == 0 { Seq::ZERO } else { segments.get(due).map_or(Seq::ZERO, |(_, header, _)| header.first) })
 }
 
-/// Destroys the keys of the oldest segments and removes their files: those that lie wholly before `needed` and are past their
-/// time, or over the bounds of size and number. Returns how many went.
-pub(crate) fn retire(disk: &mut dyn Disk, keys: &mut ProfileKeys, needed: Seq, now: Stamp) -> Result<usize, Fault> {
+/// The oldest segments, that are to retire.
+pub(crate) struct Retiring {
+    files: Vec<String>,
+    ids: Vec<[u8; 16]>,
+    /// The last block of theirs, with the chain after it: what is left begins after that.
+    pub(crate) upto: Durable,
+}
+
+/// Which segments retire: the oldest, which lie wholly before `needed` and are past their time, or over the bounds of size and number.
+pub(crate) fn retiring(disk: &mut dyn Disk, needed: Seq, now: Stamp) -> Result<Option<Retiring>, Fault> {
     let (segments, due) = aged(disk, now)?;
-    let behind = segments.iter().skip(1).map(|(_, next, _)| next.first);
-    let retired: Vec<&SegmentFile> =
-        segments.iter().take(due).zip(behind).take_while(|(_, next)| *next <= needed).map(|(segment, _)| segment).collect();
+    let behind = segments.iter().skip(1).map(|(_, next, _)| next);
+    let retiring: Vec<_> = segments.iter().take(due).zip(behind).take_while(|(_, next)| next.first <= needed).collect();
+    Ok(retiring.last().map(|(_, next)| Retiring {
+        files: retiring.iter().map(|((file, _, _), _)| file.clone()).collect(),
+        ids: retiring.iter().map(|((_, header, _), _)| header.segment.0).collect(),
+        upto: Durable { seq: Seq(next.first.0.saturating_sub(1)), chain: next.previous },
+    }))
+}
+
+/// Destroys the keys of segments, and removes their files.
+pub(crate) fn retire(disk: &mut dyn Disk, keys: &mut ProfileKeys, retiring: &Retiring) -> Result<(), Fault> {
     // Keys first: without them the files are noise, whatever becomes of their removal.
-    let ids: Vec<[u8; 16]> = retired.iter().map(|(_, header, _)| header.segment.0).collect();
-    keys.destroy(disk, Kind::Segment, &ids)?;
-    for (file, _, _) in &retired {
-        disk.remove(file)?;
+    keys.destroy(disk, Kind::Segment, &retiring.ids)?;
+    Ok(retiring.files.iter().try_for_each(|file| disk.remove(file))?)
+}
+
+/// The place before the oldest segment, by its name.
+pub(crate) fn begins(disk: &mut dyn Disk) -> Result<Seq, Fault> {
+    let oldest = files(disk)?.into_iter().next();
+    let first = oldest.and_then(|name| u64::from_str_radix(name.get(..16)?, 16).ok());
+    Ok(Seq(first.map_or(0, |first| first.saturating_sub(1))))
+}
+
+/// Where a walk to the record after a place begins: at the segment that holds it, by the headers.
+pub(crate) fn resume_at(disk: &mut dyn Disk, place: Seq) -> Result<Option<Resume>, Fault> {
+    let mut found = None;
+    for name in files(disk)? {
+        let file = format!("{FOLDER}/{name}");
+        let (header, before) = Header::parse(&disk.read_at(&file, 0, HEADER_LEN)?).map_err(|what| damaged(&file, 0, what))?;
+        // A segment without a block is none, and another begins at its place.
+        if header.first <= place.next() && disk.len(&file)? > u64::try_from(HEADER_LEN).unwrap_or(u64::MAX) {
+            let offset = u64::try_from(HEADER_LEN).unwrap_or(u64::MAX);
+            found = Some(Resume { file, offset, first: header.first, index: 0, before });
+        }
     }
-    Ok(retired.len())
+    Ok(found)
 }
 
 /// Ids of the segments that have a file.

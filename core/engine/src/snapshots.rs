@@ -1,6 +1,8 @@
-//! Snapshots on disk: the newest two are kept, so that a damaged one costs a longer replay and nothing else.
+//! Snapshots on disk: the newest two are kept, so that a damaged one costs a longer replay and nothing else; and one at the place where
+//! the journal begins, once its oldest segments have retired, so that whatever is left of it can be folded.
 
 use crate::Fault;
+use crate::archive::Cut;
 use crate::journal::is_digit;
 use crate::keys::{ProfileKeys, nonce, random};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,9 +47,22 @@ pub(crate) fn before<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, place:
     first_readable::<R>(disk, keys, names.iter().rev().filter(|other| **other < name(place)))
 }
 
+/// Reads the newest snapshot of those up to a place.
+pub(crate) fn upto<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, place: Seq) -> Result<Option<Newest<R::State>>, Fault> {
+    before::<R>(disk, keys, place.next())
+}
+
 /// Removes the snapshots of places after one. Their keys go with the next snapshot that is written.
 pub(crate) fn remove_after(disk: &mut dyn Disk, place: Seq) -> Result<(), Fault> {
     for other in files(disk)?.into_iter().filter(|other| *other > name(place)) {
+        disk.remove(&format!("{FOLDER}/{other}"))?;
+    }
+    Ok(())
+}
+
+/// Removes the snapshots of places up to one. Their keys go with the next [`tidy`].
+pub(crate) fn remove_upto(disk: &mut dyn Disk, place: Seq) -> Result<(), Fault> {
+    for other in files(disk)?.into_iter().filter(|other| *other < name(place.next())) {
         disk.remove(&format!("{FOLDER}/{other}"))?;
     }
     Ok(())
@@ -131,36 +146,45 @@ fn read<R: Reducer>(disk: &mut dyn Disk, keys: &ProfileKeys, name: &str) -> Resu
     Ok(Some(Newest { durable, stamp: head.stamp, rules: head.rules, state, carried }))
 }
 
-/// Writes a snapshot and removes those before the newest two, keys and all. One that fails leaves no key behind.
+/// Writes a snapshot. One that fails leaves no key behind.
 pub(crate) fn write<R: Reducer>(
     disk: &mut dyn Disk,
     keys: &mut ProfileKeys,
     entropy: &mut dyn Entropy,
-    durable: Durable,
-    stamp: Stamp,
-    state: &R::State,
+    cut: &Cut<R::State>,
     carried: &Carried,
 ) -> Result<(), Fault> {
+    let Cut { durable, stamp, state } = cut;
     let state = codec::encode(&(carried, state))?;
     if state.len() > SNAPSHOT_LEN_MAX {
         return Err(Fault::from(Code::Inconsistent));
     }
     let id: [u8; 16] = random(entropy);
     let key = keys.make(disk, entropy, Kind::Snapshot, id)?;
-    let head = SnapshotHead { rules: R::RULES, seq: durable.seq, stamp, chain: durable.chain, id };
+    let head = SnapshotHead { rules: R::RULES, seq: durable.seq, stamp: *stamp, chain: durable.chain, id };
     let bytes = snapshot::seal(&key, nonce(entropy), &head, state)?;
     if let Err(error) = disk.replace(&format!("{FOLDER}/{}", name(durable.seq)), &bytes) {
         // A disk that takes nothing keeps the key until the next snapshot that it takes.
         let _ = keys.destroy(disk, Kind::Snapshot, &[id]);
         return Err(error.into());
     }
-    let names = files(disk)?;
+    Ok(())
+}
+
+/// Removes the snapshots that nothing needs any more, keys and all. `begins`: the place before the oldest segment.
+pub(crate) fn tidy(disk: &mut dyn Disk, keys: &mut ProfileKeys, begins: Seq) -> Result<(), Fault> {
     // What a crash between write and rename left.
-    for stray in names.iter().filter(|name| !name.ends_with(".snap")) {
+    for stray in files(disk)?.iter().filter(|name| !name.ends_with(".snap")) {
         disk.remove(&format!("{FOLDER}/{stray}"))?;
     }
-    for name in names.iter().rev().filter(|name| name.ends_with(".snap")).skip(SNAPSHOTS_KEPT) {
-        disk.remove(&format!("{FOLDER}/{name}"))?;
+    let names = whole(disk)?;
+    let base = base(&names, begins);
+    for name in names.iter().rev().skip(SNAPSHOTS_KEPT) {
+        let path = format!("{FOLDER}/{name}");
+        // One whose header is damaged opens no more, and nobody knows which key is its own.
+        if Some(name) != base || matches!(snapshot::head(&disk.read(&path)?), Err(what) if what != FormatError::Newer) {
+            disk.remove(&path)?;
+        }
     }
     let mut kept = BTreeSet::new();
     for name in files(disk)? {
@@ -171,4 +195,23 @@ pub(crate) fn write<R: Reducer>(
         };
     }
     keys.keep_only(disk, Kind::Snapshot, &kept)
+}
+
+/// The snapshot that the fold of a journal begins with, of which this much has retired: the one there, or, where none is, the oldest.
+fn base(names: &[String], begins: Seq) -> Option<&String> {
+    let there = names.iter().rfind(|other| **other <= name(begins)).or(names.first());
+    there.filter(|_| begins > Seq::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fold_begins_with_the_snapshot_at_the_journals_beginning_or_with_the_oldest() {
+        let names: Vec<String> = [5, 9, 12].map(|place| name(Seq(place))).to_vec();
+        let base = |begins| base(&names, Seq(begins)).cloned();
+        assert_eq!(base(0), None, "the journal is whole");
+        assert_eq!([3, 5, 7, 9, 11].map(base), [5, 5, 5, 9, 9].map(|place| Some(name(Seq(place)))));
+    }
 }

@@ -185,6 +185,8 @@ struct Files {
     plan: Option<(usize, &'static [Done], DiskError)>,
     /// How far into a file anybody read in parts.
     read_upto: usize,
+    /// A file that can't be read but for its first bytes.
+    unreadable: Option<String>,
 }
 
 impl Files {
@@ -226,6 +228,17 @@ impl FakeDisk {
 
     fn heal(&self) {
         self.files().plan = None;
+    }
+
+    /// From the operation `after` as many as these on nothing is done any more, but for this much of the first.
+    fn die(&self, after: usize, plan: &'static [Done; 64]) {
+        self.fail(after, plan, DiskError::Failed);
+    }
+
+    /// Whether a plan began.
+    fn failed(&self) -> bool {
+        let files = self.files();
+        files.plan.is_some_and(|(from, _, _)| files.ops.len() > from)
     }
 
     /// Whether the plan came to its end: every failure of it happened.
@@ -293,6 +306,9 @@ impl Disk for FakeDisk {
     fn read_at(&mut self, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
         let offset = usize::try_from(offset).expect("a small file");
         let mut files = self.files();
+        if offset >= HEADER_LEN && files.unreadable.as_deref() == Some(path) {
+            return Err(DiskError::Failed);
+        }
         let bytes = files.files.get(path).ok_or(DiskError::Missing)?;
         let read: Vec<u8> = bytes.iter().skip(offset).take(len).copied().collect();
         files.read_upto = files.read_upto.max(offset + read.len());

@@ -1,7 +1,7 @@
 //! One fold over a journal's records.
 
 use std::collections::{BTreeMap, VecDeque};
-use thicket_engine::{BlockStart, Extent, Fault, Newest, ProfileKeys, Torn, Walked, kept, walk};
+use thicket_engine::{BlockStart, Carried, Extent, Fault, Newest, ProfileKeys, Torn, Walked, kept, walk};
 use thicket_journal_format::event::Record;
 use thicket_reducer::{ClientRules, State};
 use thicket_types::effect::Effect;
@@ -61,6 +61,8 @@ impl Snapshots {
     /// Holds them against a journal that was walked and begins after a place. **Errors:** `RolledBack` if one is not of it.
     pub(crate) fn hold(&mut self, begins: Durable) -> Result<(), Fault> {
         self.chains.insert(begins.seq, begins.chain);
+        // An earlier one is of what has retired.
+        self.kept.retain(|kept| kept.durable.seq >= begins.seq);
         let of_this = |kept: &Newest<State>| self.chains.get(&kept.durable.seq) == Some(&kept.durable.chain);
         if self.kept.iter().all(of_this) { Ok(()) } else { Err(Fault::from(Code::RolledBack)) }
     }
@@ -71,7 +73,8 @@ impl Snapshots {
         if begins == Seq::ZERO {
             return Some(Start { state: ClientRules::fresh(), after: Seq::ZERO });
         }
-        self.kept.first().map(|kept| Start { state: kept.state.clone(), after: kept.durable.seq })
+        let oldest = self.kept.iter().find(|kept| kept.durable.seq >= begins);
+        oldest.map(|kept| Start { state: kept.state.clone(), after: kept.durable.seq })
     }
 }
 
@@ -81,6 +84,10 @@ pub(crate) struct Starts {
     pub(crate) oldest: Start,
     /// At each later snapshot that is kept.
     pub(crate) later: VecDeque<Start>,
+    /// The place before the journal's first record.
+    pub(crate) begins: Seq,
+    /// What the only snapshot carries, if the journal begins right after it: all that there is of older records.
+    pub(crate) carried: Option<Carried>,
     /// What the journal ends with that is no record.
     pub(crate) torn: Vec<Torn>,
 }
@@ -95,11 +102,13 @@ pub(crate) fn starts(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option
     let Extent { begins, torn, ends: _ } = walk(disk, keys, remembered, &mut |walked| snapshots.note(&walked))?;
     snapshots.hold(begins)?;
     let oldest = snapshots.start(begins.seq).ok_or(Fault::from(Code::JournalDamaged))?;
+    let only = snapshots.kept.last().filter(|newest| newest.durable.seq == begins.seq);
+    let carried = only.map(|only| only.carried.clone());
     let mut later: VecDeque<Start> = snapshots.kept.into_iter().map(|kept| Start { state: kept.state, after: kept.durable.seq }).collect();
     if begins.seq != Seq::ZERO {
         later.pop_front();
     }
-    Ok(Starts { oldest, later, torn })
+    Ok(Starts { oldest, later, begins: begins.seq, carried, torn })
 }
 
 /// Folds one record, if the fold is not past it; the visitor sees what came of it.

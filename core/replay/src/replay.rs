@@ -181,10 +181,12 @@ mod tests {
     use super::*;
     use crate::life::{Life, asked, relay};
     use crate::verify;
+    use std::collections::BTreeMap;
     use thicket_engine::{Input, OsDisk};
     use thicket_types::bytes::Bytes;
     use thicket_types::event::{Arrival, Arrived, Lane};
     use thicket_types::ids::{Fingerprint, FrameId};
+    use thicket_types::time::Duration;
 
     /// A profile with so many blocks, in segments of seven, and snapshots where they are asked for.
     fn journal(blocks: u64, snapshots: &[u64]) -> (tempfile::TempDir, OsDisk, ProfileKeys) {
@@ -241,6 +243,37 @@ mod tests {
                 assert!(replay.record(&mut disk, &keys, beside).expect("an intact journal").is_none());
             }
         }
+    }
+
+    #[test]
+    fn whatever_has_retired_all_that_is_left_is_folded() {
+        let mut life = Life::new();
+        life.turn([relay()]);
+        let mut seen = BTreeMap::new();
+        for month in 1..=6 {
+            for number in 0..5 {
+                life.turn([asked(10 * month + number)]);
+                seen.insert(life.durable(), life.state().clone());
+            }
+            life.snapshot();
+            life.open_again();
+            life.wait(Duration::days(31).0);
+        }
+        let (_folder, mut disk, keys) = life.close();
+        let mut listed = Vec::new();
+        walk(&mut disk, &keys, None, &mut |walked| listed.push(walked.place.seq)).expect("an intact journal");
+        let replay = Replay::read(&mut disk, &keys, &mut |_| {}).expect("an intact journal");
+        assert!(replay.first() > Seq(1) && Some(&replay.first()) == listed.first() && listed.len() >= 10, "{listed:?}");
+        for place in listed {
+            assert_eq!(replay.at(&mut disk, &keys, place).expect("an intact journal").as_ref(), seen.get(&place), "{place}");
+        }
+        let verified = verify(&mut disk, &keys, None).expect("an intact journal");
+        assert!(verified.holds() && verified.begins == verified.from && verified.snapshots.len() == 2);
+        // Without that snapshot the rest of it is whole, and what of it can't be folded is said.
+        let place = verified.begins;
+        disk.remove(&format!("snapshots/{:016x}.snap", place.0)).expect("a file");
+        let verified = verify(&mut disk, &keys, None).expect("an intact journal");
+        assert!(verified.holds() && verified.begins == place && verified.from > place && verified.snapshots.len() == 1);
     }
 
     #[test]

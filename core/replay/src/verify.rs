@@ -2,9 +2,9 @@
 
 use crate::fold::{Start, Starts, fold_on, starts};
 use crate::view_digest::Numbering;
-use thicket_engine::{Fault, ProfileKeys, Torn};
+use thicket_engine::{Fault, ProfileKeys, Torn, names_what_is_gone};
 use thicket_journal_format::{codec, digest};
-use thicket_reducer::{State, view};
+use thicket_reducer::{ClientRules, State, view};
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, Seq};
 use thicket_types::ports::{Disk, Durable};
@@ -12,7 +12,10 @@ use thicket_types::ports::{Disk, Durable};
 /// What verifying a journal found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verified {
-    /// The place that the folds began after; 0: the whole journal was folded, otherwise the oldest snapshot kept.
+    /// The place before the journal's first record; 0: nothing has retired.
+    pub begins: Seq,
+    /// The place that the folds began after: where the journal begins, or, if no snapshot holds what it came to there, that of the oldest
+    /// snapshot. Records between the two are whole, and could not be folded.
     pub from: Seq,
     /// Records folded each time.
     pub records: u64,
@@ -57,23 +60,27 @@ pub fn state_digest(state: &State) -> Result<Digest, Fault> {
 /// snapshot that is kept. `remembered` is the block that the vault remembers, where one is asked: without it a journal that lost its
 /// end at a block's edge looks whole.
 ///
-/// **Errors:** `JournalDamaged` with its place; `RolledBack` if a snapshot is not of this journal, or the vault is not of its time;
+/// **Errors:** `JournalDamaged` with its place, or without one if what the state names is gone; `RolledBack` if a snapshot is not of this journal, or the vault is not of its time;
 /// `ProfileNewer`; the disk's.
 pub fn verify(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<Durable>) -> Result<Verified, Fault> {
-    let Starts { oldest, later, torn } = starts(disk, keys, remembered)?;
+    let Starts { oldest, later, begins, carried, torn } = starts(disk, keys, remembered)?;
     let places: Vec<Seq> = later.iter().map(|start| start.after).collect();
     let from = oldest.after;
-    let first = fold(disk, keys, oldest.clone(), &places)?;
-    let second = fold(disk, keys, oldest, &places)?;
+    let (first, state) = fold(disk, keys, oldest.clone(), &places)?;
+    if carried.is_some_and(|carried| names_what_is_gone::<ClientRules>(&state, begins, &carried)) {
+        return Err(Fault::from(Code::JournalDamaged));
+    }
+    drop(state);
+    let (second, _) = fold(disk, keys, oldest, &places)?;
     let mut snapshots = Vec::new();
     for (start, whole) in later.into_iter().zip(&first.tails) {
         let at = start.after;
-        let on = fold(disk, keys, start, &[])?;
+        let (on, _) = fold(disk, keys, start, &[])?;
         snapshots.push(FoldedOn { at, records: on.whole.records, same: on.state == first.state && on.whole == *whole });
     }
     let repeats = first == second;
     let Fold { state, view, whole, .. } = first;
-    Ok(Verified { from, records: whole.records, state, effects: whole.effects, view, repeats, snapshots, torn })
+    Ok(Verified { begins, from, records: whole.records, state, effects: whole.effects, view, repeats, snapshots, torn })
 }
 
 /// What a fold came to.
@@ -108,7 +115,8 @@ impl Tail {
     }
 }
 
-fn fold(disk: &mut dyn Disk, keys: &ProfileKeys, start: Start, places: &[Seq]) -> Result<Fold, Fault> {
+/// Folds a journal on from a state, and what that came to from each of some places on.
+fn fold(disk: &mut dyn Disk, keys: &ProfileKeys, start: Start, places: &[Seq]) -> Result<(Fold, State), Fault> {
     let mut whole = Tail::new(start.after);
     let mut tails: Vec<Tail> = places.iter().map(|place| Tail::new(*place)).collect();
     let mut unencodable = false;
@@ -124,7 +132,7 @@ fn fold(disk: &mut dyn Disk, keys: &ProfileKeys, start: Start, places: &[Seq]) -
         return Err(Fault::from(Code::Inconsistent));
     }
     let view = numbering.digest(&view(&state))?;
-    Ok(Fold { state: state_digest(&state)?, view, whole, tails })
+    Ok((Fold { state: state_digest(&state)?, view, whole, tails }, state))
 }
 
 #[cfg(test)]

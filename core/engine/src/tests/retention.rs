@@ -1,8 +1,9 @@
 //! Retention of segments.
 
 use super::*;
-use crate::journal::retire;
+use crate::journal::{retire, retiring};
 use crate::keys::derive;
+use crate::snapshots;
 use thicket_journal_format::header::Header;
 use thicket_journal_format::keys::{Front, Keys, Kind};
 use thicket_journal_format::{Key, block, snapshot};
@@ -47,6 +48,171 @@ fn segments_that_snapshots_cover_retire_with_their_keys_when_their_time_is_over(
     assert_eq!(world.refused(FORGETFUL).code, Code::JournalDamaged);
 }
 
+/// Where the journal begins: the place before its oldest segment, by its name.
+fn begins(world: &World) -> u64 {
+    let names = world.disk.names("journal");
+    let first = names[0].strip_prefix("journal/").and_then(|name| name.get(..16)).expect("a segment's name");
+    u64::from_str_radix(first, 16).expect("hex") - 1
+}
+
+#[test]
+fn what_retired_came_to_is_kept_as_a_snapshot_where_the_journal_begins() {
+    // Given the states of a whole journal, and what of it retires bit by bit.
+    let world = four_segments();
+    let mut states = vec![Count::default()];
+    let all = |world: &World, states: &mut Vec<Count>| {
+        walk(&mut world.disk.clone(), &world.keys(), None, &mut |walked| {
+            if walked.place.seq.0 as usize == states.len() {
+                let mut state = states.last().expect("the first").clone();
+                let _ = Counting::reduce(walked.rules, &mut state, walked.place, &walked.record.event);
+                states.push(state);
+            }
+        })
+        .expect("an intact journal");
+    };
+    all(&world, &mut states);
+    for number in 1..=4 {
+        month(&world, number);
+        all(&world, &mut states);
+        // Then a snapshot of the state there stands where it begins, with the newest two and no other.
+        let begins = begins(&world);
+        assert!(begins > 0, "something retired");
+        let kept = snapshots::kept::<Counting>(&mut world.disk.clone(), &world.keys()).expect("intact snapshots");
+        assert_eq!(kept.len(), 3);
+        assert_eq!((kept[0].durable.seq.0, &kept[0].state), (begins, &states[begins as usize]));
+        // And with the newest two damaged, the profile opens with that, to the same state.
+        let copy = world.copy();
+        for snapshot in &copy.disk.names("snapshots")[1..] {
+            copy.disk.flip(snapshot, 200);
+        }
+        let (engine, opened) = copy.open_with(FORGETFUL).expect("what is left");
+        assert_eq!((engine.state(), opened.folded), (states.last().expect("the last"), states.len() as u64 - 1 - begins));
+    }
+}
+
+#[test]
+fn a_journal_whose_beginning_no_snapshot_holds_keeps_its_oldest_until_it_can_be_folded_from_there() {
+    // Given a journal that lost the snapshot at its beginning, as one of an earlier version had none.
+    let world = four_segments();
+    month(&world, 1);
+    let before = world.disk.names("snapshots");
+    world.disk.delete(&before[0]);
+    // When what lies before the oldest of the others has retired, what is left begins with a snapshot again.
+    for number in 2..=3 {
+        month(&world, number);
+    }
+    let oldest = world.disk.names("snapshots")[0].clone();
+    assert!(oldest.ends_with(&format!("{:016x}.snap", begins(&world))), "{oldest}");
+}
+
+/// Whether there are as many keys as segments and snapshots.
+fn has_a_key_a_file(world: &World) -> bool {
+    let entries = (world.disk.bytes(KEYS_FILE).len() - 152 - 32) / 80;
+    entries == world.disk.names("journal").len() + world.disk.names("snapshots").len()
+}
+
+#[test]
+fn a_damaged_snapshot_where_the_journal_begins_is_replaced_with_the_next_retirement() {
+    // In its header, so that nobody knows which key is its own, and behind it.
+    for at in [70, 200] {
+        let world = four_segments();
+        month(&world, 1);
+        let oldest = world.disk.names("snapshots")[0].clone();
+        world.disk.flip(&oldest, at);
+        for number in 2..=4 {
+            month(&world, number);
+        }
+        let kept = snapshots::kept::<Counting>(&mut world.disk.clone(), &world.keys()).expect("intact snapshots");
+        assert_eq!((kept.len(), kept[0].durable.seq.0), (3, begins(&world)), "byte {at}");
+        assert!(has_a_key_a_file(&world), "byte {at}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_retires_all_the_same() {
+    for is_flipped in [true, false] {
+        let world = four_segments();
+        world.disk.delete(&world.disk.names("snapshots")[0].clone());
+        let oldest = world.disk.names("journal")[0].clone();
+        if is_flipped {
+            world.disk.flip(&oldest, HEADER_LEN + BLOCK_HEAD_LEN + 3);
+        } else {
+            world.disk.files().unreadable = Some(oldest.clone());
+        }
+        for number in 1..=3 {
+            month(&world, number);
+        }
+        assert!(!world.disk.names("journal").contains(&oldest));
+        assert_eq!(world.open().state().intents.len(), 7);
+        assert!(world.disk.names("snapshots").len() == 3 && has_a_key_a_file(&world));
+        assert!(world.disk.names("snapshots")[0].ends_with(&format!("{:016x}.snap", begins(&world))));
+    }
+}
+
+/// Nothing is done from some operation on, but for so much of it.
+const DEATHS: [[Done; 64]; 3] = [dead(Done::Nothing), dead(Done::Half), dead(Done::Whole)];
+
+const fn dead(first: Done) -> [Done; 64] {
+    let mut plan = [Done::Nothing; 64];
+    plan[0] = first;
+    plan
+}
+
+#[test]
+fn a_process_may_die_at_every_operation_of_a_retirement() {
+    let ready = four_segments();
+    turn(&mut ready.open(), [arrival(1)]);
+    month(&ready, 1);
+    month(&ready, 2);
+    ready.set_clock(1_790_000_000_000 + 3 * 31 * 86_400_000);
+    turn(&mut ready.open(), [intent(5)]);
+    let state = ready.open().state().clone();
+    assert_eq!(Counting::named(&state).len(), 1, "a frame that waits");
+    for plan in &DEATHS {
+        let operations = (0..).take_while(|after| dies_while_segments_retire(&ready, *after, plan, &state)).count();
+        assert!(operations > 8, "{operations} operations");
+    }
+}
+
+/// A process dies at this operation of a snapshot, or there is none. However far it came the state is there, and what it names, and the
+/// next snapshot tidies up.
+fn dies_while_segments_retire(ready: &World, after: usize, plan: &'static [Done; 64], state: &Count) -> bool {
+    let world = ready.copy();
+    let mut engine = world.open();
+    world.disk.die(after, plan);
+    let _ = engine.snapshot();
+    drop(engine);
+    let dead = world.disk.failed();
+    world.disk.heal();
+    for damaged in 0..2 {
+        let copy = world.copy();
+        let snapshots = copy.disk.names("snapshots").into_iter().filter(|name| name.ends_with(".snap")).rev();
+        snapshots.take(damaged).for_each(|snapshot| copy.disk.flip(&snapshot, 200));
+        let mut engine = copy.open();
+        assert_eq!(engine.state(), state, "after {after}, {damaged} damaged");
+        for named in Counting::named(state) {
+            assert_eq!(engine.frame(named), Ok(vec![1; 40]), "after {after}, {damaged} damaged");
+        }
+    }
+    month(&world, 4);
+    let kept = snapshots::kept::<Counting>(&mut world.disk.clone(), &world.keys()).expect("intact snapshots");
+    // One that was renamed and whose key went again, since the disk said that it failed, counts as one of the newest two.
+    assert!(kept.len() >= 2 && kept[0].durable.seq.0 == begins(&world), "after {after}");
+    dead
+}
+
+#[test]
+fn a_journal_that_lost_what_its_state_names_is_refused_where_nothing_else_is_before_its_snapshot() {
+    // Given a journal that begins right after its snapshot, whose state names a frame that nothing holds.
+    let world = World::new();
+    turn(&mut world.open(), [arrival(1)]);
+    world.open().snapshot().expect("a disk that works");
+    turn(&mut world.open(), [intent(2)]);
+    let oldest = world.disk.names("journal")[0].clone();
+    world.disk.delete(&oldest);
+    assert_eq!(world.refused(FORGETFUL).code, Code::JournalDamaged);
+}
+
 #[test]
 fn young_segments_stay() {
     let world = World::new();
@@ -77,7 +243,11 @@ fn segments(count: usize, len: usize) -> World {
 /// How many retire when so much time is over.
 fn retired(world: &World, after: Duration) -> usize {
     let now = world.clock.now().after(after);
-    retire(&mut world.disk.clone(), &mut world.keys(), Seq(u64::MAX), now).expect("a disk that works")
+    let before = world.disk.names("journal").len();
+    if let Some(retiring) = retiring(&mut world.disk.clone(), Seq(u64::MAX), now).expect("a disk that works") {
+        retire(&mut world.disk.clone(), &mut world.keys(), &retiring).expect("a disk that works");
+    }
+    before - world.disk.names("journal").len()
 }
 
 #[test]
@@ -138,8 +308,12 @@ fn a_frame_that_waits_for_months_keeps_no_segment_and_is_read_all_the_same() {
     let waits = *engine.state().outstanding.keys().next().expect("one that waits");
     turn(&mut engine, [Input::Resolved(waits, Outcome::Done, 0)]);
     engine.snapshot().expect("a disk that works");
+    turn(&mut engine, [intent(9)]);
+    engine.snapshot().expect("a disk that works");
     drop(engine);
     assert!(world.open().frame(Seq(1)).is_err());
+    let kept = snapshots::kept::<Counting>(&mut world.disk.clone(), &world.keys()).expect("intact snapshots");
+    assert!(kept.len() == 3 && kept.iter().all(|kept| kept.carried.is_empty()), "nor the one where the journal begins");
 }
 
 #[test]
@@ -199,7 +373,7 @@ fn what_retired_or_was_replaced_opens_with_no_key_that_is_left() {
     let copies: BTreeMap<&String, Vec<u8>> = before.iter().map(|file| (file, world.disk.bytes(file))).collect();
     assert_eq!(opened(&copies, &all_keys(&keys)).len(), 6, "four segments, two snapshots");
     // When snapshots replace them, and segments retire.
-    for number in 1..=2 {
+    for number in 1..=3 {
         month(&world, number);
     }
     let after: Vec<String> = ["journal", "snapshots"].iter().flat_map(|folder| world.disk.names(folder)).collect();

@@ -117,13 +117,27 @@ fn edges_of_the_walk() -> Vec<Vector> {
     let mut segment = making.begin();
     making.block(&mut segment, &sends(0..2));
     making.snapshot();
+    making.block(&mut segment, &sends(0..1));
     let oldest = segment.file.clone();
     let mut segment = making.begin();
     making.block(&mut segment, &sends(2..4));
     let id = id_of(&making, &oldest);
     making.keys.remove(&(Kind::Segment, id));
-    let comment = "The oldest segment has no key, and the second begins after the snapshot: the oldest has not retired.";
+    let comment = "The oldest segment has no key, and the second begins two after the snapshot: the oldest has not retired.";
     vectors.push(making.vector("segment-not-retired", comment, damaged(&oldest, 0)));
+
+    let mut making = Making::new();
+    let mut segment = making.begin();
+    making.block(&mut segment, &sends(0..2));
+    let whole = making.durable;
+    making.durable = (Seq::ZERO, Digest([0; 32]));
+    let mut segment = making.begin();
+    making.block(&mut segment, &sends(2..4));
+    making.keys.remove(&(Kind::Segment, segment.id.0));
+    let keyless = segment.file;
+    making.durable = whole;
+    let comment = "Two segments that begin at 1, no snapshot, and the first has no key: without a snapshot none has retired.";
+    vectors.push(making.vector("segment-not-retired-without-a-snapshot", comment, damaged(&keyless, 0)));
 
     let (making, snapshots) = with_two_snapshots();
     let mut early = Making::new();

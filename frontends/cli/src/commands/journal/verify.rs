@@ -49,6 +49,7 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
         let torn = |torn: &Torn| json!({ "file": torn.file, "byte": torn.offset });
         let torn: Vec<Value> = verified.torn.iter().map(torn).collect();
         let json = json!({
+            "begins": verified.begins.next().0,
             "from": verified.from.next().0,
             "records": verified.records,
             "state": verified.state.hex(),
@@ -61,6 +62,11 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
         return put_json(&json);
     }
     put!("records   {} from place {}", verified.records, verified.from.next())?;
+    let not_folded = verified.from.0.saturating_sub(verified.begins.0);
+    if not_folded > 0 {
+        let before = counted(not_folded, "record");
+        put!("before    {before} from place {}, not folded: no snapshot holds what came before", verified.begins.next())?;
+    }
     put!("state     {}", verified.state)?;
     put!("effects   {}", verified.effects)?;
     put!("view      {}", verified.view)?;

@@ -2,24 +2,36 @@
 
 use std::fs;
 use std::path::Path;
-use thicket_client::{SeededEntropy, SystemClock};
+use thicket_client::SeededEntropy;
 use thicket_engine::{Engine, Input, OsDisk, ProfileKeys, look};
 use thicket_old_journals::{FoldsTo, PASSPHRASE, entries, folder, journals};
 use thicket_reducer::{ClientRules, RULES, State};
 use thicket_types::ids::IntentId;
 use thicket_types::intent::Intent;
-use thicket_types::ports::{Reducer as _, Remembered};
+use thicket_types::ports::{Clock, Reducer as _, Remembered};
 use thicket_types::secret::Secret;
+use thicket_types::time::Stamp;
 
 /// Lives of the simulator whose journals are kept: with what is special about them.
-const LIVES: [(u64, &str); 3] = [
+const LIVES: [(u64, &str); 4] = [
     // A month with absences, messages that were taken back, and nine deaths.
     (2, "month"),
     // Sixteen epochs in a month.
     (3, "epochs"),
     // A backup was put back, and taken over.
     (14, "taken-over"),
+    // A month as before, of a build that keeps a snapshot of what retired.
+    (2, "retired"),
 ];
+
+/// After the last record of every journal that is kept.
+struct Later;
+
+impl Clock for Later {
+    fn now(&self) -> Stamp {
+        Stamp(2_000_000_000_000)
+    }
+}
 
 fn keys(folder: &Path) -> ProfileKeys {
     ProfileKeys::unlock(&mut OsDisk::new(folder), &Secret::new(PASSPHRASE.to_vec())).expect("the keys of this journal")
@@ -43,16 +55,14 @@ fn copied(from: &Path, to: &Path) {
     }
 }
 
-/// Makes the journals of this build's version anew, if that is asked for.
+/// Makes the journals that are not there yet, if that is asked for. Those that are there are never made anew.
 fn make_if_asked() {
     if std::env::var_os("UPDATE_JOURNALS").is_none() {
         return;
     }
     let version = folder().join(format!("format-1-rules-{}", RULES.0));
-    if version.exists() {
-        fs::remove_dir_all(&version).expect("a folder of ours");
-    }
-    for (seed, name) in LIVES {
+    let is_new = |(_, name): &(u64, &str)| !version.join(format!("{name}-alice")).exists();
+    for (seed, name) in LIVES.into_iter().filter(is_new) {
         let (_, world) = thicket_sim::life::live_in(seed);
         for person in &world.people {
             let profile = version.join(format!("{name}-{}", person.name));
@@ -83,11 +93,17 @@ fn every_journal_that_is_kept_folds_to_what_it_did_and_is_gone_on_with() {
         let before: State = look::<ClientRules>(&mut OsDisk::new(place.path()), &keys(place.path()), None).expect("an intact journal");
         let remembered = Remembered { durable: None, count: ClientRules::vault_count(&before) };
         let (disk, entropy) = (Box::new(OsDisk::new(place.path())), Box::new(SeededEntropy::new(1)));
-        let (mut engine, _) = Engine::<ClientRules>::open(disk, Box::new(SystemClock::new()), entropy, keys(place.path()), remembered)
+        let (mut engine, _) = Engine::<ClientRules>::open(disk, Box::new(Later), entropy, keys(place.path()), remembered)
             .unwrap_or_else(|fault| panic!("{}: {fault}", original.display()));
         assert_eq!(*engine.state(), before, "{}", original.display());
         engine.push(Input::Intent(IntentId([77; 16]), Intent::Connect));
         assert_eq!(engine.turn().expect("room").records, 1);
+        // At a time and by chance that are always the same, so to the same state.
+        let goes_on = format!("state {}\n", thicket_replay::state_digest(engine.state()).expect("a state that encodes").hex());
+        if std::env::var_os("UPDATE_JOURNALS").is_some() && !original.join("goes-on-to").exists() {
+            fs::write(original.join("goes-on-to"), &goes_on).expect("room");
+        }
+        assert_eq!(fs::read_to_string(original.join("goes-on-to")).expect("what it goes on to"), goes_on, "{}", original.display());
         engine.snapshot().expect("room");
         drop(engine);
         let after = folds_to(place.path());

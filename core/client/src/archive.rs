@@ -168,7 +168,7 @@ fn make(
     let key = keys.vault_key()?;
     let mut restoring = Restoring::begin(&folder.join(NEW_VAULT_FILE), &key, entropy.clone())?;
     let (account, state) = read(reader, &mut |piece| restoring.put(piece))?;
-    let mut vault = restoring.end(state.vault_count(), account.at)?;
+    let mut vault = restoring.end(state.vault_count, account.at)?;
     // Into one file, which can be renamed.
     vault.checkpoint()?;
     drop(vault);

@@ -78,7 +78,7 @@ impl<'a> Look<'a> {
 pub(crate) fn of_one_time(disk: &mut dyn Disk, keys: &ProfileKeys, reader: &Reader) -> Result<View, Fault> {
     let durable = reader.remembered()?.durable;
     let state = thicket_engine::look::<ClientRules>(disk, keys, durable)?;
-    if state.vault_count() > reader.remembered()?.count {
+    if state.vault_count > reader.remembered()?.count {
         return Err(Fault::from(Code::RolledBack));
     }
     Ok(view(&state))

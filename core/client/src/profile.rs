@@ -151,7 +151,7 @@ impl Profile {
         let rejoin = Input::Intent(IntentId(id), Intent::Rejoin);
         let (mut engine, opened) = Engine::<ClientRules>::open_apart(disk, clock, Box::new(entropy), keys, remembered, rejoin)?;
         // In this order: dying in between leaves a profile that is refused, and can be taken over once more.
-        vault.rejoin(engine.durable(), engine.state().vault_count())?;
+        vault.rejoin(engine.durable(), engine.state().vault_count)?;
         engine.drop_passed_over()?;
         Profile::wire(engine, opened, vault, transport, lock)
     }

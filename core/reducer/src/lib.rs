@@ -217,13 +217,6 @@ fn resolved(state: &mut State, step: &mut Step, effect: EffectId, outcome: &Outc
     }
 }
 
-impl State {
-    /// The number of vault transactions that the journal has seen.
-    pub fn vault_count(&self) -> u64 {
-        self.vault_count
-    }
-}
-
 /// The first answer to an Intent, as a repeat would get it; for tests and replay.
 pub fn first_answer(state: &State, id: IntentId) -> Option<Answer> {
     state.answers.first(id)

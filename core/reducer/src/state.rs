@@ -7,7 +7,10 @@ use thicket_types::effect::{Effect, MessageState};
 use thicket_types::event::{Lane, TimerId};
 use thicket_types::ids::{BodyRef, EffectId, Fingerprint, FrameId, IntentId, MailboxId, MessageId, RelayKey, Seq};
 use thicket_types::intent::Answer;
-use thicket_types::limits::{ANSWERS_FOR, ANSWERS_MAX, SEEN_FRAMES_FOR, SEEN_FRAMES_MAX, STRANGERS_LEN_MAX};
+use thicket_types::limits::{
+    ACKNOWLEDGE_MAX, ANSWERS_FOR, ANSWERS_MAX, CONTACTS_MAX, HELD_FRAMES_MAX, OUTBOX_MAX, RECEIPTS_HELD_MAX, SEEN_FRAMES_FOR,
+    SEEN_FRAMES_MAX, STRANGERS_LEN_MAX,
+};
 use thicket_types::name::{Name, RegistrationToken, RelayAddress};
 use thicket_types::ports::Place;
 use thicket_types::time::{Deadline, Duration, Stamp};
@@ -43,7 +46,8 @@ pub struct State {
     pub strangers: Strangers,
     /// Items of the mailbox that could not be opened and were given up: of a lost device, or by nobody who knows better.
     pub dropped: u64,
-    pub(crate) vault_count: u64,
+    /// The number of vault transactions that the journal has seen.
+    pub vault_count: u64,
 }
 
 impl State {
@@ -79,6 +83,43 @@ impl State {
             revoke.len(),
         ];
         listed.chain(held).chain(flat).fold(0, usize::saturating_add)
+    }
+
+    /// Whether each of its maps and lists has at most as many entries as the rules let it come to, whoever made it; but for requests,
+    /// effects and timers, which the vault and the relay bound.
+    pub fn is_within_bounds(&self) -> bool {
+        let State {
+            session: _,
+            contacts,
+            outbox,
+            seen: Seen { by_frame, by_seq: frames },
+            early,
+            unacknowledged,
+            requests: _,
+            outstanding: _,
+            timers: _,
+            answers: Answers { by_intent, by_seq: intents },
+            settings: _,
+            revoke,
+            strangers: _,
+            dropped: _,
+            vault_count: _,
+        } = self;
+        let listed = |known: &Contact| known.queue.len() <= OUTBOX_MAX && known.receipts.len() <= RECEIPTS_HELD_MAX;
+        let bounded = [
+            (contacts.len(), CONTACTS_MAX),
+            (outbox.len(), OUTBOX_MAX),
+            (by_frame.len(), SEEN_FRAMES_MAX),
+            (frames.len(), SEEN_FRAMES_MAX),
+            (early.len(), HELD_FRAMES_MAX),
+            (unacknowledged.len(), ACKNOWLEDGE_MAX.saturating_mul(4)),
+            (by_intent.len(), ANSWERS_MAX),
+            (intents.len(), ANSWERS_MAX),
+            (revoke.len(), CONTACTS_MAX),
+        ];
+        bounded.iter().all(|(count, max)| count <= max)
+            && contacts.values().all(listed)
+            && early.values().all(|held| held.len() <= HELD_FRAMES_MAX)
     }
 }
 
@@ -473,6 +514,12 @@ impl Seen {
         self.by_frame.contains_key(&frame)
     }
 
+    /// Puts other stamps and ids in place of its own, for a capsule. Of two frames that become one, one stays.
+    pub fn redraw(&mut self, each: &mut dyn FnMut(&mut Stamp, &mut FrameId)) {
+        self.by_seq.values_mut().for_each(|(stamp, frame)| each(stamp, frame));
+        self.by_frame = self.by_seq.iter().map(|(seq, (_, frame))| (*frame, *seq)).collect();
+    }
+
     /// Notes a frame; `false` if it was here. Forgets what is too old or too much: MLS then recognises a repeat.
     pub(crate) fn note(&mut self, frame: FrameId, place: Place) -> bool {
         if self.holds(frame) {
@@ -502,6 +549,21 @@ impl Answers {
     /// The answer that the Intent got when it came first.
     pub fn first(&self, id: IntentId) -> Option<Answer> {
         self.by_intent.get(&id).map(|(_, answer)| answer.clone())
+    }
+
+    /// Puts other stamps, ids and answers in place of its own, for a capsule. Of two Intents that become one, one stays.
+    pub fn redraw(&mut self, each: &mut dyn FnMut(&mut Stamp, &mut IntentId, &mut Answer)) {
+        let mut redrawn = BTreeMap::new();
+        self.by_seq.retain(|seq, (stamp, id)| {
+            // By either map alone none was ever given.
+            let Some((_, mut answer)) = self.by_intent.remove(id) else {
+                return false;
+            };
+            each(stamp, id, &mut answer);
+            redrawn.insert(*id, (*seq, answer));
+            true
+        });
+        self.by_intent = redrawn;
     }
 
     pub(crate) fn remember(&mut self, id: IntentId, place: Place, answer: Answer) {

@@ -3,6 +3,7 @@
 
 extern crate std;
 mod any_life;
+mod bounds;
 mod budget;
 mod contacts;
 mod early;

@@ -532,6 +532,7 @@ const ARMS: &[&str] = &[
 ];
 
 fn holds_its_bounds(state: &State) {
+    assert!(state.is_within_bounds());
     assert!(state.contacts.len() <= CONTACTS_MAX);
     assert!(state.outbox.len() <= OUTBOX_MAX);
     assert!(state.requests.len() <= REQUESTS_MAX);

@@ -98,21 +98,23 @@ impl Numbering {
     }
 
     fn digest_with<T: Serialize>(&self, view: &View, names: bool, states: &T) -> Result<Digest, Fault> {
-        let people = self.people(view);
+        let people = self.people(view, true);
+        // Whoever was never told of has a number by their name, and none where names are left out.
+        let number = |person: &Fingerprint| if names { people.get(person) } else { self.people.get(person) };
         let mut contacts: Vec<_> = view
             .contacts
             .iter()
             .map(|contact| {
                 let standing = (contact.accepted, contact.blocked, contact.verified, contact.proved, contact.held);
                 let name = if names { contact.name.text() } else { "" };
-                (people.get(&contact.fingerprint), name, standing, contact.received)
+                (number(&contact.fingerprint), name, standing, contact.received)
             })
             .collect();
         contacts.sort();
         let mut unsettled: Vec<_> = view
             .unsettled
             .iter()
-            .map(|(id, (contact, state, body, _))| (self.messages.get(id), people.get(contact), state, body.is_some()))
+            .map(|(id, (contact, state, body, _))| (self.messages.get(id), number(contact), state, body.is_some()))
             .collect();
         unsettled.sort();
         let of_session = (view.registered, view.copied, view.read_marks, view.early);
@@ -122,7 +124,7 @@ impl Numbering {
 
     /// What the digest is taken of, to be shown.
     pub(crate) fn seen(&self, view: &View, names: bool) -> Seen {
-        let people = self.people(view);
+        let people = self.people(view, names);
         let contact = |contact: &ContactView| {
             let ContactView { fingerprint, name, accepted, blocked, verified, proved, held, received } = contact.clone();
             let number = people.get(&fingerprint).copied().unwrap_or(u64::MAX);
@@ -145,11 +147,16 @@ impl Numbering {
         }
     }
 
-    /// The numbers of all people. Who was never told of comes last, by name.
-    fn people(&self, view: &View) -> BTreeMap<Fingerprint, u64> {
+    /// The numbers of all people. Who was never told of comes last, by name or by how they stand.
+    fn people(&self, view: &View, names: bool) -> BTreeMap<Fingerprint, u64> {
         let mut people = self.people.clone();
         let mut untold: Vec<_> = view.contacts.iter().filter(|contact| !people.contains_key(&contact.fingerprint)).collect();
-        untold.sort_by_key(|contact| contact.name.clone());
+        if names {
+            untold.sort_by_key(|contact| contact.name.clone());
+        } else {
+            let standing = |contact: &ContactView| (contact.accepted, contact.blocked, contact.verified, contact.proved, contact.held);
+            untold.sort_by_key(|contact| (standing(contact), contact.received));
+        }
         for contact in untold {
             number(&mut people, contact.fingerprint);
         }

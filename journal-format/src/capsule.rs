@@ -3,16 +3,19 @@
 //! ```text
 //!    0   8  magic "THICKCAP"        16   4  bytes of the keys file
 //!    8   2  format version          20   …  the keys file, whose passphrase is empty
-//!   10   2  suite                    …   …  segments, each behind its length (4 bytes)
-//!   12   4  segments                 …  32  SHA-256 of all before
+//!   10   2  suite                    …   …  a snapshot or nothing, behind its length (4 bytes)
+//!   12   4  segments                 …   …  segments, each behind its length (4 bytes)
+//!                                    …  32  SHA-256 of all before
 //! ```
 //!
-//! Everything in it is what a profile's folder holds, so that it is read, walked and checked as one.
+//! Everything in it is what a profile's folder holds, so that it is read, walked and checked as one. The snapshot holds what records
+//! came to that are not in it: the first segment goes on from there.
 
 use crate::header::Header;
 use crate::keys::Cost;
 use crate::layout::{Fields, preamble};
-use crate::{FormatError, digest};
+use crate::{FormatError, digest, snapshot};
+use thicket_types::ids::Digest;
 use thicket_types::limits::{CAPSULE_LEN_MAX, SEGMENTS_KEPT_MAX};
 
 /// What a capsule begins with: it tells one from other files.
@@ -27,18 +30,23 @@ pub const COST: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
 pub struct Parts {
     /// The keys file.
     pub keys: Vec<u8>,
+    /// The snapshot that the first segment goes on from, with the name that it has in a profile; `None` if that is the beginning.
+    pub snapshot: Option<(String, Vec<u8>)>,
     /// Each segment with the name that it has in a profile, in the order of the file.
     pub segments: Vec<(String, Vec<u8>)>,
 }
 
+/// The chain that a capsule begins under, with a snapshot as without: that of its journal would be known again.
+pub const CHAIN: Digest = Digest([0; 32]);
+
 /// Writes a capsule. **Errors:** `Limit` past [`CAPSULE_LEN_MAX`], or [`SEGMENTS_KEPT_MAX`] segments.
-pub fn encode(keys: &[u8], segments: &[&[u8]]) -> Result<Vec<u8>, FormatError> {
+pub fn encode(keys: &[u8], snapshot: Option<&[u8]>, segments: &[&[u8]]) -> Result<Vec<u8>, FormatError> {
     if segments.len() > SEGMENTS_KEPT_MAX {
         return Err(FormatError::Limit);
     }
     let mut bytes = preamble(MAGIC);
     bytes.extend_from_slice(&len(segments.len())?);
-    for part in [keys].iter().chain(segments) {
+    for part in [keys, snapshot.unwrap_or_default()].iter().chain(segments) {
         bytes.extend_from_slice(&len(part.len())?);
         bytes.extend_from_slice(part);
         if bytes.len() > CAPSULE_LEN_MAX.saturating_sub(CHECK_LEN) {
@@ -52,8 +60,8 @@ pub fn encode(keys: &[u8], segments: &[&[u8]]) -> Result<Vec<u8>, FormatError> {
 
 /// Takes a capsule apart. What is in its parts is checked by who reads them.
 ///
-/// **Errors:** `Magic`, `Newer`; `Limit`; `Check` if a byte was altered; `Short`, `Field` for parts that do not fill it; a segment's
-/// header's own.
+/// **Errors:** `Magic`, `Newer`; `Limit`; `Check` if a byte was altered; `Short`, `Field` for parts that do not fill it; the
+/// snapshot's header's own, `Place` if it stands under another chain than [`CHAIN`]; a segment's header's own.
 pub fn parse(bytes: &[u8]) -> Result<Parts, FormatError> {
     Fields(bytes).preamble(MAGIC)?;
     if bytes.len() > CAPSULE_LEN_MAX {
@@ -70,13 +78,23 @@ pub fn parse(bytes: &[u8]) -> Result<Parts, FormatError> {
         return Err(FormatError::Limit);
     }
     let keys = part(&mut fields)?;
-    let mut segments = Vec::new();
-    for _ in 0..count {
-        let segment = part(&mut fields)?;
-        let (header, _) = Header::parse(&segment)?;
-        segments.push((header.file_name(), segment));
+    let snapshot = part(&mut fields)?;
+    let segments: Vec<Vec<u8>> = (0..count).map(|_| part(&mut fields)).collect::<Result<_, _>>()?;
+    if !fields.0.is_empty() {
+        return Err(FormatError::Field);
     }
-    if fields.0.is_empty() { Ok(Parts { keys, segments }) } else { Err(FormatError::Field) }
+    let snapshot = if snapshot.is_empty() {
+        None
+    } else {
+        let head = snapshot::head(&snapshot)?;
+        if head.chain != CHAIN {
+            return Err(FormatError::Place);
+        }
+        Some((snapshot::file_name(head.seq), snapshot))
+    };
+    let named = |segment: Vec<u8>| Header::parse(&segment).map(|(header, _)| (header.file_name(), segment));
+    let segments = segments.into_iter().map(named).collect::<Result<_, _>>()?;
+    Ok(Parts { keys, snapshot, segments })
 }
 
 fn part(fields: &mut Fields<'_>) -> Result<Vec<u8>, FormatError> {
@@ -94,7 +112,9 @@ const CHECK_LEN: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
+    use crate::snapshot::SnapshotHead;
+    use crate::{Key, NONCE_LEN, Nonce};
+    use thicket_types::ids::{RulesVersion, SegmentId, Seq};
     use thicket_types::time::Stamp;
 
     fn segment(first: u64) -> Vec<u8> {
@@ -103,25 +123,44 @@ mod tests {
         [header.encode(), vec![7; 40]].concat()
     }
 
+    fn snapshot(place: u64, chain: Digest) -> Vec<u8> {
+        let head = SnapshotHead { rules: RulesVersion(1), seq: Seq(place), stamp: Stamp(5), chain, id: [3; 16] };
+        snapshot::seal(&Key::new([1; 32]), Nonce([2; NONCE_LEN]), &head, vec![4; 30]).expect("room")
+    }
+
     #[test]
     fn a_capsule_gives_back_its_parts_and_each_segment_its_name() {
-        let segments = [segment(1), segment(300)];
-        let bytes = encode(b"keys", &[&segments[0], &segments[1]]).expect("room");
+        let (segments, snapshot) = ([segment(1), segment(300)], snapshot(0x2a, CHAIN));
+        let bytes = encode(b"keys", Some(&snapshot), &[&segments[0], &segments[1]]).expect("room");
         let parts = parse(&bytes).expect("whole");
         assert_eq!(parts.keys, b"keys");
+        assert_eq!(parts.snapshot, Some(("000000000000002a.snap".to_owned(), snapshot)));
         let names: Vec<&str> = parts.segments.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             names,
             ["0000000000000001-09090909090909090909090909090909.seg", "000000000000012c-09090909090909090909090909090909.seg"]
         );
         assert!(parts.segments.iter().map(|(_, bytes)| bytes).eq(&segments));
-        assert_eq!(parse(&encode(b"", &[]).expect("room")).expect("whole"), Parts { keys: Vec::new(), segments: Vec::new() });
+        let none = Parts { keys: Vec::new(), snapshot: None, segments: Vec::new() };
+        assert_eq!(parse(&encode(b"", None, &[]).expect("room")).expect("whole"), none);
+    }
+
+    #[test]
+    fn a_snapshot_of_a_capsule_is_one_and_tells_no_chain() {
+        let parsed = |snapshot: &[u8]| parse(&encode(b"keys", Some(snapshot), &[&segment(43)]).expect("room")).err();
+        assert_eq!(parsed(&snapshot(42, CHAIN)), None);
+        assert_eq!(parsed(&snapshot(42, Digest([1; 32]))), Some(FormatError::Place));
+        assert_eq!(parsed(&snapshot(42, CHAIN)[..127]), Some(FormatError::Short));
+        assert_eq!(parsed(&segment(42)), Some(FormatError::Magic));
+        let mut altered = snapshot(42, CHAIN);
+        altered[20] ^= 1;
+        assert_eq!(parsed(&altered), Some(FormatError::Check));
     }
 
     #[test]
     fn a_capsule_that_is_cut_or_altered_anywhere_is_none() {
-        let segment = segment(1);
-        let bytes = encode(b"keys", &[&segment]).expect("room");
+        let segment = segment(43);
+        let bytes = encode(b"keys", Some(&snapshot(42, CHAIN)), &[&segment]).expect("room");
         for len in 0..bytes.len() {
             assert!(parse(&bytes[..len]).is_err(), "{len}");
         }
@@ -144,5 +183,8 @@ mod tests {
         let mut long = plain.to_vec();
         long[16..20].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(checked(&long), Err(FormatError::Short));
+        let mut longer = plain.to_vec();
+        longer[24..28].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(checked(&longer), Err(FormatError::Short));
     }
 }

@@ -131,6 +131,10 @@ pub fn archive(bytes: &[u8]) {
 pub fn capsule(bytes: &[u8]) {
     if let Ok(parts) = capsule::parse(bytes) {
         let segments: Vec<&[u8]> = parts.segments.iter().map(|(_, segment)| segment.as_slice()).collect();
-        assert!(capsule::encode(&parts.keys, &segments).is_ok_and(|again| again == bytes), "another capsule is written than was read");
+        let snapshot = parts.snapshot.as_ref().map(|(_, snapshot)| snapshot.as_slice());
+        assert!(
+            capsule::encode(&parts.keys, snapshot, &segments).is_ok_and(|again| again == bytes),
+            "another capsule is written than was read"
+        );
     }
 }

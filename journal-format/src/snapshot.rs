@@ -34,6 +34,11 @@ pub struct SnapshotHead {
     pub id: [u8; 16],
 }
 
+/// The name of the snapshot's file in the folder `snapshots`, by its place: names sort by place.
+pub fn file_name(place: Seq) -> String {
+    format!("{:016x}.snap", place.0)
+}
+
 /// Seals a state's encoding. **Errors:** `Limit` past [`SNAPSHOT_LEN_MAX`].
 pub fn seal(key: &Key, nonce: Nonce, head: &SnapshotHead, state: Vec<u8>) -> Result<Vec<u8>, FormatError> {
     if state.len() > SNAPSHOT_LEN_MAX {

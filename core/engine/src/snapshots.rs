@@ -70,7 +70,7 @@ pub(crate) fn remove_upto(disk: &mut dyn Disk, place: Seq) -> Result<(), Fault> 
 
 /// Names sort by place.
 fn name(place: Seq) -> String {
-    format!("{:016x}.snap", place.0)
+    snapshot::file_name(place)
 }
 
 /// Whether a name in the folder `snapshots` is one that a snapshot has, or had while it was written.

@@ -102,7 +102,8 @@ pub(crate) fn starts(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option
     let Extent { begins, torn, ends: _ } = walk(disk, keys, remembered, &mut |walked| snapshots.note(&walked))?;
     snapshots.hold(begins)?;
     let oldest = snapshots.start(begins.seq).ok_or(Fault::from(Code::JournalDamaged))?;
-    let only = snapshots.kept.last().filter(|newest| newest.durable.seq == begins.seq);
+    // Of a capsule, which begins under no chain, nobody asks for them.
+    let only = snapshots.kept.last().filter(|newest| newest.durable.seq == begins.seq && begins.chain != Digest([0; 32]));
     let carried = only.map(|only| only.carried.clone());
     let mut later: VecDeque<Start> = snapshots.kept.into_iter().map(|kept| Start { state: kept.state, after: kept.durable.seq }).collect();
     if begins.seq != Seq::ZERO {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use thicket_engine::{Engine, Input, OsDisk, ProfileKeys, private_folders};
+use thicket_engine::{Engine, Input, OsDisk, ProfileKeys, begin_restored, private_folders};
 use thicket_journal_format::keys::Cost;
 use thicket_reducer::{ClientRules, State};
 use thicket_types::effect::Effect;
@@ -163,6 +163,19 @@ impl Life {
             self.wait(Duration::days(31).0);
             self.turn([asked(1_000 + number)]);
         }
+    }
+
+    /// The profile in another folder, as a backup brings it: its journal begins with what it had come to.
+    pub(crate) fn restore(&mut self) {
+        let cut = self.engine.as_ref().expect("an open profile").cut();
+        self.folder = tempfile::tempdir().expect("room");
+        private_folders().create(self.folder.path().join("p")).expect("room");
+        let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+        let mut chance = self.chance(!self.seed << 32);
+        let mut keys = ProfileKeys::make_all(&mut chance, &passphrase(), cost).expect("keys");
+        begin_restored::<ClientRules>(&mut self.disk(), &mut keys, &mut chance, &cut, self.now()).expect("room");
+        keys.write_new(&mut self.disk()).expect("an empty folder");
+        self.open_again();
     }
 
     pub(crate) fn close(mut self) -> (tempfile::TempDir, OsDisk, ProfileKeys) {

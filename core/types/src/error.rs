@@ -100,7 +100,7 @@ errors! {
     135 PastRecall Caller "the relay has the message: it cannot be called back", "to delete your own copy: thicket message forget ID";
     136 DemoInterrupted Caller "the demo was interrupted", "run it again: it begins anew, and nothing of it goes on";
     137 FileTooLarge Caller "a file or a stream holds more than is read from it", "name the right one: a key, a passphrase or a token is far smaller";
-    139 BeginningGone Caller "the oldest records of this journal have retired, and a capsule begins with the first one", "nothing was written; to show what it is made of, without names: thicket journal stats";
+    139 BeginningGone Caller "the oldest records of this journal have retired, and no snapshot holds what they came to", "nothing was written; to show what it is made of, without names: thicket journal stats";
     140 CapsuleDamaged Caller "this file is no capsule, or not a whole one, or one that costs too much to fold", "name the right one, or have it copied once more; nobody's journal costs that much";
     141 TooMuchForCapsule Caller "so much is under way in this journal that nobody would open its capsule", "nothing was written; to show what it is made of, without names: thicket journal stats";
 

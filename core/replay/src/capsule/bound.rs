@@ -1,9 +1,12 @@
 //! What folding a capsule may cost. It comes from a stranger: no admission looked at its records, and no vault waited for them.
 
+use thicket_journal_format::codec;
 use thicket_reducer::{Link, State};
 use thicket_types::event::{Arrived, Event, Opened, Outcome, TimerId};
 use thicket_types::intent::Intent;
-use thicket_types::limits::{CAPSULE_STEPS_MAX, CAPSULE_UNDER_WAY_MAX, TIDY_CONTACTS_MAX};
+use thicket_types::limits::{
+    CAPSULE_ALL_LEN_MAX, CAPSULE_ONE_LEN_MAX, CAPSULE_STEPS_MAX, CAPSULE_UNDER_WAY_MAX, TIDY_CONTACTS_MAX, WAYPOINTS_ENTRIES_MAX,
+};
 
 /// A fold is past a bound. Which one does not matter to anybody.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,15 +16,32 @@ pub(super) struct TooMuch;
 #[derive(Default)]
 pub(super) struct Cost {
     steps: u64,
+    begun: bool,
 }
 
 impl Cost {
     /// Takes a record into account before it is folded: what is too much is not begun.
     pub(super) fn note(&mut self, state: &State, event: &Event) -> Result<(), TooMuch> {
+        // No rule made what the first record is folded into.
+        if !std::mem::replace(&mut self.begun, true) && !is_of_rules(state) {
+            return Err(TooMuch);
+        }
         let under_way = state.requests.len().saturating_add(state.outstanding.len()).saturating_add(state.timers.len());
         self.steps = self.steps.saturating_add(steps(state, event));
         if under_way > CAPSULE_UNDER_WAY_MAX || self.steps > CAPSULE_STEPS_MAX { Err(TooMuch) } else { Ok(()) }
     }
+}
+
+/// Whether a state holds no more of anything than one that the rules came to: what they go through for a record is counted as if it did
+/// not. Lists that hang on a request or an effect are copied with it, and each state that a replay keeps has them all: they are bounded by
+/// their encoding.
+fn is_of_rules(state: &State) -> bool {
+    let requests = state.requests.values().map(codec::encode);
+    let outstanding = state.outstanding.values().map(codec::encode);
+    let lens = requests.chain(outstanding).map(|encoded| encoded.map_or(usize::MAX, |bytes| bytes.len()));
+    let (largest, all) = lens.fold((0, 0), |(largest, all): (usize, usize), len| (largest.max(len), all.saturating_add(len)));
+    let fits = largest <= CAPSULE_ONE_LEN_MAX && all <= CAPSULE_ALL_LEN_MAX;
+    fits && state.is_within_bounds() && state.entries() <= WAYPOINTS_ENTRIES_MAX
 }
 
 /// What the rules may go through for a record, in entries of the state: all contacts once, and all that is open once for each thing

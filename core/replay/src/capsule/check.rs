@@ -1,11 +1,11 @@
 //! Whether a capsule makes the transitions that its journal makes.
 
 use super::bound::{Cost, TooMuch};
-use crate::fold::{fold_one, starts};
+use crate::fold::{Snapshots, fold_one};
 use crate::view_digest::Numbering;
-use thicket_engine::{Fault, ProfileKeys, Walked, walk};
+use thicket_engine::{Extent, Fault, Newest, ProfileKeys, Walked, kept, walk};
 use thicket_journal_format::digest;
-use thicket_reducer::{State, view};
+use thicket_reducer::{ClientRules, State, view};
 use thicket_types::effect::{Change, Effect, Send};
 use thicket_types::error::Code;
 use thicket_types::event::{Lane, TimerId};
@@ -24,16 +24,22 @@ pub(super) struct Transitions {
     seen: Digest,
 }
 
-/// Folds a journal from its first record; the visitor sees each. `None` if what it begins with is gone.
+/// What a capsule of a journal begins with: the snapshot right before its oldest record; `None` if that is the first of all.
 ///
-/// **Errors:** as [`bounded`].
-pub(super) fn transitions(
-    disk: &mut dyn Disk,
-    keys: &ProfileKeys,
-    visit: &mut dyn FnMut(&Walked<'_>),
-) -> Result<Option<Transitions>, Fault> {
+/// **Errors:** `BeginningGone` if no snapshot stands there; as of any walk.
+pub(super) fn beginning(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Option<Newest<State>>, Fault> {
+    let Extent { begins, .. } = walk(disk, keys, None, &mut |_| {})?;
+    if begins.seq == Seq::ZERO {
+        return Ok(None);
+    }
+    let there = kept::<ClientRules>(disk, keys)?.into_iter().find(|kept| kept.durable == begins);
+    there.map(Some).ok_or(Fault::from(Code::BeginningGone))
+}
+
+/// Folds a journal from where folds of it begin; the visitor sees each record. **Errors:** as [`bounded`].
+pub(super) fn transitions(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(&Walked<'_>)) -> Result<Transitions, Fault> {
     let (mut records, mut asked, mut numbering) = (0_u64, Digest([0; 32]), Numbering::default());
-    let end = bounded(disk, keys, &mut |walked, effects| {
+    let state = bounded(disk, keys, &mut |walked, effects| {
         numbering.note(effects);
         let about = |effect: &Effect| match effect {
             Effect::Notify(change) => format!("{} {:?};", kind(effect), numbering.numbers(change)),
@@ -44,36 +50,35 @@ pub(super) fn transitions(
         records = records.saturating_add(1);
         visit(walked);
     })?;
-    let Some(state) = end else {
-        return Ok(None);
-    };
     let seen = numbering.mark(&view(&state), false)?;
-    Ok(Some(Transitions { records, asked, seen }))
+    Ok(Transitions { records, asked, seen })
 }
 
-/// Folds a journal from its first record, as far as that costs no more than a capsule may; the visitor sees each record with what it
-/// asked for. `None` if what it begins with is gone.
+/// Folds a journal from where folds of it begin, as far as that costs no more than a capsule may; the visitor sees each record with what
+/// it asked for. One walk, so that of a journal that is damaged further on no more is folded either, by whoever reads it up to there.
 ///
 /// **Errors:** `TooMuchForCapsule`, before the record that is too much; otherwise as of any fold.
-pub(super) fn bounded(
-    disk: &mut dyn Disk,
-    keys: &ProfileKeys,
-    visit: &mut dyn FnMut(&Walked<'_>, &[Effect]),
-) -> Result<Option<State>, Fault> {
-    let mut at = starts(disk, keys, None)?.oldest;
-    if at.after != Seq::ZERO {
-        return Ok(None);
-    }
-    let (mut folded, mut cost) = (Ok(()), Cost::default());
-    walk(disk, keys, None, &mut |walked| {
-        if folded.is_ok() {
-            folded = cost.note(&at.state, &walked.record.event).map_err(|TooMuch| Fault::from(Code::TooMuchForCapsule));
+pub(super) fn bounded(disk: &mut dyn Disk, keys: &ProfileKeys, visit: &mut dyn FnMut(&Walked<'_>, &[Effect])) -> Result<State, Fault> {
+    let mut snapshots = Snapshots::read(disk, keys)?;
+    let (mut at, mut folded, mut cost) = (None, Ok(()), Cost::default());
+    let walk = walk(disk, keys, None, &mut |walked| {
+        snapshots.note(&walked);
+        let seq = walked.place.seq;
+        if let Some(at) = at.get_or_insert_with(|| snapshots.start(Seq(seq.0.saturating_sub(1))))
+            && folded.is_ok()
+            && seq > at.after
+        {
+            folded = cost
+                .note(&at.state, &walked.record.event)
+                .map_err(|TooMuch| Fault::from(Code::TooMuchForCapsule))
+                .and_then(|()| fold_one(at, &walked, &mut |step| visit(&walked, step.effects)));
         }
-        if folded.is_ok() {
-            folded = fold_one(&mut at, &walked, &mut |step| visit(&walked, step.effects));
-        }
-    })?;
-    folded.map(|()| Some(at.state))
+    });
+    folded?;
+    let begins = walk?.begins;
+    snapshots.hold(begins)?;
+    let end = at.unwrap_or_else(|| snapshots.start(begins.seq));
+    end.map(|at| at.state).ok_or(Fault::from(Code::JournalDamaged))
 }
 
 /// What an effect is, without what it is about.

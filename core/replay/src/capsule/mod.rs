@@ -7,14 +7,15 @@
 //!                                                                   └────no──────────────┘
 //! ```
 //!
-//! Frames and sealed bytes become zeros of a size class. All stamps are shifted by one secret span. SPEC §13 has the bytes, and
-//! ADR 0033 the reasons.
+//! Frames and sealed bytes become zeros of a size class. All stamps are shifted by one secret span. Where the oldest records are gone, the
+//! snapshot that holds what they came to is redrawn likewise. SPEC §13 has the bytes, and ADR 0033 the reasons.
 
 mod answer;
 mod bound;
 mod check;
 mod disk;
 mod draw;
+mod state;
 mod values;
 mod write;
 
@@ -26,13 +27,14 @@ pub use draw::{Matched, Replaced};
 pub use values::Of;
 
 use crate::stats;
-use check::{bounded, transitions};
+use check::{beginning, bounded, transitions};
 use draw::Collected;
 use std::collections::BTreeMap;
-use thicket_engine::{Fault, KEYS_FILE, ProfileKeys, walk};
+use thicket_engine::{Fault, KEYS_FILE, Newest, ProfileKeys, kept, walk};
 use thicket_journal_format::event::Record;
 use thicket_journal_format::keys::Front;
 use thicket_journal_format::{FormatError, capsule};
+use thicket_reducer::{ClientRules, State};
 use thicket_types::error::Code;
 use thicket_types::ids::Seq;
 use thicket_types::ports::{Disk, DiskError, Entropy};
@@ -46,6 +48,8 @@ use write::Writer;
 pub struct Redacted {
     /// The file's bytes.
     pub bytes: Vec<u8>,
+    /// The place of its first record. Before any but 1 stands the state that all before came to.
+    pub begins: Seq,
     /// Records, by what they are.
     pub kinds: BTreeMap<&'static str, u64>,
     /// How many values were replaced.
@@ -73,7 +77,7 @@ pub struct Sample {
 
 /// Makes a capsule of a journal, without changing that.
 ///
-/// **Errors:** `BeginningGone` if its oldest records have retired; `FileTooLarge` past
+/// **Errors:** `BeginningGone` if its oldest records have retired and no snapshot stands right before what is left; `FileTooLarge` past
 /// [`CAPSULE_LEN_MAX`](thicket_types::limits::CAPSULE_LEN_MAX), `TooMuchForCapsule` past what [`open`] folds; `Inconsistent` if the
 /// capsule does not make the same transitions; `JournalDamaged`, `ProfileNewer`, the disk's. **Repeat:** every capsule has random values of its own.
 pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy) -> Result<Redacted, Fault> {
@@ -81,6 +85,10 @@ pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy
     let mut collected = Collected::default();
     let mut samples: BTreeMap<u8, (Seq, Record)> = BTreeMap::new();
     let mut span: Option<(Stamp, Stamp)> = None;
+    let beginning = beginning(disk, keys)?;
+    if let Some(Newest { stamp, state, .. }) = &beginning {
+        state::state(&mut state.clone(), *stamp, Shift::NONE, &mut collected);
+    }
     let made = transitions(disk, keys, &mut |walked| {
         let mut event = walked.record.event.clone();
         *kinds.entry(stats::kind(&event)).or_default() += 1;
@@ -90,7 +98,6 @@ pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy
             samples.insert(of, (walked.place.seq, walked.record.clone()));
         }
     })?;
-    let made = made.ok_or(Fault::from(Code::BeginningGone))?;
     let (first, last) = span.unwrap_or_default();
     let replaced = collected.count();
     // Where the order of ids made no difference to the rules it is not told. They count what strangers bring by the day (UTC): nor is
@@ -100,19 +107,20 @@ pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy
         let mut table = collected.draw(matched, entropy);
         let shift = Shift::draw(first, keeps_time_of_day, entropy);
         let mut after = BTreeMap::new();
-        let bytes = rewritten(disk, keys, shift, &mut table, entropy, &mut |seq, record| {
+        let bytes = rewritten(disk, keys, beginning.as_ref(), shift, &mut table, entropy, &mut |seq, record| {
             if samples.values().any(|(sampled, _)| *sampled == seq) {
                 after.insert(seq, record.clone());
             }
         })?;
         let (mut redacted, its_keys) = unpack(&bytes)?;
-        if table.missed() || transitions(&mut redacted, &its_keys, &mut |_| {})? != Some(made) {
+        if table.missed() || transitions(&mut redacted, &its_keys, &mut |_| {})? != made {
             continue;
         }
         let pairs = samples.into_values().filter_map(|(seq, before)| after.remove(&seq).map(|after| Sample { seq, before, after }));
         let mut samples: Vec<Sample> = pairs.take(SAMPLES).collect();
         samples.sort_by_key(|sample| sample.seq);
-        return Ok(Redacted { bytes, kinds, replaced, span: last.since(first), keeps_time_of_day, matched, samples });
+        let begins = beginning.map_or(Seq::ZERO, |beginning| beginning.durable.seq).next();
+        return Ok(Redacted { bytes, begins, kinds, replaced, span: last.since(first), keeps_time_of_day, matched, samples });
     }
     Err(Fault::from(Code::Inconsistent))
 }
@@ -143,6 +151,10 @@ fn unpack(bytes: &[u8]) -> Result<(CapsuleDisk, ProfileKeys), Fault> {
     }
     let mut disk = CapsuleDisk::default();
     disk.replace(KEYS_FILE, &parts.keys)?;
+    let begins_later = parts.snapshot.is_some();
+    if let Some((name, snapshot)) = parts.snapshot {
+        disk.replace(&format!("snapshots/{name}"), &snapshot)?;
+    }
     for (name, segment) in parts.segments {
         disk.create(&format!("journal/{name}"), &segment).map_err(|error| match error {
             DiskError::Exists => Fault::from(Code::CapsuleDamaged),
@@ -153,19 +165,30 @@ fn unpack(bytes: &[u8]) -> Result<(CapsuleDisk, ProfileKeys), Fault> {
         Code::ProfileNewer => fault,
         _ => Fault::from(Code::CapsuleDamaged),
     })?;
+    // Of a profile one that can't be read is passed over. There is no other here.
+    if begins_later && kept::<ClientRules>(&mut disk, &keys)?.is_empty() {
+        return Err(Fault::from(Code::CapsuleDamaged));
+    }
     Ok((disk, keys))
 }
 
-/// Every record with its values replaced and its stamp shifted, in segments and blocks as it stood; the visitor sees each.
+/// What it begins with, and every record with its values replaced and its stamp shifted, in segments and blocks as it stood; the visitor
+/// sees each.
 fn rewritten(
     disk: &mut dyn Disk,
     keys: &ProfileKeys,
+    beginning: Option<&Newest<State>>,
     shift: Shift,
     values: &mut dyn Values,
     entropy: &mut dyn Entropy,
     visit: &mut dyn FnMut(Seq, &Record),
 ) -> Result<Vec<u8>, Fault> {
     let mut writer = Writer::new(entropy)?;
+    if let Some(Newest { durable, stamp, rules, state, carried: _ }) = beginning {
+        let mut redrawn = state.clone();
+        state::state(&mut redrawn, *stamp, shift, values);
+        writer.begin(*rules, durable.seq, shift.of(*stamp), &redrawn)?;
+    }
     let mut written = Ok(());
     walk(disk, keys, None, &mut |walked| {
         if written.is_ok() {
@@ -187,6 +210,9 @@ struct Shift {
 }
 
 impl Shift {
+    /// No shift at all: for who only looks.
+    const NONE: Shift = Shift { from: Stamp(0), to: Stamp(0) };
+
     /// The first record stands at any moment of six thousand years; from 1980 on, since a stamp near 0 says "never" to the rules.
     fn draw(first: Stamp, keeps_time_of_day: bool, entropy: &mut dyn Entropy) -> Shift {
         let mut bytes = [0; 8];

@@ -1,5 +1,7 @@
 //! Capsules of rich lives: what stays true, and what nobody finds in them.
 
+mod beginning;
+
 use super::check::kind;
 use super::values::Values;
 use super::*;
@@ -76,6 +78,12 @@ impl Rich {
     }
 
     fn live(mut self, steps: usize) -> (tempfile::TempDir, OsDisk, ProfileKeys) {
+        self.go_on(steps);
+        self.every_variant();
+        self.life.close()
+    }
+
+    fn go_on(&mut self, steps: usize) {
         for step in 0..steps {
             if step % 97 == 96 {
                 self.life.open_again();
@@ -85,8 +93,6 @@ impl Rich {
             let inputs: Vec<Input> = (0..1 + self.numbers.below(3)).filter_map(|_| self.input()).collect();
             self.life.turn(inputs);
         }
-        self.every_variant();
-        self.life.close()
     }
 
     fn input(&mut self) -> Option<Input> {
@@ -389,24 +395,27 @@ fn shape(tree: &Tree) -> String {
     }
 }
 
-/// All values of some records that are replaced.
-fn values_of(records: &[Record]) -> BTreeSet<Vec<u8>> {
-    struct All(BTreeSet<Vec<u8>>);
-    impl Values for All {
-        fn id(&mut self, _: Of, bytes: &mut [u8]) {
-            self.0.insert(bytes.to_vec());
-        }
-        fn name(&mut self, name: &mut Name) {
-            self.0.insert(name.text().as_bytes().to_vec());
-        }
-        fn address(&mut self, address: &mut RelayAddress) {
-            self.0.insert(address.text().as_bytes().to_vec());
-        }
-        fn token(&mut self, token: &mut RegistrationToken) {
-            self.0.insert(token.text().as_bytes().to_vec());
-        }
-        fn cursor(&mut self, _: &mut u64) {}
+/// Values that are replaced.
+struct All(BTreeSet<Vec<u8>>);
+
+impl Values for All {
+    fn id(&mut self, _: Of, bytes: &mut [u8]) {
+        self.0.insert(bytes.to_vec());
     }
+    fn name(&mut self, name: &mut Name) {
+        self.0.insert(name.text().as_bytes().to_vec());
+    }
+    fn address(&mut self, address: &mut RelayAddress) {
+        self.0.insert(address.text().as_bytes().to_vec());
+    }
+    fn token(&mut self, token: &mut RegistrationToken) {
+        self.0.insert(token.text().as_bytes().to_vec());
+    }
+    fn cursor(&mut self, _: &mut u64) {}
+}
+
+/// All those of some records.
+fn values_of(records: &[Record]) -> BTreeSet<Vec<u8>> {
     let mut all = All(BTreeSet::new());
     for record in records {
         values::event(&mut record.event.clone(), record.stamp, &mut all);
@@ -530,7 +539,7 @@ fn a_time_that_others_claim_says_nothing_of_the_shift() {
 }
 
 #[test]
-fn a_journal_whose_beginning_has_retired_has_no_capsule() {
+fn a_journal_whose_beginning_no_snapshot_holds_has_no_capsule() {
     let mut life = Life::new();
     for number in 0..20 {
         life.turn([crate::life::asked(number)]);
@@ -565,10 +574,10 @@ fn a_file_that_is_no_capsule_or_would_have_its_reader_work_is_refused() {
         let passphrase = Secret::new(passphrase.as_bytes().to_vec());
         ProfileKeys::create(&mut disk, &mut Counted(3), &passphrase, cost).expect("room");
         let other = disk.read(KEYS_FILE).expect("a file");
-        assert_eq!(refused(&capsule::encode(&other, &segments).expect("room")), Some(Code::CapsuleDamaged));
+        assert_eq!(refused(&capsule::encode(&other, None, &segments).expect("room")), Some(Code::CapsuleDamaged));
     }
     let first = segments[0];
-    assert_eq!(refused(&capsule::encode(&parts.keys, &[first, first]).expect("room")), Some(Code::CapsuleDamaged));
+    assert_eq!(refused(&capsule::encode(&parts.keys, None, &[first, first]).expect("room")), Some(Code::CapsuleDamaged));
 }
 
 #[test]
@@ -603,7 +612,7 @@ fn made_by_hand(disk: &mut dyn Disk, keys: &ProfileKeys) -> Vec<u8> {
     .expect("a journal");
     let mut table = collected.draw(Matched::ByRank, &mut Counted(1));
     let shift = Shift::draw(first, false, &mut Counted(2));
-    rewritten(disk, keys, shift, &mut table, &mut Counted(3), &mut |_, _| {}).expect("a capsule")
+    rewritten(disk, keys, None, shift, &mut table, &mut Counted(3), &mut |_, _| {}).expect("a capsule")
 }
 
 /// A life in which so many envelopes came and the vault opened none.

@@ -110,7 +110,7 @@ fn arrived(content: &mut Arrived, at: Stamp, values: &mut dyn Values) {
     }
 }
 
-fn timer(timer: &mut TimerId, values: &mut dyn Values) {
+pub(super) fn timer(timer: &mut TimerId, values: &mut dyn Values) {
     match timer {
         TimerId::Retry(frame) => values.id(Of::Frame, &mut frame.0),
         TimerId::Receipts(contact) | TimerId::Advance(contact) => values.id(Of::Identity, &mut contact.0),
@@ -155,8 +155,7 @@ fn opened(opened: &mut Opened, at: Stamp, values: &mut dyn Values) {
         Opened::Early { contact, name, len } => {
             values.id(Of::Identity, &mut contact.0);
             values.name(name);
-            let counted = usize::try_from(*len).unwrap_or(usize::MAX);
-            *len = u32::try_from(envelope_len(counted)).unwrap_or(u32::MAX);
+            *len = early_len(*len);
         }
         Opened::Unreadable { contact, name, cause: _ } | Opened::Offer { contact, name, anew: _ } => {
             values.id(Of::Identity, &mut contact.0);
@@ -190,6 +189,12 @@ fn text_len(len: u32) -> u32 {
 /// The length of an envelope. What a client of ours sealed has one of these: the rules count them, and the sum stays the same.
 fn envelope_len(len: usize) -> usize {
     PADDING_CLASSES.into_iter().map(|class| class.saturating_add(SEAL_LEN)).find(|class| *class >= len).unwrap_or(FRAME_LEN_MAX)
+}
+
+/// The same for one that is not there, but counted.
+pub(super) fn early_len(len: u32) -> u32 {
+    let counted = usize::try_from(len).unwrap_or(usize::MAX);
+    u32::try_from(envelope_len(counted)).unwrap_or(u32::MAX)
 }
 
 /// What a seal adds: the encapsulated key, and the tag (PROTOCOL.md §5).

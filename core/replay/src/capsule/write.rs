@@ -2,21 +2,27 @@
 
 use super::disk::CapsuleDisk;
 use super::no_passphrase;
+use std::collections::BTreeMap;
 use thicket_engine::{Fault, KEYS_FILE, ProfileKeys, Walked};
 use thicket_journal_format::event::Record;
 use thicket_journal_format::header::Header;
 use thicket_journal_format::keys::Kind;
-use thicket_journal_format::{FormatError, Key, NONCE_LEN, Nonce, block, capsule};
+use thicket_journal_format::snapshot::{self, SnapshotHead};
+use thicket_journal_format::{FormatError, Key, NONCE_LEN, Nonce, block, capsule, codec};
+use thicket_reducer::State;
+use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
-use thicket_types::ids::{Digest, SegmentId, Seq};
+use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
 use thicket_types::limits::{BLOCK_LEN_MAX, BLOCK_RECORDS_MAX};
 use thicket_types::ports::{Disk as _, Entropy};
+use thicket_types::time::Stamp;
 
 pub(super) struct Writer<'e> {
     entropy: &'e mut dyn Entropy,
     disk: CapsuleDisk,
     keys: ProfileKeys,
     chain: Digest,
+    snapshot: Option<Vec<u8>>,
     segment: Option<Segment>,
     block: Option<Block>,
 }
@@ -43,7 +49,20 @@ impl<'e> Writer<'e> {
     pub(super) fn new(entropy: &'e mut dyn Entropy) -> Result<Writer<'e>, Fault> {
         let mut disk = CapsuleDisk::default();
         let keys = ProfileKeys::create(&mut disk, entropy, &no_passphrase(), capsule::COST)?;
-        Ok(Writer { entropy, disk, keys, chain: Digest([0; 32]), segment: None, block: None })
+        Ok(Writer { entropy, disk, keys, chain: capsule::CHAIN, snapshot: None, segment: None, block: None })
+    }
+
+    /// Begins with what the records before a place came to, that one included. It carries no record's bytes: nobody asks for them.
+    pub(super) fn begin(&mut self, rules: RulesVersion, seq: Seq, stamp: Stamp, state: &State) -> Result<(), Fault> {
+        let (mut id, mut nonce) = ([0; 16], [0; NONCE_LEN]);
+        self.entropy.fill(&mut id);
+        self.entropy.fill(&mut nonce);
+        let key = self.keys.make(&mut self.disk, self.entropy, Kind::Snapshot, id)?;
+        let head = SnapshotHead { rules, seq, stamp, chain: self.chain, id };
+        let carried: BTreeMap<Seq, Bytes> = BTreeMap::new();
+        let state = codec::encode(&(carried, state))?;
+        self.snapshot = Some(snapshot::seal(&key, Nonce(nonce), &head, state).map_err(too_large)?);
+        Ok(())
     }
 
     /// Writes a record in place of the one that was walked by.
@@ -75,10 +94,7 @@ impl<'e> Writer<'e> {
         self.end_segment()?;
         let keys = self.disk.read(KEYS_FILE)?;
         let segments: Vec<&[u8]> = self.disk.files().filter(|(path, _)| *path != KEYS_FILE).map(|(_, bytes)| bytes).collect();
-        capsule::encode(&keys, &segments).map_err(|what| match what {
-            FormatError::Limit => Fault::from(Code::FileTooLarge),
-            other => Fault::from(other),
-        })
+        capsule::encode(&keys, self.snapshot.as_deref(), &segments).map_err(too_large)
     }
 
     fn begin_segment(&mut self, walked: &Walked<'_>, record: &Record) -> Result<(), Fault> {
@@ -110,5 +126,12 @@ impl<'e> Writer<'e> {
             self.disk.create(&segment.path, &segment.bytes)?;
         }
         Ok(())
+    }
+}
+
+fn too_large(what: FormatError) -> Fault {
+    match what {
+        FormatError::Limit => Fault::from(Code::FileTooLarge),
+        other => Fault::from(other),
     }
 }

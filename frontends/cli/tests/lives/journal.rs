@@ -303,12 +303,16 @@ fn whole(disk: &mut dyn Disk, keys: &ProfileKeys) -> (Vec<u8>, Vec<Value>) {
 fn ids(value: &Value, found: &mut BTreeSet<Vec<u8>>) {
     match value {
         Value::String(text) if [32, 40, 64].contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
-            found.insert((0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hex")).collect());
+            found.insert(hex(text));
         }
         Value::Array(list) => list.iter().for_each(|value| ids(value, found)),
         Value::Object(fields) => fields.iter().filter(|(name, _)| *name != "segment").for_each(|(_, value)| ids(value, found)),
         _ => {}
     }
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("hex")).collect()
 }
 
 /// What a profile's vault holds that nobody else may have: the identity, what mail is sealed to, leaf keys, all of MLS, and what stands
@@ -432,6 +436,65 @@ fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life()
     let large = u64::try_from(thicket_types::limits::CAPSULE_LEN_MAX).expect("64 bits") + 1;
     std::fs::File::create(&path).and_then(|file| file.set_len(large)).expect("a file of holes");
     assert_eq!(nobody.refused(&["journal", "--capsule", file, "verify"]), (3, 137));
+}
+
+#[test]
+fn a_capsule_of_a_profile_that_was_restored_begins_with_what_all_before_came_to() {
+    let place = Place::with_conversation();
+    let path = |name: &str| place.folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    place.alice.say(&["backup", "create", &path("alice.thicket")]);
+    let again = Person { name: "alice", home: place.folder.path().join("again") };
+    again.say(&["backup", "restore", &path("alice.thicket")]);
+    again.say(&["send", "bob", "Bring the bolt cutters."]);
+    let (first, file) = (&again.json(&["journal", "ls"])[0]["seq"], path("again.capsule"));
+    let shown = again.say(&["journal", "export", "--redact", &file, "--yes"]);
+    assert!(shown.contains(&format!("It begins at record {first}, and with what all before came to")), "{shown}");
+    assert!(shown.lines().filter(|line| !line.contains(".capsule")).all(|line| line.chars().count() <= 80), "{shown}");
+    let report = again.json(&["journal", "export", "--redact", &path("other.capsule"), "--yes"]).remove(0);
+    assert!(first.as_u64() > Some(1) && report["begins"] == *first, "{report}");
+
+    // Whoever has it is told what the profile tells.
+    let nobody = Person { name: "nobody", home: place.folder.path().join("nobody") };
+    let look = |arguments: &[&str]| nobody.json(&[&["journal", "--capsule", &file], arguments].concat());
+    let (verified, of_profile) = (look(&["verify"]).remove(0), again.json(&["journal", "verify"]).remove(0));
+    for field in ["verified", "records", "from"] {
+        assert_eq!(verified[field], of_profile[field], "{field}: {verified}");
+    }
+    let told = |listed: Vec<Value>| listed.iter().map(|record| (record["seq"].clone(), record["kind"].clone())).collect::<Vec<_>>();
+    assert_eq!(told(look(&["ls"])), told(again.json(&["journal", "ls"])));
+    let before = (first.as_u64().expect("a place") - 1).to_string();
+    let state = look(&["state", "--names", "--at", &before]).remove(0);
+    assert_eq!(state["state"]["session"]["phase"], "Registered");
+    let (fingerprint, contact) = state["state"]["contacts"].as_object().and_then(|contacts| contacts.iter().next()).expect("a contact");
+    for who in [fingerprint.as_str(), contact["name"].as_str().expect("a name")] {
+        assert!(!look(&["why", who]).is_empty() && !look(&["ls", "--conversation", who]).is_empty(), "{who}");
+    }
+    for arguments in [&["show", &first.to_string()][..], &["diff", &before, &first.to_string()], &["stats"]] {
+        assert_eq!(look(arguments).len(), 1, "{arguments:?}");
+    }
+    assert!(look(&["digests"]).len() > 1);
+    for (a, b) in [("again", "again.capsule"), ("other.capsule", "again.capsule")] {
+        let output = again.run(&["--json", "journal", "compare", &path(a), &path(b)]);
+        assert_eq!((status(&output), &last(&output)["same"]), (0, &json!(true)), "{a}");
+    }
+
+    // And nothing that the state or a record names.
+    let mut found = BTreeSet::new();
+    again.json(&["journal", "state", "--names", "--at", &before]).iter().for_each(|state| ids(state, &mut found));
+    again.json(&["journal", "state", "--names"]).iter().for_each(|state| ids(state, &mut found));
+    let (bob, alice) = (&place.bob, &place.alice);
+    found.extend([bob, alice].map(|person| hex(person.json(&["account", "show"])[0]["fingerprint"].as_str().expect("a fingerprint"))));
+    assert!(found.len() > 2, "{}", found.len());
+    let of_ids = Scanner::of_keys(found.iter().map(|id| ("an id", id.as_slice())));
+    let of_words =
+        Scanner::new(["alice", "bob", "Bring the bolt cutters.", "See you at eight."].into_iter().chain([place.relay.address.as_str()]));
+    let bytes = std::fs::read(&file).expect("a file");
+    let (mut disk, keys) = capsule::open(&bytes).expect("a capsule");
+    let (after, events) = whole(&mut disk, &keys);
+    let states = [look(&["state", "--names", "--at", &before]), look(&["state", "--names"])].concat();
+    for inside in [bytes, after, serde_json::to_vec(&(events, states)).expect("JSON")] {
+        assert_eq!((of_ids.scan(&inside), of_words.scan(&inside)), (BTreeSet::new(), BTreeSet::new()));
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use thicket_replay::Tree;
 use thicket_replay::capsule::{Matched, Of, Redacted, Replaced, Sample, redact};
 use thicket_types::error::Code;
 use thicket_types::event::Event;
+use thicket_types::ids::Seq;
 use thicket_types::ports::{Disk as _, DiskError};
 
 /// What is exported, and where to.
@@ -107,11 +108,18 @@ fn rows(replaced: &Replaced) -> Vec<(&'static str, usize)> {
 }
 
 fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
-    let Redacted { bytes, kinds, replaced, span, keeps_time_of_day, matched, samples } = redacted;
+    let Redacted { bytes, begins, kinds, replaced, span, keeps_time_of_day, matched, samples } = redacted;
     let (paint, width) = (paint(global), terminal::width());
     let records: u64 = kinds.values().sum();
     put!("{}", paint.bold("What the capsule tells whoever has it"))?;
     put!("  {} over {}, {}", counted(records, "record"), in_words(*span), size(u64::try_from(bytes.len()).unwrap_or(u64::MAX)))?;
+    if *begins > Seq(1) {
+        let came_to = format!(
+            "It begins at record {begins}, and with what all before came to: who the contacts are, how they stand and how many messages each \
+             brought, what was seen, answered, queued and under way."
+        );
+        put!("  {}", beside(&came_to, 2, width))?;
+    }
     for (kind, records) in kinds {
         put!("  {records:>8}  {kind}")?;
     }
@@ -143,11 +151,12 @@ fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
 }
 
 fn object(redacted: &Redacted, file: Option<&Path>) -> Value {
-    let Redacted { bytes, kinds, replaced, span, keeps_time_of_day, matched, samples } = redacted;
+    let Redacted { bytes, begins, kinds, replaced, span, keeps_time_of_day, matched, samples } = redacted;
     let sample = |Sample { seq, before, after }: &Sample| json!({ "seq": seq.0, "before": record::object(&before.event), "after": record::object(&after.event) });
     let replaced: Map<String, Value> = rows(replaced).into_iter().map(|(what, count)| (what.to_owned(), json!(count))).collect();
     json!({
         "file": file.map(|file| file.display().to_string()),
+        "begins": begins.0,
         "records": kinds.values().sum::<u64>(),
         "len": bytes.len(),
         "span_ms": span.0,

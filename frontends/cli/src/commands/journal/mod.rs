@@ -90,7 +90,8 @@ pub enum Command {
     ///
     /// Example: thicket journal stats
     Stats,
-    /// Write a capsule: this journal with each name, address, id and time replaced, for anyone to see. Shows first what it tells.
+    /// Write a capsule: this journal with each name, address, time and id replaced, but for its segments' ids, for anyone to see. Shows
+    /// first what it tells.
     ///
     /// Example: thicket journal export --redact alice.capsule
     Export(export::Wanted),

@@ -5,16 +5,15 @@
 //!   FILE ─▶ vault.new.db ─▶ snapshot of the state, Requested(Restore) ─▶ keys: a profile
 //! ```
 
-use crate::folder::{self, Making, NEW_VAULT_FILE, VAULT_FILE};
+use crate::folder::Making;
+use crate::making;
 use crate::profile::{Options, Profile};
 use crate::pump::Pump;
-use crate::system::SharedEntropyHandle;
+use crate::site::OsSite;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
-use thicket_engine::{
-    ArchiveKeys, ArchiveReader, ArchiveWriter, ArchivedState, Cut, Fault, OsDisk, ProfileKeys, begin_restored, disk_error,
-};
+use thicket_engine::{ArchiveKeys, ArchiveReader, ArchiveWriter, ArchivedState, Fault, disk_error};
 use thicket_journal_format::archive::{Account, Counts, Piece, STATE_PIECE_LEN_MAX};
 use thicket_reducer::{ClientRules, State};
 use thicket_types::error::Code;
@@ -23,7 +22,7 @@ use thicket_types::name::Name;
 use thicket_types::ports::{Clock, Entropy};
 use thicket_types::secret::Secret;
 use thicket_types::time::Stamp;
-use thicket_vault::{Part, Restoring, SharedEntropy, SqlVault, holds};
+use thicket_vault::{Part, SharedEntropy, SqlVault, holds};
 
 /// What an archive is of, and how much it holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,7 +44,7 @@ pub struct Archived {
 }
 
 impl Archived {
-    fn of(account: &Account, seq: Seq, counts: Counts, len: u64) -> Archived {
+    pub(crate) fn of(account: &Account, seq: Seq, counts: Counts, len: u64) -> Archived {
         let Account { name, fingerprint, at, stamp: _, state, state_len: _ } = account;
         Archived { name: name.clone(), fingerprint: *fingerprint, at: *at, seq, state: *state, counts, len }
     }
@@ -143,8 +142,7 @@ impl Profile {
         Profile::vacant(folder)?;
         let mut reader = ArchiveReader::begin::<ClientRules>(&mut input, passphrase)?;
         let making = Making::begin(folder)?;
-        let made = making.mark_restoring().and_then(|()| make(folder, &mut reader, passphrase, options, &entropy, clock));
-        match made {
+        match making::restore(&mut OsSite::new(folder), &mut reader, passphrase, options, &entropy, clock) {
             Ok((keys, vault, archived)) => Ok((Profile::made(folder, keys, vault, entropy, making.done()?), archived)),
             Err(fault) => {
                 making.clear();
@@ -154,35 +152,8 @@ impl Profile {
     }
 }
 
-/// Makes vault, journal and keys. The keys file comes last and makes it a profile.
-fn make(
-    folder: &Path,
-    reader: &mut ArchiveReader<'_>,
-    passphrase: &Secret<Vec<u8>>,
-    options: Options,
-    entropy: &SharedEntropy,
-    clock: &dyn Clock,
-) -> Result<(ProfileKeys, SqlVault, Archived), Fault> {
-    let mut source = SharedEntropyHandle(entropy.clone());
-    let mut keys = ProfileKeys::make_all(&mut source, passphrase, options.cost)?;
-    let key = keys.vault_key()?;
-    let mut restoring = Restoring::begin(&folder.join(NEW_VAULT_FILE), &key, entropy.clone())?;
-    let (account, state) = read(reader, &mut |piece| restoring.put(piece))?;
-    let mut vault = restoring.end(state.vault_count, account.at)?;
-    // Into one file, which can be renamed.
-    vault.checkpoint()?;
-    drop(vault);
-    let cut = Cut { durable: reader.durable(), stamp: account.stamp, state };
-    let mut disk = OsDisk::new(folder);
-    begin_restored::<ClientRules>(&mut disk, &mut keys, &mut source, &cut, clock.now())?;
-    keys.write_new(&mut disk)?;
-    folder::finish(folder)?;
-    let vault = SqlVault::open(&folder.join(VAULT_FILE), &key, entropy.clone())?;
-    Ok((keys, vault, Archived::of(&account, cut.durable.seq, reader.counts(), reader.read_len())))
-}
-
 /// Reads all pieces, and hands on those that are the vault's.
-fn read(reader: &mut ArchiveReader<'_>, put: &mut dyn FnMut(&Piece) -> Result<(), Code>) -> Result<(Account, State), Fault> {
+pub(crate) fn read(reader: &mut ArchiveReader<'_>, put: &mut dyn FnMut(&Piece) -> Result<(), Code>) -> Result<(Account, State), Fault> {
     let (mut account, mut gathered) = (None, None);
     while let Some(piece) = reader.piece()? {
         match piece {

@@ -6,16 +6,19 @@
 //!   journal/*.seg, snapshots/*.snap
 //!   vault.new.db…, keys.new           a profile that is being made: the keys file makes it one, then the vault gets its name
 //!   restore.new                       beside them: of what a restore began, journal and snapshots are the profile's too
-//!   keys.deleted                      a profile whose deletion began
+//!   keys.deleted                      a profile whose deletion began: all the rest goes first
 //! ```
 //!
-//! Nothing that bears a finished name is ever removed but by the deletion of the profile: whoever put it there may want it back.
+//! Nothing that bears a finished name is ever removed but by the deletion of the profile: whoever put it there may want it back. What
+//! was cut off is told by its marks, and each step is durable before the next, so that a mark is there as long as what it is of.
 
+use crate::site::{OsSite, Site, remove, sync};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use thicket_engine::{Fault, KEYS_FILE, disk_error, is_segment, is_snapshot, private_folders};
 use thicket_types::error::Code;
+use thicket_types::ports::{Disk, DiskError};
 
 /// The vault's database.
 pub(crate) const VAULT_FILE: &str = "vault.db";
@@ -24,12 +27,16 @@ pub(crate) const NEW_VAULT_FILE: &str = "vault.new.db";
 
 const LOCK_FILE: &str = "lock";
 const DELETED_KEYS_FILE: &str = "keys.deleted";
+/// The first bytes of a keys file (SPEC §4).
+const KEYS_MAGIC: &[u8; 8] = b"THICKKEY";
+/// What SQLite leaves beside a vault that is being made.
+const NEW_VAULT_LOGS: [&str; 3] = ["vault.new.db-wal", "vault.new.db-shm", "vault.new.db-journal"];
 /// What a create that was cut off leaves beside the lock. Nobody can ever open it.
-const UNFINISHED: [&str; 6] = ["keys.new", NEW_VAULT_FILE, "vault.new.db-wal", "vault.new.db-shm", "vault.new.db-journal", RESTORE_FILE];
+const UNFINISHED: [&str; 5] = ["keys.new", NEW_VAULT_FILE, NEW_VAULT_LOGS[0], NEW_VAULT_LOGS[1], NEW_VAULT_LOGS[2]];
 /// While this is here and the keys are not, what lies in the inner folders was put there by a restore: it makes this first, in a
 /// folder that is empty.
 const RESTORE_FILE: &str = "restore.new";
-const FINISHED: [&str; 5] = [DELETED_KEYS_FILE, VAULT_FILE, "vault.db-wal", "vault.db-shm", "vault.db-journal"];
+const FINISHED: [&str; 4] = [VAULT_FILE, "vault.db-wal", "vault.db-shm", "vault.db-journal"];
 /// The folders of a profile, and which files in them are its own.
 const INNER: [(&str, IsOurs); 2] = [("journal", is_segment), ("snapshots", is_snapshot)];
 
@@ -41,8 +48,8 @@ fn failed(error: io::Error) -> Fault {
     Fault::from(disk_error(&error))
 }
 
-/// Refuses a folder in which no profile can be made. One that is not there, is empty, or holds what a create left that was cut
-/// off, is good.
+/// Refuses a folder in which no profile can be made. One that is not there, is empty, or holds what a create or a deletion left that
+/// was cut off, is good.
 ///
 /// **Errors:** `ProfileExists`, `FolderNotEmpty`, the disk's.
 pub(crate) fn vacant(folder: &Path) -> Result<(), Fault> {
@@ -51,7 +58,8 @@ pub(crate) fn vacant(folder: &Path) -> Result<(), Fault> {
         entries => entries.map_err(failed)?,
     };
     let mut found = Ok(());
-    let restoring = is_restoring(folder);
+    let deleting = is_deleting(folder);
+    let inner_is_ours = deleting || is_restoring(folder);
     for entry in entries {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
@@ -60,8 +68,10 @@ pub(crate) fn vacant(folder: &Path) -> Result<(), Fault> {
         }
         // A lock is an empty file: one with something in it is somebody's.
         let is_lock = name == LOCK_FILE && entry.metadata().is_ok_and(|lock| lock.is_file() && lock.len() == 0);
-        let is_inner = restoring && INNER.iter().any(|(inner, _)| name == *inner);
-        if !is_lock && !is_inner && !UNFINISHED.iter().any(|unfinished| name == *unfinished) {
+        let is_inner = inner_is_ours && INNER.iter().any(|(inner, _)| name == *inner);
+        let is_deleted = deleting && FINISHED.iter().chain(&[DELETED_KEYS_FILE]).any(|deleted| name == *deleted);
+        let is_unfinished = UNFINISHED.iter().chain(&[RESTORE_FILE]).any(|unfinished| name == *unfinished);
+        if !is_lock && !is_inner && !is_deleted && !is_unfinished {
             found = Err(Fault::from(Code::FolderNotEmpty));
         }
     }
@@ -73,7 +83,23 @@ fn is_restoring(folder: &Path) -> bool {
     fs::metadata(folder.join(RESTORE_FILE)).is_ok_and(|marker| marker.is_file() && marker.len() == 0)
 }
 
-/// A folder in which a profile is being made: for its owner alone, locked, and empty but for the lock.
+/// Whether the deletion of a profile was cut off in a folder: its keys file lies there under its last name, and none under its first.
+pub(crate) fn is_deleting(folder: &Path) -> bool {
+    let mut first = [0; KEYS_MAGIC.len()];
+    let mut read = || File::open(folder.join(DELETED_KEYS_FILE))?.read_exact(&mut first);
+    // Written over with zeros, or not yet, or in part. Another file of this name is somebody's.
+    read().is_ok() && first.iter().zip(KEYS_MAGIC).all(|(is, was)| is == was || *is == 0) && !folder.join(KEYS_FILE).exists()
+}
+
+fn holds(disk: &mut dyn Disk, file: &str) -> Result<bool, Fault> {
+    match disk.len(file) {
+        Ok(_) => Ok(true),
+        Err(DiskError::Missing) => Ok(false),
+        Err(other) => Err(Fault::from(other)),
+    }
+}
+
+/// A folder in which a profile is being made: for its owner alone, locked, and empty but for the lock, and for what was cut off.
 pub(crate) struct Making {
     folder: PathBuf,
     /// The nearest folder above that was there before: what lies below it was made now.
@@ -101,31 +127,21 @@ impl Making {
 
     fn take(&mut self) -> Result<(), Fault> {
         private_folders().create(&self.folder).map_err(failed)?;
+        for made in self.made() {
+            let above = made.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            // One that may be passed and not read can't be made durable.
+            let _ = sync(above);
+        }
         let lock = lock(&self.folder)?;
         // Under the lock once more: another process may have made one meanwhile.
         vacant(&self.folder)?;
         self.lock = Some(lock);
-        make_private(&self.folder)?;
-        self.empty()
+        make_private(&self.folder)
     }
 
-    /// Removes what a create or a restore left that was cut off.
-    fn empty(&self) -> Result<(), Fault> {
-        if is_restoring(&self.folder) {
-            INNER.iter().try_for_each(|(inner, is_ours)| empty_inner(&self.folder.join(inner), *is_ours))?;
-        }
-        // The mark of a restore is the last of them.
-        UNFINISHED.iter().try_for_each(|file| remove(&self.folder.join(file)))
-    }
-
-    /// Marks the folder as one that a restore is at work in.
-    pub(crate) fn mark_restoring(&self) -> Result<(), Fault> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(self.folder.join(RESTORE_FILE)).and_then(|marker| marker.sync_all()).map_err(failed)?;
-        sync(&self.folder)
+    /// The folders that were made now, the innermost first.
+    fn made(&self) -> impl Iterator<Item = &Path> {
+        self.folder.ancestors().take_while(|made| self.above.as_deref() != Some(made) && !made.as_os_str().is_empty())
     }
 
     /// The profile is whole: gives its lock.
@@ -133,22 +149,20 @@ impl Making {
         self.lock.ok_or(Fault::from(Code::Inconsistent))
     }
 
-    /// Takes everything back. What can't be removed stays; the fault that led here says enough.
-    pub(crate) fn clear(self) {
-        if let Some(lock) = self.lock {
+    /// Takes everything back. What can't be removed stays, with its mark; the fault that led here says enough.
+    pub(crate) fn clear(mut self) {
+        if let Some(lock) = self.lock.take() {
+            let mut site = OsSite::new(&self.folder);
             // Without its keys first it is no profile. All of it was made under this lock.
+            let _ = destroy_keys(&mut site);
             let _ = remove(&self.folder.join(KEYS_FILE));
-            INNER.iter().for_each(|(inner, is_ours)| drop(empty_inner(&self.folder.join(inner), *is_ours)));
-            for file in UNFINISHED.iter().chain(&FINISHED).chain(&[LOCK_FILE]) {
-                let _ = remove(&self.folder.join(file));
-            }
-            if let Some(permissions) = self.permissions {
+            let _ = clear_deleted(&mut site).and_then(|()| remove(&self.folder.join(LOCK_FILE)).map_err(failed));
+            if let Some(permissions) = self.permissions.take() {
                 let _ = fs::set_permissions(&self.folder, permissions);
             }
             drop(lock);
         }
-        let made = self.folder.ancestors().take_while(|made| self.above.as_deref() != Some(made) && !made.as_os_str().is_empty());
-        for folder in made {
+        for folder in self.made() {
             if fs::remove_dir(folder).is_err() {
                 break;
             }
@@ -156,19 +170,43 @@ impl Making {
     }
 }
 
+/// Removes what a create, a restore or a deletion left that was cut off. The folder is locked, and vacant.
+pub(crate) fn clear_unfinished(site: &mut dyn Site) -> Result<(), Fault> {
+    if holds(site.disk(), DELETED_KEYS_FILE)? {
+        site.erase(DELETED_KEYS_FILE)?;
+        return clear_deleted(site);
+    }
+    if holds(site.disk(), RESTORE_FILE)? {
+        clear_inner(site)?;
+    }
+    // The mark of a restore is the last of them.
+    for file in UNFINISHED.iter().chain(&[RESTORE_FILE]) {
+        site.disk().remove(file)?;
+    }
+    Ok(())
+}
+
+/// Marks the folder as one that a restore is at work in.
+pub(crate) fn mark_restoring(site: &mut dyn Site) -> Result<(), Fault> {
+    Ok(site.disk().create(RESTORE_FILE, &[])?)
+}
+
 /// Gives the vault of a profile that was just made its name. A create that was cut off after its keys file is finished so by
 /// the next unlock.
-pub(crate) fn finish(folder: &Path) -> Result<(), Fault> {
-    let (new, vault) = (folder.join(NEW_VAULT_FILE), folder.join(VAULT_FILE));
-    let named = vault.exists() || !new.exists();
-    if named && !is_restoring(folder) {
-        return Ok(());
+pub(crate) fn finish(site: &mut dyn Site) -> Result<(), Fault> {
+    if holds(site.disk(), NEW_VAULT_FILE)? {
+        // It was closed before the keys were written: nothing is in its log that it has not.
+        for log in NEW_VAULT_LOGS {
+            site.disk().remove(log)?;
+        }
+        if holds(site.disk(), VAULT_FILE)? {
+            // A loss of power left it both names.
+            site.disk().remove(NEW_VAULT_FILE)?;
+        } else {
+            site.rename(NEW_VAULT_FILE, VAULT_FILE)?;
+        }
     }
-    if !named {
-        fs::rename(new, vault).map_err(failed)?;
-    }
-    remove(&folder.join(RESTORE_FILE))?;
-    sync(folder)
+    Ok(site.disk().remove(RESTORE_FILE)?)
 }
 
 /// Locks a profile's folder against other processes, for as long as the file is held.
@@ -208,55 +246,50 @@ pub(crate) fn hold(folder: &Path) -> Result<Held, Fault> {
 }
 
 /// Puts the keys file out of its place and writes over it: from the first step on this is no profile, wherever it stops.
-pub(crate) fn destroy_keys(folder: &Path) -> Result<(), Fault> {
-    let keys = folder.join(DELETED_KEYS_FILE);
-    fs::rename(folder.join(KEYS_FILE), &keys).map_err(failed)?;
-    let len = fs::metadata(&keys).map_err(failed)?.len();
-    let mut file = OpenOptions::new().write(true).open(&keys).map_err(failed)?;
-    io::copy(&mut io::Read::take(io::repeat(0), len), &mut file).map_err(failed)?;
-    file.sync_all().map_err(failed)
+pub(crate) fn destroy_keys(site: &mut dyn Site) -> Result<(), Fault> {
+    site.rename(KEYS_FILE, DELETED_KEYS_FILE)?;
+    Ok(site.erase(DELETED_KEYS_FILE)?)
 }
 
-/// Removes what is the profile's, and the folder if nothing else is in it; says whether it went. What a person put there stays.
+/// Removes what is left of a profile whose keys are destroyed: last of all the file that says so. What a person put there stays.
+pub(crate) fn clear_deleted(site: &mut dyn Site) -> Result<(), Fault> {
+    clear_inner(site)?;
+    for file in UNFINISHED.iter().chain(&[RESTORE_FILE]).chain(&FINISHED).chain(&[DELETED_KEYS_FILE]) {
+        site.disk().remove(file)?;
+    }
+    Ok(())
+}
+
+/// Removes what is the profile's, and the folder if nothing else is in it; says whether it went.
 pub(crate) fn empty(folder: &Path, lock: File) -> Result<bool, Fault> {
     // Where a link leads: the link itself is no folder that could be removed.
     let folder = fs::canonicalize(folder).map_err(failed)?;
-    for (inner, is_ours) in INNER {
-        empty_inner(&folder.join(inner), is_ours)?;
-    }
-    UNFINISHED.iter().chain(&FINISHED).try_for_each(|file| remove(&folder.join(file)))?;
-    remove(&folder.join(LOCK_FILE))?;
+    clear_deleted(&mut OsSite::new(&folder))?;
+    remove(&folder.join(LOCK_FILE)).map_err(failed)?;
     drop(lock);
     Ok(fs::remove_dir(&folder).is_ok())
 }
 
-fn empty_inner(inner: &Path, is_ours: IsOurs) -> Result<(), Fault> {
-    let entries = match fs::read_dir(inner) {
-        Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(failed)?,
-    };
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
-        if entry.file_name().to_str().is_some_and(is_ours) {
-            remove(&entry.path())?;
-        }
+/// Ends a deletion that was cut off, if there is one. **Errors:** `ProfileInUse`, the disk's.
+pub(crate) fn end_deletion(folder: &Path) -> Result<(), Fault> {
+    if !is_deleting(folder) {
+        return Ok(());
     }
-    // It stays if something else is in it.
-    let _ = fs::remove_dir(inner);
+    let lock = lock(folder)?;
+    // Under the lock once more: another process may have ended it, and made a profile.
+    if is_deleting(folder) {
+        OsSite::new(folder).erase(DELETED_KEYS_FILE)?;
+        empty(folder, lock)?;
+    }
     Ok(())
 }
 
-/// Removes a file; one that is not there is no error.
-fn remove(file: &Path) -> Result<(), Fault> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(error)),
-        Ok(()) | Err(_) => Ok(()),
+fn clear_inner(site: &mut dyn Site) -> Result<(), Fault> {
+    for (inner, is_ours) in INNER {
+        let ours: Vec<String> = site.disk().list(inner)?.into_iter().filter(|file| is_ours(file)).collect();
+        site.remove_inner(inner, &ours)?;
     }
-}
-
-/// Makes a folder's entries durable.
-fn sync(folder: &Path) -> Result<(), Fault> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    Ok(())
 }
 
 /// A folder that was there before may be open to others; it is empty, and from now on a profile's.

@@ -15,8 +15,10 @@ mod changes;
 mod client;
 mod folder;
 mod look;
+pub mod making;
 mod profile;
 mod pump;
+mod site;
 mod system;
 mod watch;
 
@@ -28,6 +30,7 @@ pub use client::{Client, TransportFactory};
 pub use look::Look;
 pub use profile::{Options, Profile};
 pub use pump::{Closed, Observer, Point, Pump, Pumped, named_bodies};
+pub use site::Site;
 pub use system::{SeededEntropy, SharedEntropyHandle, SystemClock, SystemEntropy, share};
 pub use thicket_reducer::{ContactView, View};
 pub use thicket_vault::{Direction, MessageRow, Origin, Reader};

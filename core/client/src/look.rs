@@ -12,6 +12,7 @@
 
 use crate::Profile;
 use crate::folder::{self, Held, VAULT_FILE};
+use crate::site::OsSite;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use thicket_engine::{Fault, OsDisk, ProfileKeys, Unlocking};
@@ -117,7 +118,7 @@ impl Profile {
             // Only now: whoever wants to open the profile is not kept out by a look.
             match folder::hold(folder) {
                 Ok(Held::Locked(_lock)) => {
-                    folder::finish(folder)?;
+                    folder::finish(&mut OsSite::new(folder))?;
                     return once(false);
                 }
                 Ok(Held::ReadOnly) => return once(true),

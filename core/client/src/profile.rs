@@ -1,8 +1,10 @@
 //! A profile's folder: its lock, and how it is made and opened.
 
-use crate::folder::{self, Making, NEW_VAULT_FILE, VAULT_FILE};
+use crate::folder::{self, Making, VAULT_FILE};
 use crate::look;
+use crate::making;
 use crate::pump::{Pump, named_bodies};
+use crate::site::OsSite;
 use crate::system::SharedEntropyHandle;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -39,8 +41,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Refuses a folder in which no profile can be made: one that is there must be empty. What a create left that was cut off
-    /// does not count.
+    /// Refuses a folder in which no profile can be made: one that is there must be empty. What a create or a deletion left that was cut
+    /// off does not count.
     ///
     /// **Errors:** `ProfileExists`, `FolderNotEmpty`, the disk's.
     pub fn vacant(folder: &Path) -> Result<(), Fault> {
@@ -62,7 +64,7 @@ impl Profile {
     ) -> Result<Profile, Fault> {
         let making = Making::begin(folder)?;
         let new = NewAccount { origin, at: clock.now() };
-        match make(folder, &new, passphrase, options, entropy.clone()) {
+        match making::create(&mut OsSite::new(folder), &new, passphrase, options, entropy.clone()) {
             Ok((keys, vault)) => Ok(Profile::made(folder, keys, vault, entropy, making.done()?)),
             Err(fault) => {
                 making.clear();
@@ -74,14 +76,15 @@ impl Profile {
     /// Unlocks a profile.
     ///
     /// **Errors:** `ProfileMissing`, `ProfileInUse`, `WrongPassphrase`, `KeysDamaged`, `VaultDamaged`, `ProfileNewer`. Nothing
-    /// is changed by a failed unlock.
+    /// is changed by a failed unlock, but that a deletion which was cut off is ended.
     pub fn unlock(folder: &Path, passphrase: &Secret<Vec<u8>>, entropy: SharedEntropy) -> Result<Profile, Fault> {
         if !folder.join(thicket_engine::KEYS_FILE).is_file() {
+            folder::end_deletion(folder)?;
             return Err(Fault::from(Code::ProfileMissing));
         }
         let lock = folder::lock(folder)?;
         let keys = ProfileKeys::unlock(&mut OsDisk::new(folder), passphrase)?;
-        folder::finish(folder)?;
+        folder::finish(&mut OsSite::new(folder))?;
         let vault = SqlVault::open(&folder.join(VAULT_FILE), &keys.vault_key()?, entropy.clone())?;
         Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock })
     }
@@ -103,10 +106,11 @@ impl Profile {
     }
 
     /// Deletes the profile: its keys first, without which the rest is noise, then all its files, and the folder if there is
-    /// nothing else in it. Says whether the folder went. The name stays registered.
+    /// nothing else in it. Says whether the folder went. The name stays registered. What a crash leaves of it, the next create, restore
+    /// or unlock in the folder removes.
     pub fn delete(self) -> Result<bool, Fault> {
         let Profile { folder, keys: _, vault, entropy: _, lock } = self;
-        folder::destroy_keys(&folder)?;
+        folder::destroy_keys(&mut OsSite::new(&folder))?;
         drop(vault);
         folder::empty(&folder, lock)
     }
@@ -167,25 +171,4 @@ impl Profile {
         vault.sweep(&named)?;
         Ok(Pump::new(engine, opened, vault, transport, Some(lock)))
     }
-}
-
-/// Makes vault and keys. The keys file comes last and makes it a profile: before it the vault has a name that says so, and what
-/// stands under its own name was never put there by a create that failed.
-fn make(
-    folder: &Path,
-    new: &NewAccount,
-    passphrase: &Secret<Vec<u8>>,
-    options: Options,
-    entropy: SharedEntropy,
-) -> Result<(ProfileKeys, SqlVault), Fault> {
-    let mut source = SharedEntropyHandle(entropy.clone());
-    let mut keys = ProfileKeys::make_all(&mut source, passphrase, options.cost)?;
-    let key = keys.vault_key()?;
-    let mut vault = SqlVault::create(&folder.join(NEW_VAULT_FILE), &key, entropy.clone(), new)?;
-    // Into one file, which can be renamed.
-    vault.checkpoint()?;
-    drop(vault);
-    keys.write_new(&mut OsDisk::new(folder))?;
-    folder::finish(folder)?;
-    Ok((keys, SqlVault::open(&folder.join(VAULT_FILE), &key, entropy)?))
 }

@@ -175,7 +175,16 @@ pub struct Restoring {
 impl Restoring {
     /// Begins a vault. **Errors:** `ProfileExists`, the disk's.
     pub fn begin(path: &Path, key: &Key, entropy: SharedEntropy) -> Result<Restoring, Code> {
-        let conn = schema::open(Place::file(path), key, Mode::Create)?;
+        Restoring::begin_at(Place::file(path), key, entropy)
+    }
+
+    /// The same in another of SQLite's virtual file systems, as [`SqlVault::create_in`].
+    pub fn begin_in(vfs: &str, path: &Path, key: &Key, entropy: SharedEntropy) -> Result<Restoring, Code> {
+        Restoring::begin_at(Place { path, vfs: Some(vfs) }, key, entropy)
+    }
+
+    fn begin_at(place: Place<'_>, key: &Key, entropy: SharedEntropy) -> Result<Restoring, Code> {
+        let conn = schema::open(place, key, Mode::Create)?;
         conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
         Ok(Restoring { conn, entropy })
     }

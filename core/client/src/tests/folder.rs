@@ -57,6 +57,55 @@ fn a_deletion_leaves_what_is_not_the_profiles() {
     assert_eq!(unlocked(&folder).err(), Some(Code::ProfileMissing));
 }
 
+#[test]
+fn a_deletion_that_was_cut_off_is_ended_by_whoever_comes_next() {
+    // Given a deletion that stopped after its first step, in the middle of the second, and after it.
+    let erase: [fn(&mut [u8]); 3] = [|_| {}, |keys| keys[..5].fill(0), |keys| keys.fill(0)];
+    for (erase, stray) in erase.into_iter().flat_map(|erase| [(erase, false), (erase, true)]) {
+        let cut_off = || {
+            let (world, folder) = lived();
+            let mut keys = fs::read(folder.join(KEYS_FILE)).expect("a profile");
+            erase(&mut keys);
+            fs::write(folder.join("keys.deleted"), keys).expect("room");
+            fs::remove_file(folder.join(KEYS_FILE)).expect("it is there");
+            if stray {
+                fs::write(folder.join("journal/notes"), "mine").expect("room");
+            }
+            (world, folder)
+        };
+        // When somebody looks, nothing changes; when somebody opens it, there is none, and nothing of it is left.
+        let (_world, folder) = cut_off();
+        let before = folder_bytes(&folder);
+        assert_eq!(Profile::look_at(&folder, &passphrase()).err().map(|fault| fault.code), Some(Code::ProfileMissing));
+        assert!(folder_bytes(&folder) == before);
+        assert_eq!(unlocked(&folder).err(), Some(Code::ProfileMissing));
+        assert_eq!(folder.exists(), stray);
+        assert!(!stray || names(&folder) == ["journal/notes"]);
+        // So for who makes another one there.
+        let (_world, folder) = cut_off();
+        drop(made(&folder, "eve").expect("what was cut off is in nobody's way"));
+        let others = if stray { &["journal/notes"][..] } else { &[] };
+        assert_eq!(names(&folder), [others, &["keys", "lock", "vault.db"]].concat());
+        assert_eq!(unlocked(&folder).expect("intact").own().0, "eve");
+    }
+}
+
+#[test]
+fn a_deletion_that_was_cut_off_beside_somebodys_file_is_ended_by_an_unlock_alone() {
+    let (_world, folder) = lived();
+    fs::rename(folder.join(KEYS_FILE), folder.join("keys.deleted")).expect("a rename");
+    fs::write(folder.join("letter"), "mine").expect("room");
+    let before = folder_bytes(&folder);
+    assert_eq!(made(&folder, "eve").err(), Some(Code::FolderNotEmpty));
+    assert!(folder_bytes(&folder) == before, "no create removes a file beside which it makes none");
+    // And while it is held, nobody ends it.
+    let lock = crate::folder::lock(&folder).expect("free");
+    assert_eq!(unlocked(&folder).err(), Some(Code::ProfileInUse));
+    drop(lock);
+    assert_eq!(unlocked(&folder).err(), Some(Code::ProfileMissing));
+    assert_eq!(names(&folder), ["letter"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_deletion_through_a_link_removes_the_profile_and_not_the_link() {

@@ -8,6 +8,7 @@
 //!   fake      a vault whose transactions stand in the log
 //!   real      the vault that ships, over a file system (vfs) that is the log
 //!   points    each n, each way: opens again, and goes on to the same end
+//!   making    a profile that is made, restored and deleted, each n, each way
 //!   kills     a process on the file system that is there, killed with SIGKILL at any moment
 //! ```
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ pub mod fake;
 pub mod kills;
 pub mod life;
 pub mod log;
+pub mod making;
 pub mod platter;
 pub mod points;
 pub mod real;

@@ -5,7 +5,7 @@
 //! that was interrupted asks again for what was not acknowledged, under the same ids, and then goes on with the same steps.
 
 use crate::log::{Death, Log, Row};
-use crate::platter::{Dice, Files};
+use crate::platter::{Dice, Files, Operation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
@@ -35,8 +35,8 @@ const ALICE: usize = 0;
 const BOB: usize = 1;
 const NAMES: [&str; 2] = ["alice", "bob"];
 /// The weakest that the format allows: what a passphrase is worth is not what is tried here.
-const COST: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
-const START_MS: u64 = 1_790_000_000_000;
+pub(crate) const COST: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+pub(crate) const START_MS: u64 = 1_790_000_000_000;
 /// Work that the relay asks a stranger for: some, since a crash may come in between, but no time to speak of.
 const STAMP_BITS: u32 = 2;
 const SECOND_MS: u64 = 1_000;
@@ -157,7 +157,7 @@ struct Life<'w, K: Kind> {
 }
 
 #[derive(Clone)]
-struct Time(Arc<AtomicU64>);
+pub(crate) struct Time(pub(crate) Arc<AtomicU64>);
 
 impl Clock for Time {
     fn now(&self) -> Stamp {
@@ -186,7 +186,7 @@ impl Transport for Mortal {
     }
 }
 
-fn passphrase() -> Secret<Vec<u8>> {
+pub(crate) fn passphrase() -> Secret<Vec<u8>> {
     Secret::new(b"scripted".to_vec())
 }
 
@@ -194,14 +194,14 @@ fn passphrase() -> Secret<Vec<u8>> {
 pub type Wrong = String;
 
 /// Lives a whole life of so many events of alice's at least, without a crash. `keep`: every operation and every state of the
-/// vault, for [`reopen`]. `careless`: on a disk that syncs nothing.
+/// vault, for [`reopen`]. `careless`: on a disk that syncs no file.
 ///
 /// **Errors:** what went wrong: with the life, not with a crash.
 pub fn live<K: Kind>(seed: u64, events: u64, keep: bool, careless: bool) -> Result<Whole<K>, Wrong> {
     let mut life = Life::<K>::new(seed, keep, None)?;
     life.digests = Some(BTreeMap::new());
     if careless {
-        life.alice().log.be_careless();
+        life.alice().log.be_careless(|operation| matches!(operation, Operation::Sync { .. }));
     }
     let mut steps = 0;
     while life.alice().log.promised(u64::MAX).0 < events {
@@ -307,7 +307,7 @@ impl<'w, K: Kind> Life<'w, K> {
             let made = ProfileKeys::create(&mut making.clone(), &mut entropy, &passphrase(), COST)
                 .and_then(|keys| K::make(name, &making, &keys, entropy, clock.now(), keep && who == ALICE));
             let (kind, own) = made.map_err(|fault| format!("{name} can't be made: {fault}"))?;
-            // The life begins with a profile that is there: how one is made is tried in core/client.
+            // The life begins with a profile that is there: how one is made is tried beside it (making.rs).
             let log = Log::with(making.files());
             let kind = if who == ALICE { kind } else { kind.as_of(0, &log) };
             people.push(Person {

@@ -73,8 +73,8 @@ struct Inner {
     death: Option<Death>,
     dead: bool,
     left: Option<Files>,
-    /// Set for a disk that syncs nothing.
-    careless: bool,
+    /// Set for a disk that does not do what it is asked to: which operations.
+    careless: Option<fn(&Operation) -> bool>,
 }
 
 impl Log {
@@ -102,9 +102,9 @@ impl Log {
         self.inner().operations
     }
 
-    /// Has it make nothing durable, whatever it says: for a test of the test.
-    pub fn be_careless(&self) {
-        self.inner().careless = true;
+    /// Has it not do these operations, whatever it says: for a test of the test.
+    pub fn be_careless(&self, of: fn(&Operation) -> bool) {
+        self.inner().careless = Some(of);
     }
 
     /// Has the process die.
@@ -215,7 +215,7 @@ impl Inner {
         }
         let renamed = matches!(&operation, Operation::Rename { to, .. } if to.starts_with("snapshots/"));
         // A sync that is none.
-        let careless = self.careless && matches!(operation, Operation::Sync { .. });
+        let careless = self.careless.is_some_and(|of| of(&operation));
         let operation = if careless { Operation::Commit } else { operation };
         self.platter.perform(&operation);
         self.operations += 1;

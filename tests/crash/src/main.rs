@@ -10,6 +10,7 @@ use thicket_crash::fake::Fake;
 use thicket_crash::kills::{kill, live_on};
 use thicket_crash::life::{Kind, Whole, Wrong, live};
 use thicket_crash::log::Row;
+use thicket_crash::making::{Act, Found, Given, interrupt};
 use thicket_crash::platter::How;
 use thicket_crash::points::{Report, live_on_all, one, places, reopen_all, stratified};
 use thicket_crash::real::Real;
@@ -44,6 +45,10 @@ struct Arguments {
     /// With --at: die as the next operation is asked for.
     #[arg(long, requires = "at")]
     late: bool,
+    /// Instead of that, make a profile, restore one and delete one, each
+    /// interrupted at every operation.
+    #[arg(long, conflicts_with_all = ["points", "at", "kills"])]
+    making: bool,
     /// Lives at a time.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -81,6 +86,9 @@ fn main() -> ExitCode {
     if let Some(kills) = arguments.kills {
         return ended(killed(kills, arguments.seed));
     }
+    if arguments.making {
+        return ended(made(arguments.seed, arguments.threads));
+    }
     match arguments.vault {
         Vault::Fake => run::<Fake>(&arguments),
         Vault::Real => run::<Real>(&arguments),
@@ -114,6 +122,27 @@ fn killed(kills: usize, seed: u64) -> Result<(), Wrong> {
     println!("{} steps, {hers} messages there and {his} back: none lost, none doubled", report.steps);
     println!("went on to the same end, {} s", since.elapsed().as_secs());
     Ok(())
+}
+
+fn made(seed: u64, threads: usize) -> Result<(), Wrong> {
+    let since = Instant::now();
+    let given = Given::new(seed)?;
+    println!("{:<24}{:>10}{:>10}{:>10}", "", "as it is", "torn", "unsynced");
+    let mut failures = 0;
+    for act in Act::ALL {
+        let report = interrupt(&given, act, seed, false, threads)?;
+        println!("{}, {} operations", act.word(), report.operations);
+        for (name, counts) in [("", &report.found), ("begun anew, ", &report.again)] {
+            for (found, word) in [(Found::Whole, "whole"), (Found::None, "none")] {
+                let counts = How::ALL.map(|how| counts.get(&(how, found)).copied().unwrap_or_default());
+                println!("{:<24}{:>10}{:>10}{:>10}", format!("  {name}{word}"), counts[0], counts[1], counts[2]);
+            }
+        }
+        report.failures.iter().for_each(|failure| println!("{failure}\n  thicket-crash --making --seed {seed}"));
+        failures += report.failures.len();
+    }
+    println!("{failures} failures, {} s", since.elapsed().as_secs());
+    if failures == 0 { Ok(()) } else { Err(format!("{failures} failures")) }
 }
 
 fn run<K: Kind>(arguments: &Arguments) -> ExitCode {

@@ -99,7 +99,8 @@ impl How {
 /// - `fsync` and `fdatasync` of a file make its bytes and its length durable. They do not make its name durable, though some file
 ///   systems do that as well.
 /// - `fsync` of a folder makes the names in it durable: those made, those removed, those that were renamed.
-/// - A rename is atomic: its new name is of the old file or of the new one. It does not make the new file's bytes durable.
+/// - A rename is atomic: its new name is of the old file or of the new one, and until it is of the new one the old name is too. It does
+///   not make the new file's bytes durable.
 /// - Without these a page of a file, its length, and a name each may be as they were at any moment since they were last made
 ///   durable, each for itself: a later write may be there and an earlier one not. A page that is missing within the length is
 ///   zeros.
@@ -112,6 +113,8 @@ pub struct Platter {
     /// What each name was since its folder was synced; the durable one first.
     were: BTreeMap<String, Vec<Option<u64>>>,
     files: BTreeMap<u64, File>,
+    /// The old names of files that were renamed since their folder was synced.
+    renamed: Vec<(String, u64)>,
     made: u64,
 }
 
@@ -174,11 +177,13 @@ impl Platter {
                 if let Some(file) = self.names.get(from).copied() {
                     self.name(to, Some(file));
                     self.name(from, None);
+                    self.renamed.push((from.clone(), file));
                 }
             }
             Operation::Remove { file } => self.name(file, None),
             Operation::SyncFolder { folder } => {
                 self.were.retain(|name, _| folder_of(name) != folder);
+                self.renamed.retain(|(name, _)| folder_of(name) != folder);
                 let bound: BTreeSet<u64> = self.names.values().copied().chain(self.were.values().flatten().copied().flatten()).collect();
                 self.files.retain(|file, _| bound.contains(file));
             }
@@ -245,13 +250,27 @@ impl Platter {
         let none = dice.below(4) == 0;
         let mut pick = |moments: usize| if none { 0 } else { dice.below(moments) };
         let names: BTreeSet<&String> = self.names.keys().chain(self.were.keys()).collect();
-        let mut files = Files::new();
+        let (mut files, mut bound) = (Files::new(), BTreeSet::new());
         for name in names {
-            let bound = match self.were.get(name) {
+            let file = match self.were.get(name) {
                 Some(were) => were.get(pick(were.len())).copied().flatten(),
                 None => self.names.get(name).copied(),
             };
-            if let Some(file) = bound.and_then(|file| self.files.get(&file)) {
+            if let Some((number, file)) = file.and_then(|number| Some((number, self.files.get(&number)?))) {
+                files.insert(name.clone(), file.after(&mut pick));
+                bound.insert(number);
+            }
+        }
+        // A rename whose new name is not there did not take the old one away, if that was durable.
+        for (name, number) in &self.renamed {
+            let was_durable = self.were.get(name).and_then(|were| were.first()) == Some(&Some(*number));
+            let is_there = self.names.values().any(|living| living == number);
+            if was_durable
+                && is_there
+                && !bound.contains(number)
+                && !files.contains_key(name)
+                && let Some(file) = self.files.get(number)
+            {
                 files.insert(name.clone(), file.after(&mut pick));
             }
         }

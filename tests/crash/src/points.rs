@@ -139,7 +139,7 @@ pub fn reopen_all<K: Kind>(whole: &Whole<K>, threads: usize, report: &mut Report
     });
 }
 
-fn next<T>(queue: &Mutex<Receiver<T>>) -> Option<T> {
+pub(crate) fn next<T>(queue: &Mutex<Receiver<T>>) -> Option<T> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 

@@ -7,7 +7,7 @@
 use crate::log::Log;
 use crate::platter::{Operation, folder_of};
 use sqlite_vfs::wip::{WalIndex, WalIndexLock};
-use sqlite_vfs::{DatabaseHandle, LockKind, OpenAccess, OpenOptions, Vfs};
+use sqlite_vfs::{DatabaseHandle, LockKind, OpenAccess, OpenKind, OpenOptions, Vfs};
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
 use std::ops::Range;
@@ -80,8 +80,8 @@ struct LogVfs;
 pub(crate) struct Handle {
     log: Log,
     file: String,
-    /// Set for a file that was made here, until its name is durable.
-    made: bool,
+    /// Set for a journal or log that was made here, until its name is durable.
+    unnamed: bool,
     lock: LockKind,
 }
 
@@ -102,7 +102,8 @@ impl Vfs for LogVfs {
             }
             OpenAccess::Read | OpenAccess::Write | OpenAccess::Create | OpenAccess::CreateNew => {}
         }
-        Ok(Handle { log, file, made, lock: LockKind::None })
+        let unnamed = made && options.kind != OpenKind::MainDb;
+        Ok(Handle { log, file, unnamed, lock: LockKind::None })
     }
 
     /// The name's end is not made durable, as SQLite does not where it removes a write-ahead log.
@@ -159,10 +160,11 @@ impl DatabaseHandle for Handle {
         self.log.perform(Operation::Write { file: self.file.clone(), offset, bytes: buf.to_vec() }).map_err(failed)
     }
 
-    /// SQLite's own file system makes a new file's name durable with its first sync, and so does this.
+    /// SQLite's own file system makes the name of a new journal or log durable with its first sync, and so does this; not that of a
+    /// database, which lies in the same folder.
     fn sync(&mut self, _: bool) -> Result<(), Error> {
         self.log.perform(Operation::Sync { file: self.file.clone() }).map_err(failed)?;
-        if std::mem::take(&mut self.made) {
+        if std::mem::take(&mut self.unnamed) {
             self.log.perform(Operation::SyncFolder { folder: folder_of(&self.file).to_owned() }).map_err(failed)?;
         }
         Ok(())

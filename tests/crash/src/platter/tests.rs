@@ -67,6 +67,14 @@ fn a_rename_is_of_the_old_file_or_of_the_new_one() {
 }
 
 #[test]
+fn a_file_that_is_renamed_has_a_name_throughout() {
+    let platter = after(&[Operation::Rename { from: "old".to_owned(), to: "new".to_owned() }]);
+    let names: BTreeSet<Vec<String>> = (0..400).map(|seed| platter.unsynced(seed).into_keys().collect()).collect();
+    let names_of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(names, BTreeSet::from([names_of(&["old"]), names_of(&["new"]), names_of(&["new", "old"])]));
+}
+
+#[test]
 fn what_was_removed_may_come_back_until_its_folder_is_synced() {
     let removed = Operation::Remove { file: "old".to_owned() };
     assert_eq!(outcomes(&after(std::slice::from_ref(&removed)), "old").len(), 2);

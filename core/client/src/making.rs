@@ -63,7 +63,7 @@ pub fn restore(
     let key = keys.vault_key()?;
     let mut restoring = VaultOf::new(site, NEW_VAULT_FILE, &key).restore(entropy.clone())?;
     let (account, state) = archive::read(reader, &mut |piece| restoring.put(piece))?;
-    let mut vault = restoring.end(state.vault_count(), account.at)?;
+    let mut vault = restoring.end(state.vault_count, account.at)?;
     // Into one file, which can be renamed.
     vault.checkpoint()?;
     drop(vault);

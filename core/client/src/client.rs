@@ -114,9 +114,14 @@ impl Client {
     }
 
     /// Opens an unlocked profile without a way to any relay: what this device can do alone is done, and the rest waits for the
-    /// next [`Client::open`].
+    /// next [`Client::open`]. Only what is asked for is journaled, and what the vault makes of it.
     pub fn open_offline(profile: Profile) -> Result<Client, Fault> {
-        Client::open(profile, Box::new(|_| Box::new(Nowhere)))
+        let open: Open = |profile, transport, clock| {
+            let mut pump = profile.open(transport, clock)?;
+            pump.stay_offline();
+            Ok(pump)
+        };
+        Client::start(profile, Box::new(|_| Box::new(Nowhere)), None, open)
     }
 
     /// Opens as [`Client::open`], with an observer that every point is told to: what it holds up, the profile waits for.
@@ -141,9 +146,14 @@ impl Client {
         }
         let shared = Arc::new((Mutex::new(Shared { view: pump.view(), ..Shared::default() }), Condvar::new()));
         let sharing = shared.clone();
-        // Before the thread begins: nothing may leave that the last process had under way, until this one is logged in.
         let (reply, connected) = channel();
-        inbox.send(Errand::Submit(Client::intent_id(), Intent::Connect, reply)).map_err(|_| Code::ProfileClosed)?;
+        if pump.is_offline() {
+            // Nothing leaves, so nobody needs to log in.
+            let _ = reply.send(Ok(Answer::Accepted));
+        } else {
+            // Before the thread begins: nothing may leave that the last process had under way, until this one is logged in.
+            inbox.send(Errand::Submit(Client::intent_id(), Intent::Connect, reply)).map_err(|_| Code::ProfileClosed)?;
+        }
         let thread = std::thread::Builder::new()
             .name("thicket-profile".to_owned())
             .spawn(move || run(pump, &errands, &sharing))
@@ -356,6 +366,9 @@ fn waker(inbox: &SyncSender<Errand>) -> Arc<dyn Fn() + Send + Sync> {
 /// Logs in anew where the relay's pushes do not arrive any more. Returns whether that was asked for, and what a person is told if
 /// the way broke just now: of a session, or to somebody who is not that relay.
 fn keep_way(pump: &mut Pump<SqlVault>, watch: &mut Watch) -> (bool, Option<Code>) {
+    if pump.is_offline() {
+        return (false, None);
+    }
     let login = pump.state().session.since;
     let online = pump.state().session.link == Link::Online;
     if watch.slept() {

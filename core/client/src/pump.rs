@@ -88,6 +88,8 @@ pub struct Pump<V> {
     snapshot_again: Option<Stamp>,
     /// Since when the anonymous lane is the one it is.
     lane_since: Stamp,
+    /// Set if there is no way to any relay: frames and timers wait for the next process.
+    offline: bool,
     /// Held open for as long as the profile is: other processes stay out.
     lock: Option<File>,
 }
@@ -163,6 +165,7 @@ impl<V: Vault> Pump<V> {
             forged: false,
             snapshot_again: None,
             lane_since,
+            offline: false,
             lock,
         };
         let mut none = Pumped::default();
@@ -175,6 +178,16 @@ impl<V: Vault> Pump<V> {
     /// Has every point told to an observer from now on.
     pub fn observe(&mut self, observer: Observer) {
         self.observer = Some(observer);
+    }
+
+    /// Does what needs no relay alone from now on: no frame goes out and no deadline passes. Both wait in the journal, as if the
+    /// process had died before them.
+    pub(crate) fn stay_offline(&mut self) {
+        self.offline = true;
+    }
+
+    pub(crate) fn is_offline(&self) -> bool {
+        self.offline
     }
 
     fn at(&mut self, point: Point) -> Result<(), Fault> {
@@ -256,7 +269,8 @@ impl<V: Vault> Pump<V> {
         }
         let worked = self.work(&mut pumped)?;
         pumped.changes.extend(std::mem::take(&mut self.forged).then_some(Change::Disconnected(Code::ForgedAnswer)));
-        pumped.deadline = self.timers.values().copied().chain(self.vault_again).chain(self.log_until).chain([self.lane_until()]).min();
+        let timers = self.timers.values().copied().filter(|_| !self.offline);
+        pumped.deadline = timers.chain(self.vault_again).chain(self.log_until).chain([self.lane_until()]).min();
         pumped.now = self.engine.now();
         if takes == TAKES_PUMP_MAX || worked {
             pumped.deadline = Some(pumped.now);
@@ -342,6 +356,9 @@ impl<V: Vault> Pump<V> {
     }
 
     fn take_deadlines(&mut self) {
+        if self.offline {
+            return;
+        }
         let now = self.engine.now();
         let due: Vec<TimerId> = self.timers.iter().filter(|(_, deadline)| **deadline <= now).map(|(timer, _)| *timer).collect();
         for timer in due {
@@ -369,8 +386,9 @@ impl<V: Vault> Pump<V> {
 
     /// Dispatches what waits. Returns whether anything was resolved by it.
     fn dispatch(&mut self, pumped: &mut Pumped) -> Result<bool, Fault> {
-        let mut resolved = !self.sends.is_empty();
-        while let Some((_, send)) = self.sends.front() {
+        let mut resolved = false;
+        while let Some((_, send)) = self.sends.front().filter(|_| !self.offline) {
+            resolved = true;
             let frame = self.engine.frame(send.frame)?;
             let Some((id, send)) = self.sends.pop_front() else {
                 break;
@@ -466,7 +484,7 @@ impl<V: Vault> Pump<V> {
     /// Whether a pump left nothing that the vault was asked for, but work that changes nothing there: journal and vault are of one
     /// time. Not while the vault fails.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.ops.is_empty() && self.sends.is_empty() && !self.engine.has_inputs()
+        self.ops.is_empty() && (self.sends.is_empty() || self.offline) && !self.engine.has_inputs()
     }
 
     /// Whether the vault fails: what it was asked for waits.

@@ -71,6 +71,8 @@ pub struct ContactView {
     pub proved: bool,
     /// Whether sending is held, since their identity changed.
     pub held: bool,
+    /// Whether they are to begin anew with this device, and have not: what is written to them waits until then.
+    pub anew: bool,
     /// Messages received from them.
     pub received: u64,
 }
@@ -91,6 +93,7 @@ pub fn view(state: &State) -> View {
                 verified: contact.verified,
                 proved: contact.proved,
                 held: contact.held,
+                anew: contact.anew,
                 received: contact.received,
             })
             .collect(),

@@ -126,7 +126,7 @@ impl Numbering {
     pub(crate) fn seen(&self, view: &View, names: bool) -> Seen {
         let people = self.people(view, names);
         let contact = |contact: &ContactView| {
-            let ContactView { fingerprint, name, accepted, blocked, verified, proved, held, received } = contact.clone();
+            let ContactView { fingerprint, name, accepted, blocked, verified, proved, held, anew: _, received } = contact.clone();
             let number = people.get(&fingerprint).copied().unwrap_or(u64::MAX);
             (number, SeenContact { name: names.then_some(name), accepted, blocked, verified, proved, held, received })
         };

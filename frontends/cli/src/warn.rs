@@ -64,6 +64,7 @@ mod tests {
             verified: false,
             proved,
             held,
+            anew: false,
             received: 0,
         }
     }

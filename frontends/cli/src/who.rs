@@ -142,6 +142,7 @@ mod tests {
             verified: false,
             proved,
             held: false,
+            anew: false,
             received: 0,
         }
     }

@@ -349,6 +349,7 @@ mod tests {
             verified: false,
             proved: true,
             held: false,
+            anew: false,
             received: 0,
         };
         View { contacts: contacts.iter().map(contact).collect(), ..View::default() }

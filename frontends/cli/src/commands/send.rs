@@ -84,8 +84,19 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
     }
     // What was not waited for is no news.
     let missed = state < goal.state() && state < MessageState::Stored;
-    if missed && !view.copied && !view.online && !is_held(&view, contact) {
-        note!("{}", on_errors(&silence.told()));
+    if missed && !view.copied && !is_held(&view, contact) {
+        if is_to_begin(&view, contact) {
+            // However long one waited: it takes that person.
+            let who = who::shown(&view, contact);
+            let words = format!(
+                "It waits until {who} has begun anew with this device, which needs nothing but that {who} is there. To look again: {} sync",
+                again()
+            );
+            note!("{}", on_errors(&words));
+        }
+        if !view.online {
+            note!("{}", on_errors(&silence.told()));
+        }
     }
     client.close()?;
     match state {
@@ -104,6 +115,16 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
 /// Whether nothing is sent to a contact until the person decides.
 fn is_held(view: &View, contact: Fingerprint) -> bool {
     view.contacts.iter().any(|known| known.fingerprint == contact && known.held)
+}
+
+/// Whether a contact is to begin anew before anything can be sent.
+fn is_to_begin(view: &View, contact: Fingerprint) -> bool {
+    view.contacts.iter().any(|known| known.fingerprint == contact && known.anew)
+}
+
+/// How many messages wait for contacts who are to begin anew.
+pub fn to_begin(view: &View) -> usize {
+    view.unsettled.values().filter(|(contact, ..)| is_to_begin(view, *contact)).count()
 }
 
 /// How many messages wait for each contact who is held.

@@ -1,6 +1,7 @@
 //! How the account stands.
 
 use super::relay::way;
+use super::send::to_begin;
 use super::settings::word;
 use crate::output::{Trouble, error, hint_of, put_json, sentence, time};
 use crate::paint::Paint;
@@ -95,7 +96,12 @@ fn print(
     let many = |label: &str, count: u64, thing: &str, what: &str| {
         put!("{label:<10}  {}", beside(&format!("{} {what}", counted(count, thing)), 12, width()))
     };
-    many("unsettled", u64::try_from(view.unsettled.len()).unwrap_or(u64::MAX), "message", "not yet stored by the relay")?;
+    let anew = match to_begin(view) {
+        0 => String::new(),
+        count => format!(", {count} of them until their contact has begun anew with this device"),
+    };
+    let unsettled = u64::try_from(view.unsettled.len()).unwrap_or(u64::MAX);
+    many("unsettled", unsettled, "message", &format!("not yet stored by the relay{anew}"))?;
     if view.left > 0 {
         many("left", view.left, "item", "of people you have not accepted, at the relay until tomorrow")?;
     }

@@ -319,6 +319,16 @@ fn a_damaged_journal_exits_with_7_and_names_the_place() {
     let error = last_json(&output);
     assert_eq!(error["error"]["name"], "JournalDamaged");
     assert!(error["error"]["message"].as_str().is_some_and(|message| message.contains(".seg at byte")), "{error}");
+    // The doctor looks at the rest all the same, and starts nothing.
+    let before = std::fs::read_dir(home.join("journal")).expect("a journal").count();
+    let output = thicket(&home, &["--json", "doctor"]);
+    let report: serde_json::Value =
+        serde_json::from_slice(output.stdout.split(|byte| *byte == b'\n').next().expect("a line")).expect("JSON");
+    let checks = report["checks"].as_array().expect("a list");
+    let status_of = |name: &str| checks.iter().find(|check| check["check"] == name).map(|check| check["status"].clone());
+    assert_eq!(["journal", "vault", "relay"].map(status_of), ["problem", "ok", "warning"].map(|word| Some(word.into())), "{report}");
+    assert_eq!((status(&output), last_json(&output)["error"]["name"].as_str()), (7, Some("JournalDamaged")), "{output:?}");
+    assert_eq!(std::fs::read_dir(home.join("journal")).expect("a journal").count(), before);
 }
 
 /// Starts a command whose output nobody reads.

@@ -149,8 +149,11 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let mut checks = files(&at.folder);
     checks.extend(disk(&at.folder));
-    if keys(&at, &mut checks)? && journal(global, &at, &mut checks)? {
-        inside(global, &at, at.unlock(global), &mut checks)?;
+    if keys(&at, &mut checks)? {
+        match journal(global, &at, &mut checks)? {
+            true => inside(global, &at, at.unlock(global), &mut checks)?,
+            false => beside_the_journal(global, &at, &mut checks)?,
+        }
     }
     show(global, &checks)?;
     match worst(&checks) {
@@ -269,7 +272,17 @@ fn keys(at: &home::At, checks: &mut Vec<Check>) -> Result<bool, Trouble> {
     }
 }
 
-/// Folds the journal again. Returns whether there is sense in going on.
+/// What can be looked at without the journal. The profile is not started: that would write to what is damaged.
+fn beside_the_journal(global: &Global, at: &home::At, checks: &mut Vec<Check>) -> Result<(), Trouble> {
+    checks.push(match home::reader(global, at) {
+        Ok(reader) => vault(global, |after| reader.messages(None, after, PAGE)),
+        Err(trouble) => Check::fault("vault", trouble)?,
+    });
+    checks.push(Check::warning("relay", "not asked: the profile is not started with such a journal", "see to the journal first"));
+    Ok(())
+}
+
+/// Folds the journal again. Returns whether the profile can be started.
 fn journal(global: &Global, at: &home::At, checks: &mut Vec<Check>) -> Result<bool, Trouble> {
     let _checking = Progress::start(global, "checking the journal");
     let (check, good) = match verified(at) {

@@ -1,9 +1,10 @@
 //! Where two journals part.
 //!
-//! Two that have a segment in common are copies of one, and part at the first record that is not the same in both. Others are
-//! compared by what a frontend saw: the view digest is taken after each record, and where it became another. What chance decides,
-//! how many records lie between two such places, is left out. So is a capsule compared, with whatever journal: no record of it is
-//! another's, though its segments are. Names are left out then.
+//! Two that have a segment in common are copies of one, and part at the first record that is not the same in both. So do two one of
+//! which goes on from a block of the other's, as the journal does of a profile that was restored from a backup. Others are compared
+//! by what a frontend saw: the view digest is taken after each record, and where it became another. What chance decides, how many
+//! records lie between two such places, is left out. So is a capsule compared, with whatever journal: no record of it is another's,
+//! though its segments are. Names are left out then.
 //!
 //! ```text
 //!   A   1 2 3 4 5 6 7       v1 after 2, v2 after 5, v3 after 7
@@ -12,12 +13,14 @@
 
 use crate::view_digest::{Numbering, Seen};
 use crate::{Replay, Step};
-use std::collections::BTreeSet;
-use thicket_engine::{Fault, ProfileKeys};
+use std::collections::{BTreeMap, BTreeSet};
+use thicket_engine::{Fault, ProfileKeys, walk};
 use thicket_journal_format::digest;
 use thicket_reducer::{State, view};
 use thicket_types::error::Code;
+use thicket_types::event::Event;
 use thicket_types::ids::{Digest, SegmentId, Seq};
+use thicket_types::intent::Intent;
 use thicket_types::ports::Disk;
 
 /// What two journals are compared by.
@@ -29,20 +32,52 @@ pub enum By {
     View,
 }
 
-/// What a journal is compared by, gathered in one pass: [`Course::note`] for each record, in order.
+/// Where a journal begins: what came before is not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Begins {
+    /// After which place; 0: nothing came before.
+    pub after: Seq,
+    /// Whether a backup brought what came before.
+    pub restored: bool,
+    /// From which place on it can be folded: what came before a snapshot may have retired, and not all its records.
+    pub folds: Seq,
+}
+
+/// What a journal is compared by, gathered from all its records.
 pub struct Course {
-    first: Seq,
+    begins: Begins,
+    /// The chain where it begins, and after each block.
+    chains: BTreeMap<Seq, Digest>,
     last: Seq,
     segments: BTreeSet<SegmentId>,
     /// A digest of each record.
     records: Vec<Digest>,
-    numbering: Numbering,
-    /// Whether people are compared by their names too.
     names: bool,
-    view: Option<Digest>,
     /// The records by which the view became another, with its digest after them.
     views: Vec<(Seq, Digest)>,
+}
+
+/// What a frontend saw, record by record.
+struct Watching {
+    numbering: Numbering,
+    names: bool,
+    view: Digest,
+    views: Vec<(Seq, Digest)>,
     failed: Option<Fault>,
+}
+
+impl Watching {
+    fn note(&mut self, step: &Step<'_>) {
+        self.numbering.note(step.effects);
+        match self.numbering.mark(&view(step.state), self.names) {
+            Ok(now) if now == self.view => {}
+            Ok(now) => {
+                self.view = now;
+                self.views.push((step.place.seq, now));
+            }
+            Err(fault) => self.failed = Some(fault),
+        }
+    }
 }
 
 /// Where two journals part, if they do.
@@ -50,6 +85,12 @@ pub struct Course {
 pub struct Parting {
     /// What they were compared by.
     pub by: By,
+    /// Whether they have no segment in common, and one goes on from a block that both had.
+    pub goes_on: bool,
+    /// Where each begins.
+    pub begins: [Begins; 2],
+    /// The last record of each.
+    pub last: [Seq; 2],
     /// The last record of each up to which they are the same; of the shorter its last, if they do not part.
     pub same_upto: [Seq; 2],
     /// The record of each that made the difference; `None` if one is the beginning of the other.
@@ -57,84 +98,66 @@ pub struct Parting {
 }
 
 impl Course {
-    /// Begins, before the first record.
+    /// Reads a journal to be compared; without names if one of the two is a capsule, which has others.
     ///
-    /// **Errors:** `Inconsistent`, if a state cannot be encoded.
-    pub fn new() -> Result<Course, Fault> {
-        Course::begin(true)
-    }
-
-    /// The same for a journal one of which, it or the other, is a capsule.
-    ///
-    /// **Errors:** as [`Course::new`].
-    pub fn without_names() -> Result<Course, Fault> {
-        Course::begin(false)
-    }
-
-    fn begin(names: bool) -> Result<Course, Fault> {
+    /// **Errors:** as [`Replay::read`]; `Inconsistent`, if a record or a state cannot be encoded.
+    pub fn read(disk: &mut dyn Disk, keys: &ProfileKeys, names: bool) -> Result<Course, Fault> {
         let numbering = Numbering::default();
         let view = numbering.mark(&view(&State::default()), names)?;
-        Ok(Course {
-            first: Seq::ZERO,
-            last: Seq::ZERO,
-            segments: BTreeSet::new(),
-            records: Vec::new(),
-            numbering,
-            names,
-            view: Some(view),
-            views: Vec::new(),
-            failed: None,
-        })
-    }
-
-    /// Looks at a record.
-    pub fn note(&mut self, step: &Step<'_>) {
-        if self.records.is_empty() {
-            self.first = step.place.seq;
-        }
-        self.last = step.place.seq;
-        self.segments.insert(step.place.segment);
-        let mut bytes = Vec::new();
-        let encoded = step.record.encode(&mut bytes).is_ok();
-        self.records.push(digest(&[&step.place.segment.0, &step.place.stamp.0.to_be_bytes(), &bytes]));
-        self.numbering.note(step.effects);
-        match self.numbering.mark(&view(step.state), self.names) {
-            Ok(now) if encoded => {
-                if self.view != Some(now) {
-                    self.view = Some(now);
-                    self.views.push((step.place.seq, now));
-                }
+        let mut watching = Watching { numbering, names, view, views: Vec::new(), failed: None };
+        let folds = Replay::read(disk, keys, &mut |step| watching.note(step))?.first();
+        let begins = Begins { after: Seq::ZERO, restored: false, folds };
+        let (chains, segments) = (BTreeMap::new(), BTreeSet::new());
+        let mut course = Course { begins, chains, last: Seq::ZERO, segments, records: Vec::new(), names, views: watching.views };
+        let mut encoded = Ok(());
+        // Records that cannot be folded any more can be compared all the same.
+        let extent = walk(disk, keys, None, &mut |walked| {
+            if course.records.is_empty() {
+                course.begins.restored = matches!(walked.record.event, Event::Requested { intent: Intent::Restore, .. });
             }
-            Ok(_) => self.failed = Some(Fault::from(Code::Inconsistent)),
-            Err(fault) => self.failed = Some(fault),
-        }
+            let mut bytes = Vec::new();
+            if let Err(code) = walked.record.encode(&mut bytes) {
+                encoded = Err(Fault::from(code));
+            }
+            course.segments.insert(walked.place.segment);
+            course.records.push(digest(&[&walked.place.segment.0, &walked.place.stamp.0.to_be_bytes(), &bytes]));
+            course.chains.extend(walked.chain.map(|chain| (walked.place.seq, chain)));
+        })?;
+        encoded?;
+        course.begins.after = extent.begins.seq;
+        course.last = extent.ends.seq;
+        course.chains.insert(extent.begins.seq, extent.begins.chain);
+        watching.failed.map_or(Ok(course), Err)
     }
 
     /// Compares two courses.
-    ///
-    /// **Errors:** `Inconsistent`, if what either was noted from could not be encoded.
-    pub fn compare(a: Course, b: Course) -> Result<Parting, Fault> {
-        for course in [&a, &b] {
-            if let Some(failed) = &course.failed {
-                return Err(Fault::from(failed.code));
-            }
+    pub fn compare(a: &Course, b: &Course) -> Parting {
+        let are_copies = !a.segments.is_disjoint(&b.segments);
+        let goes_on = a.goes_on_from(b) || b.goes_on_from(a);
+        match a.names && b.names && (are_copies || goes_on) {
+            true => Parting { goes_on: !are_copies, ..by_records(a, b) },
+            false => by_view(a, b),
         }
-        let are_copies = a.names && b.names && !a.segments.is_disjoint(&b.segments);
-        Ok(if are_copies { by_records(&a, &b) } else { by_view(&a, &b) })
+    }
+
+    /// Whether it begins where a block of another one ends. Not if it begins with nothing: so does any.
+    fn goes_on_from(&self, other: &Course) -> bool {
+        let after = self.begins.after;
+        after > Seq::ZERO && self.chains.get(&after).is_some_and(|chain| other.chains.get(&after) == Some(chain))
     }
 
     fn record(&self, seq: Seq) -> Option<Digest> {
-        let index = seq.0.checked_sub(self.first.0)?;
+        let index = seq.0.checked_sub(self.begins.after.next().0)?;
         usize::try_from(index).ok().and_then(|index| self.records.get(index)).copied()
     }
 }
 
 fn by_records(a: &Course, b: &Course) -> Parting {
     // What has retired of the beginning of either is not there to be compared.
-    let (begin, end) = (a.first.max(b.first), a.last.min(b.last));
+    let (begin, end) = (a.begins.after.max(b.begins.after).next(), a.last.min(b.last));
     let parted = (begin.0..=end.0).map(Seq).find(|seq| a.record(*seq) != b.record(*seq));
     let upto = parted.map_or(end, before);
-    Parting { by: By::Records, same_upto: [upto; 2], at: parted.map(|seq| [seq; 2]) }
+    Parting { same_upto: [upto; 2], at: parted.map(|seq| [seq; 2]), ..parting(By::Records, a, b) }
 }
 
 fn by_view(a: &Course, b: &Course) -> Parting {
@@ -142,7 +165,13 @@ fn by_view(a: &Course, b: &Course) -> Parting {
     let next = |course: &Course| course.views.get(same).map(|(seq, _)| *seq);
     let (next_a, next_b) = (next(a), next(b));
     let same_upto = [next_a.map_or(a.last, before), next_b.map_or(b.last, before)];
-    Parting { by: By::View, same_upto, at: next_a.zip(next_b).map(|(a, b)| [a, b]) }
+    Parting { same_upto, at: next_a.zip(next_b).map(|(a, b)| [a, b]), ..parting(By::View, a, b) }
+}
+
+/// What is known before anything is compared.
+fn parting(by: By, a: &Course, b: &Course) -> Parting {
+    let last = [a.last, b.last];
+    Parting { by, goes_on: false, begins: [a.begins, b.begins], last, same_upto: last, at: None }
 }
 
 fn before(seq: Seq) -> Seq {
@@ -211,17 +240,20 @@ mod tests {
     fn parting(a: Life, b: Life) -> (Parting, [Seen; 2]) {
         let read = |life: Life| {
             let (folder, mut disk, keys) = life.close();
-            let mut course = Course::new().expect("a state");
-            Replay::read(&mut disk, &keys, &mut |step| course.note(step)).expect("an intact journal");
+            let course = Course::read(&mut disk, &keys, true).expect("an intact journal");
             (folder, disk, keys, course)
         };
         let ((_a, mut disk_a, keys_a, a), (_b, mut disk_b, keys_b, b)) = (read(a), read(b));
         let lasts = [a.last, b.last];
-        let parting = Course::compare(a, b).expect("states");
+        let parting = Course::compare(&a, &b);
         let [at_a, at_b] = parting.at.unwrap_or(lasts);
         let seen =
             [seen_at(&mut disk_a, &keys_a, at_a, true).expect("a record"), seen_at(&mut disk_b, &keys_b, at_b, true).expect("a record")];
         (parting, seen)
+    }
+
+    fn told(parting: &Parting) -> (By, [u64; 2], Option<[u64; 2]>) {
+        (parting.by, parting.same_upto.map(|seq| seq.0), parting.at.map(|at| at.map(|seq| seq.0)))
     }
 
     /// Somebody else's life: other ids everywhere, and so many records in it that no frontend sees.
@@ -256,7 +288,7 @@ mod tests {
         other.turn([asks(22, Intent::BlockContact { contact: allison, blocked: true })]); // 12
         other.turn([asked(5)]);
         let (parting, [of_one, of_other]) = parting(one, other);
-        assert_eq!(parting, Parting { by: By::View, same_upto: [Seq(7), Seq(11)], at: Some([Seq(8), Seq(12)]) });
+        assert_eq!(told(&parting), (By::View, [7, 11], Some([8, 12])));
         let found = Tree::of(&of_one, false).differences(&Tree::of(&of_other, false));
         let paths: Vec<String> = found.iter().map(|found| found.path.join("/")).collect();
         assert_eq!(paths, ["contacts/0/accepted", "contacts/0/blocked"]);
@@ -265,13 +297,13 @@ mod tests {
     #[test]
     fn two_runs_that_ended_the_same_do_not_part_and_one_that_goes_on_is_longer() {
         let (parted, [one, other]) = parting(life(1, 0).0, life(2, 5).0);
-        assert_eq!(parted, Parting { by: By::View, same_upto: [Seq(3), Seq(8)], at: None });
+        assert_eq!(told(&parted), (By::View, [3, 8], None));
         assert_eq!(Tree::of(&one, true), Tree::of(&other, true));
         let (mut longer, _) = life(2, 5);
         longer.turn([asked(1)]); // 9
         longer.turn([asks(21, Intent::SetReadMarks { on: true })]); // 10
         let (parted, _) = parting(life(1, 0).0, longer);
-        assert_eq!(parted, Parting { by: By::View, same_upto: [Seq(3), Seq(9)], at: None });
+        assert_eq!(told(&parted), (By::View, [3, 9], None));
     }
 
     #[test]
@@ -283,12 +315,50 @@ mod tests {
             life.turn([asked(1)]); // 7
         }
         let (parted, _) = parting(life(1, 3).0, life(1, 3).0);
-        assert_eq!(parted, Parting { by: By::Records, same_upto: [Seq(6); 2], at: None });
+        assert_eq!(told(&parted), (By::Records, [6, 6], None));
         // No frontend sees the difference.
         one.turn([asked(2)]);
         other.turn([asked(3)]);
         let (parted, _) = parting(one, other);
-        assert_eq!(parted, Parting { by: By::Records, same_upto: [Seq(7); 2], at: Some([Seq(8); 2]) });
+        assert_eq!(told(&parted), (By::Records, [7, 7], Some([8, 8])));
+    }
+
+    #[test]
+    fn what_goes_on_from_a_backup_parts_from_what_was_backed_up_after_that() {
+        let restored = || {
+            let (mut life, _) = life(1, 3);
+            let cut = life.durable();
+            life.restore(9);
+            (life, cut)
+        };
+        let ((mut other, cut), (mut one, _)) = (restored(), life(1, 3));
+        other.turn([asked(7)]);
+        let after = Begins { after: cut, restored: true, folds: cut.next() };
+        let whole = Begins { after: Seq::ZERO, restored: false, folds: Seq(1) };
+        // What was backed up did nothing since: the other one is longer.
+        let (parted, _) = parting(life(1, 3).0, restored().0);
+        assert_eq!((told(&parted), parted.begins), ((By::Records, [cut.0; 2], None), [whole, after]));
+        one.turn([asked(7)]);
+        let (parted, _) = parting(one, other);
+        assert_eq!((told(&parted), parted.begins), ((By::Records, [cut.0; 2], Some([cut.0 + 1; 2])), [whole, after]));
+        assert_eq!(parted.last, [cut.next(), cut.next().next()]);
+        // Two of one backup are the same up to it.
+        let (mut again, _) = life(1, 3);
+        again.restore(10);
+        let (parted, _) = parting(restored().0, again);
+        assert_eq!((told(&parted), parted.begins), ((By::Records, [cut.0; 2], Some([cut.0 + 1; 2])), [after; 2]));
+        // Also when nothing can be folded any more of what came first.
+        let mut long = restored().0;
+        for number in 1..=3 {
+            long.snapshot();
+            long.turn([asked(number)]);
+        }
+        let (parted, _) = parting(life(1, 3).0, long);
+        assert_eq!((told(&parted), parted.begins[1].after), ((By::Records, [cut.0; 2], None), cut));
+        assert!(parted.goes_on && parted.begins[1].folds > cut.next());
+        // What somebody else went on from is nobody's.
+        let (parted, _) = parting(life(2, 3).0, restored().0);
+        assert_eq!(parted.by, By::View);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod verify;
 mod view_digest;
 mod why;
 
-pub use compare::{By, Course, Narrowed, Parting, compare_digests, seen_at};
+pub use compare::{Begins, By, Course, Narrowed, Parting, compare_digests, seen_at};
 pub use fold::Step;
 pub use replay::{Moment, Replay};
 pub use stats::{EFFECT_KINDS, Kind, Stats, Took, effect_kind};

@@ -165,13 +165,14 @@ impl Life {
         }
     }
 
-    /// The profile in another folder, as a backup brings it: its journal begins with what it had come to.
-    pub(crate) fn restore(&mut self) {
+    /// The profile in another folder, as a backup brings it: its journal begins with what it had come to. Its ids are of this seed.
+    pub(crate) fn restore(&mut self, seed: u64) {
         let cut = self.engine.as_ref().expect("an open profile").cut();
         self.folder = tempfile::tempdir().expect("room");
         private_folders().create(self.folder.path().join("p")).expect("room");
         let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
-        let mut chance = self.chance(!self.seed << 32);
+        self.seed = seed;
+        let mut chance = self.chance(seed << 32);
         let mut keys = ProfileKeys::make_all(&mut chance, &passphrase(), cost).expect("keys");
         begin_restored::<ClientRules>(&mut self.disk(), &mut keys, &mut chance, &cut, self.now()).expect("room");
         keys.write_new(&mut self.disk()).expect("an empty folder");

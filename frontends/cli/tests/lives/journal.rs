@@ -188,6 +188,39 @@ fn why_a_message_a_contact_and_an_effect_are_where_they_are_is_told() {
 }
 
 #[test]
+fn a_journal_and_that_of_a_backup_that_went_on_are_the_same_up_to_the_backup() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    let path = |name: &str| place.folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let cut = alice.json(&["backup", "create", &path("backup")])[0]["seq"].as_u64().expect("a place");
+    let restored = Person { name: "restored", home: place.folder.path().join("restored") };
+    restored.say(&["backup", "restore", &path("backup")]);
+    let compare = || {
+        let output = alice.run(&["--json", "journal", "compare", &path("alice"), &path("restored")]);
+        (status(&output), last(&output))
+    };
+    let (ended, same) = compare();
+    assert_eq!((ended, &same["by"], &same["a"]["same_upto"], &same["b"]["same_upto"]), (0, &json!("records"), &json!(cut), &json!(cut)));
+    assert_eq!((&same["a"]["begins_after"], &same["b"]["begins_after"]), (&json!(0), &json!(cut)));
+    // Both went on; so long that nothing can be folded any more of what the restored one did first.
+    alice.say(&["settings", "read-marks", "on"]);
+    for on in ["on", "off", "on"] {
+        restored.say(&["settings", "read-marks", on]);
+    }
+    let (ended, parted) = compare();
+    assert_eq!((ended, &parted["by"], &parted["b"]["same_upto"]), (1, &json!("records"), &json!(cut)));
+    assert_eq!((&parted["a"]["record"]["what"], &parted["b"]["record"]["what"]), (&json!("SetReadMarks"), &json!("Restore")));
+    let shown = text(&alice.run(&["journal", "compare", &path("alice"), &path("restored")]).stdout);
+    assert!(shown.contains(&format!("begins     B after {cut}: a backup brought what was before\n")), "{shown}");
+    assert!(shown.contains(&format!("same       up to {cut} of A, {cut} of B\n")), "{shown}");
+    // Not what a person would wait ten seconds for, and why.
+    let waits = restored.run(&["--timeout", "2", "send", "bob", "hello again"]);
+    assert_eq!((status(&waits), text(&waits.stdout)), (0, "queued\n".to_owned()));
+    assert!(text(&waits.stderr).contains("It waits until bob has begun anew with this device"), "{waits:?}");
+    assert!(restored.say(&["status"]).contains("1 of them until"), "{}", restored.say(&["status"]));
+}
+
+#[test]
 fn where_two_journals_part_and_where_two_builds_do_is_told() {
     let place = Place::with_conversation();
     let (alice, bob) = (&place.alice, &place.bob);

@@ -525,7 +525,7 @@ fn a_capsule_of_a_profile_that_was_restored_makes_the_same_transitions() {
         let mut rich = Rich::new(seed);
         rich.go_on(200);
         let cut = rich.life.durable();
-        rich.life.restore();
+        rich.life.restore(seed + 100);
         rich.go_on(150);
         let (_folder, mut disk, keys) = rich.life.close();
         let redacted = makes_the_same(&mut disk, &keys, seed);

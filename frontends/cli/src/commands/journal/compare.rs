@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use thicket_engine::Fault;
+use thicket_engine::{Fault, walk};
 use thicket_journal_format::capsule;
 use thicket_journal_format::event::Record;
-use thicket_replay::{By, Course, Narrowed, Parting, Replay, Tree, compare_digests, seen_at, state_digest};
+use thicket_replay::{Begins, By, Course, Narrowed, Parting, Replay, Tree, compare_digests, seen_at, state_digest};
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
 use thicket_types::ports::Place;
@@ -220,7 +220,7 @@ fn builds(global: &Global, a: &Digests, b: &Digests) -> Result<(), Trouble> {
         return Err(Trouble::Usage("the two have no place in common to be compared at".to_owned()));
     }
     if global.json {
-        let side = json!({ "same_upto": same_upto.0, "parted_by": differs.map(|seq| seq.0), "record": null });
+        let side = json!({ "begins_after": null, "same_upto": same_upto.0, "parted_by": differs.map(|seq| seq.0), "record": null });
         put_json(&json!({ "by": "digests", "same": differs.is_none(), "a": side, "b": side, "changes": [] }))?;
     } else {
         for (name, Digests { head: Head { build, rules, .. }, .. }) in [("A", a), ("B", b)] {
@@ -249,53 +249,66 @@ struct Parted {
 fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<(), Trouble> {
     let folding = Progress::start(global, "folding both journals");
     let capsules = a.is_capsule() || b.is_capsule();
-    let parting = Course::compare(course(a, capsules)?, course(b, capsules)?)?;
+    let parting = Course::compare(&course(a, capsules)?, &course(b, capsules)?);
     let parted = match parting.at {
         Some([of_a, of_b]) => {
             let (parted_a, tree_a) = parted(a, of_a, parting.by, two.names, capsules)?;
             let (parted_b, tree_b) = parted(b, of_b, parting.by, two.names, capsules)?;
-            Some(([parted_a, parted_b], tree_a.differences(&tree_b)))
+            let found = tree_a.zip(tree_b).map(|(tree_a, tree_b)| tree_a.differences(&tree_b));
+            Some(([parted_a, parted_b], found))
         }
         None => None,
     };
     drop(folding);
-    let Parting { by, same_upto, at } = parting;
+    let Parting { by, goes_on, begins, last, same_upto, at } = parting;
     if global.json {
         let side = |index: usize| {
             let record = parted.as_ref().and_then(|(parted, _)| parted.get(index));
             json!({
+                "begins_after": begins.get(index).map(|begins| begins.after.0),
                 "same_upto": same_upto.get(index).map(|seq| seq.0),
                 "parted_by": at.and_then(|at| at.get(index).copied()).map(|seq| seq.0),
                 "record": record.map(|parted| Value::Object(line(parted.place, &parted.record.event))),
             })
         };
-        let changes: Vec<Value> = parted.iter().flat_map(|(_, found)| found).map(change).collect();
+        let changes = parted.as_ref().map_or(Some(Vec::new()), |(_, found)| found.as_ref().map(|found| found.iter().map(change).collect()));
         let by = if by == By::Records { "records" } else { "view" };
         put_json(&json!({ "by": by, "same": at.is_none(), "a": side(0), "b": side(1), "changes": changes }))?;
     } else {
         let words = match by {
+            By::Records if goes_on => "their records: one goes on from a state that both had",
             By::Records => "their records: they are copies of one journal",
             By::View if capsules => "what a frontend saw, without names: a capsule has others",
-            By::View => "what a frontend saw: they are of two profiles",
+            By::View => "what a frontend saw: no record is in both",
         };
         put!("compared   {words}")?;
-        let [upto_a, upto_b] = same_upto;
-        put!("same       {upto_a} of A, {upto_b} of B")?;
+        for (name, Begins { after, restored, folds }) in ["A", "B"].into_iter().zip(begins) {
+            match by {
+                By::Records if after > Seq::ZERO => {
+                    let why = if restored { "a backup brought what was before" } else { "what was before has retired" };
+                    put!("begins     {name} after {after}: {why}")?;
+                }
+                By::View if folds > Seq(1) => put!("begins     {name} at {folds}: what was before can't be folded any more")?,
+                By::Records | By::View => {}
+            }
+        }
+        let ([upto_a, upto_b], [last_a, last_b]) = (same_upto, last);
+        put!("same       up to {upto_a} of A, {upto_b} of B")?;
         match &parted {
-            None => put!("parted     nowhere, as far as the shorter goes")?,
+            None => put!("parted     nowhere, as far as the shorter goes: A to {last_a}, B to {last_b}")?,
             Some((parted, found)) => {
-                put!("parted by")?;
+                put!("parted by  (A goes on to {last_a}, B to {last_b})")?;
                 for (name, Parted { place, record }) in ["A", "B"].into_iter().zip(parted) {
                     let (kind, what) = words_of(record);
                     let begin = format!("{name} {:>8}  {}  ", place.seq, time_exact(place.stamp.0));
                     put!("{begin}{}", beside(&format!("{kind} {what}"), begin.len(), terminal::width()))?;
                 }
-                if found.is_empty() {
-                    put!("both came to the same state")?;
-                } else {
-                    put!("from A's state to B's")?;
+                match found {
+                    None => put!("what they changed is not known any more: what was before can't be folded")?,
+                    Some(found) if found.is_empty() => put!("both came to the same state")?,
+                    Some(_) => put!("from A's state to B's")?,
                 }
-                for line in printed(found, paint(global)) {
+                for line in printed(found.as_deref().unwrap_or_default(), paint(global)) {
                     put!("{line}")?;
                 }
             }
@@ -312,22 +325,27 @@ fn words_of(record: &Record) -> (&'static str, String) {
 fn course(at: &home::At, capsules: bool) -> Result<Course, Trouble> {
     at.look_into(|look| {
         let (disk, keys) = look.files();
-        let mut course = if capsules { Course::without_names()? } else { Course::new()? };
-        Replay::read(disk, keys, &mut |step| course.note(step))?;
-        Ok(course)
+        Course::read(disk, keys, !capsules)
     })
 }
 
-/// The record that made the difference, and what it is to be compared by after it: the state where the ids are the same in both.
-fn parted(at: &home::At, seq: Seq, by: By, names: bool, capsules: bool) -> Result<(Parted, Tree), Trouble> {
+/// The record that made the difference, and what it is to be compared by after it: the state where the ids are the same in both;
+/// `None` if that can't be folded any more.
+fn parted(at: &home::At, seq: Seq, by: By, names: bool, capsules: bool) -> Result<(Parted, Option<Tree>), Trouble> {
     at.look_into(|look| {
         let (disk, keys) = look.files();
+        let mut parted = None;
+        walk(disk, keys, None, &mut |walked| {
+            if walked.place.seq == seq {
+                parted = Some(Parted { place: walked.place, record: walked.record.clone() });
+            }
+        })?;
         let replay = Replay::read(disk, keys, &mut |_| {})?;
-        let moment = replay.record(disk, keys, seq)?.ok_or(Fault::from(Code::Inconsistent))?;
         let tree = match by {
-            By::Records => Tree::of(&moment.after, names),
-            By::View => Tree::of(&seen_at(disk, keys, seq, !capsules)?, names),
+            _ if seq < replay.first() => None,
+            By::Records => replay.at(disk, keys, seq)?.map(|state| Tree::of(&state, names)),
+            By::View => Some(Tree::of(&seen_at(disk, keys, seq, !capsules)?, names)),
         };
-        Ok((Parted { place: moment.place, record: moment.record }, tree))
+        Ok((parted.ok_or(Fault::from(Code::Inconsistent))?, tree))
     })
 }

@@ -9,6 +9,7 @@ mod compare;
 mod fold;
 #[cfg(test)]
 mod life;
+mod named;
 mod replay;
 mod stats;
 mod touching;
@@ -16,13 +17,16 @@ mod tree;
 mod verify;
 mod view_digest;
 mod why;
+mod words;
 
 pub use compare::{Begins, By, Course, Narrowed, Parting, compare_digests, seen_at};
 pub use fold::Step;
+pub use named::Named;
 pub use replay::{Moment, Replay};
 pub use stats::{EFFECT_KINDS, Kind, Stats, Took, effect_kind};
 pub use touching::Touching;
 pub use tree::{Difference, Leaf, Tree, short_ids};
 pub use verify::{FoldedOn, Verified, state_digest, verify};
 pub use view_digest::{Numbering, Seen};
-pub use why::{Explaining, Line, Subject, asked_for, refusal};
+pub use why::{Explaining, Line, Subject, refusal};
+pub use words::{asked_for, timer_words, why_words};

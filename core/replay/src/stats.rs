@@ -1,23 +1,28 @@
 //! What a journal is made of: records by kind, bytes, rates, and how long effects took.
 
-use crate::Step;
+use crate::{Replay, Step};
 use std::collections::BTreeMap;
+use thicket_engine::{Fault, ProfileKeys, walk};
+use thicket_journal_format::event::Record;
 use thicket_types::effect::Effect;
 use thicket_types::event::{Arrived, Event, Outcome};
 use thicket_types::ids::{EffectId, Seq};
+use thicket_types::ports::Disk;
 use thicket_types::time::{Duration, Stamp};
 use thicket_types::vault_op::VaultOp;
 
-/// What was counted. One pass: [`Stats::note`] for each record, in order.
+/// What was counted: [`Stats::of`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Stats {
     /// Records and their bytes, by what they are.
     pub kinds: BTreeMap<&'static str, Kind>,
     /// How long effects took from the record that asked for them to the one that resolved them, by what was asked.
     pub outcomes: BTreeMap<&'static str, Took>,
+    /// How many of the records were folded, so that it is known what they asked for: all, unless what came before has retired.
+    pub folded: u64,
     /// The stamps of the first and the last record.
     pub span: Option<(Stamp, Stamp)>,
-    /// Stamps of all records, in order.
+    /// Stamps of all records.
     stamps: Vec<Stamp>,
     /// Effects that are not resolved: what, and when it was asked for.
     asked: BTreeMap<EffectId, (&'static str, Stamp)>,
@@ -35,7 +40,7 @@ pub struct Kind {
 /// How long effects of one kind took.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Took {
-    /// Each, shortest first once [`Stats::finish`] was called, with the place of the record that resolved it.
+    /// Each, shortest first, with the place of the record that resolved it.
     pub each: Vec<(Duration, Seq)>,
 }
 
@@ -53,16 +58,42 @@ impl Took {
 }
 
 impl Stats {
-    /// Counts a record.
-    pub fn note(&mut self, step: &Step<'_>) {
+    /// Counts a journal: all records that are there, and of those that can be folded what they asked for.
+    ///
+    /// **Errors:** as [`Replay::read`].
+    pub fn of(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Stats, Fault> {
+        let mut stats = Stats::default();
+        let replay = Replay::read(disk, keys, &mut |step| stats.note(step))?;
+        if replay.first() > Seq(1) {
+            walk(disk, keys, None, &mut |walked| {
+                if walked.place.seq < replay.first() {
+                    stats.count(walked.place.stamp, walked.record);
+                }
+            })?;
+        }
+        stats.outcomes.values_mut().for_each(|took| took.each.sort_unstable());
+        Ok(stats)
+    }
+
+    /// How many records there are.
+    pub fn records(&self) -> u64 {
+        self.kinds.values().map(|kind| kind.records).sum()
+    }
+
+    fn count(&mut self, now: Stamp, record: &Record) {
         let mut bytes = Vec::new();
-        let len = step.record.encode(&mut bytes).map_or(0, |()| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        let kind = self.kinds.entry(kind(&step.record.event)).or_default();
+        let len = record.encode(&mut bytes).map_or(0, |()| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let kind = self.kinds.entry(kind(&record.event)).or_default();
         kind.records += 1;
         kind.bytes += len;
-        let now = step.place.stamp;
-        self.span = Some(self.span.map_or((now, now), |(first, _)| (first, now)));
+        self.span = Some(self.span.map_or((now, now), |(first, last)| (first.min(now), last.max(now))));
         self.stamps.push(now);
+    }
+
+    fn note(&mut self, step: &Step<'_>) {
+        let now = step.place.stamp;
+        self.count(now, step.record);
+        self.folded += 1;
         if let Event::Resolved { effect, .. } = &step.record.event
             && let Some((what, since)) = self.asked.remove(effect)
         {
@@ -75,11 +106,6 @@ impl Stats {
                 self.asked.insert(EffectId { seq: step.place.seq, index, segment: step.place.segment }, (effect_kind(effect), now));
             }
         }
-    }
-
-    /// Sorts what was counted, once all was.
-    pub fn finish(&mut self) {
-        self.outcomes.values_mut().for_each(|took| took.each.sort_unstable());
     }
 
     /// Records in each of so many spans of equal length, and that length. Without a record there is none.
@@ -174,6 +200,32 @@ pub fn effect_kind(effect: &Effect) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::life::{Life, asked, relay};
+
+    #[test]
+    fn records_that_cannot_be_folded_any_more_are_counted_all_the_same() {
+        let mut life = Life::new();
+        life.turn([relay()]);
+        let (_folder, mut disk, keys) = life.close();
+        let whole = Stats::of(&mut disk, &keys).expect("an intact journal");
+        assert_eq!((whole.records(), whole.folded), (1, 1));
+
+        let mut life = Life::new();
+        life.turn([relay()]);
+        (1..=9).for_each(|number| life.turn([asked(number)]));
+        life.retire();
+        (10..=12).for_each(|number| life.turn([asked(number)]));
+        // A segment and what came in it before its snapshot.
+        life.snapshot();
+        life.turn([asked(13)]);
+        let (_folder, mut disk, keys) = life.close();
+        let mut there = 0;
+        walk(&mut disk, &keys, None, &mut |_| there += 1).expect("an intact journal");
+        let part = Stats::of(&mut disk, &keys).expect("an intact journal");
+        assert_eq!(part.records(), there);
+        assert!(part.folded < there && part.folded > 0, "{} of {there}", part.folded);
+        assert_eq!(part.stamps.len(), usize::try_from(there).expect("few"));
+    }
 
     #[test]
     fn percentiles_are_of_what_took_so_long() {

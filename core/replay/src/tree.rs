@@ -35,6 +35,9 @@ const BYTES_MIN: usize = 16;
 /// Its digits.
 const ID_DIGITS_MIN: usize = 2 * BYTES_MIN;
 
+/// Digits that ids have.
+const ID_DIGITS: [usize; 3] = [32, 40, 64];
+
 /// What stands for a name, an address or a token that is not shown.
 const PRIVATE: &str = "(private)";
 
@@ -67,10 +70,11 @@ pub enum Leaf {
 }
 
 impl Leaf {
-    /// As people read it: an id by its first eight digits.
+    /// As people read it: an id by its first eight digits, other bytes by their number.
     pub fn short(&self) -> String {
         match self {
-            Leaf::Id(hex) => short_ids(hex),
+            Leaf::Id(hex) if ID_DIGITS.contains(&hex.len()) => short_ids(hex),
+            Leaf::Id(hex) => format!("{} bytes", hex.len() / 2),
             other => other.to_string(),
         }
     }
@@ -126,7 +130,23 @@ impl Tree {
         line
     }
 
+    /// A variant, and what it holds. No field and no id begins with a capital.
+    fn as_variant(&self) -> Option<(&str, &Tree)> {
+        match self {
+            Tree::Fields(fields) => match fields.as_slice() {
+                [(variant, tree)] if variant.starts_with(|char: char| char.is_ascii_uppercase()) => Some((variant, tree)),
+                _ => None,
+            },
+            Tree::Leaf(_) | Tree::List(_) => None,
+        }
+    }
+
     fn write_line(&self, line: &mut String) {
+        if let Some((variant, tree)) = self.as_variant() {
+            line.push_str(&short_ids(variant));
+            line.push(' ');
+            return tree.write_line(line);
+        }
         match self {
             Tree::Leaf(leaf) => line.push_str(&leaf.short()),
             Tree::List(list) => {
@@ -159,6 +179,10 @@ impl Tree {
 
     fn unfold(&self, name: Option<&str>, depth: usize, width: usize, lines: &mut Vec<(usize, String)>) {
         let name = name.map(short_ids);
+        // A variant stands where its name does.
+        if let (Some(name), Some((variant, tree))) = (&name, self.as_variant()) {
+            return tree.unfold(Some(&format!("{name} {variant}")), depth, width, lines);
+        }
         let named = |text: &str| name.as_ref().map_or_else(|| text.to_owned(), |name| format!("{name} {text}"));
         let whole = named(&self.line());
         let top = name.is_none() && matches!(self, Tree::Fields(_));
@@ -504,7 +528,8 @@ impl ser::SerializeMap for Growing {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
-    use thicket_types::event::TimerId;
+    use thicket_types::bytes::Bytes;
+    use thicket_types::event::{Event, Outcome, TimerId};
     use thicket_types::ids::{EffectId, FrameId, MessageId, SegmentId, Seq};
     use thicket_types::name::{Name, RegistrationToken};
 
@@ -564,6 +589,18 @@ mod tests {
     }
 
     #[test]
+    fn a_variant_stands_beside_the_field_that_it_is_in() {
+        let effect = EffectId { seq: Seq(7), index: 1, segment: SegmentId([9; 16]) };
+        let outcome = Outcome::Framed { frame: FrameId([4; 32]), bytes: Bytes(vec![0; 29]) };
+        let tree = Tree::of(&Event::Resolved { effect, outcome, vault_count: 3 }, false);
+        let says = "Resolved {effect {seq 7, index 1, segment 09090909…}, outcome Framed {frame 04040404…, bytes 29 bytes}, vault_count 3}";
+        assert_eq!(tree.line(), says);
+        let lines: Vec<String> = tree.lines(30).into_iter().map(|(depth, line)| format!("{}{line}", "  ".repeat(depth))).collect();
+        let framed = ["  outcome Framed", "    frame 04040404…", "    bytes 29 bytes"];
+        assert!(lines.windows(3).any(|lines| lines == framed), "{lines:?}");
+    }
+
+    #[test]
     fn differences_are_what_went_what_came_and_what_changed_each_at_its_place() {
         let (before, mut other) = (Tree::of(&life(), false), life());
         other.queue = vec![MessageId([1; 16]), MessageId([5; 16]), MessageId([6; 16]), MessageId([3; 16])];
@@ -604,6 +641,7 @@ mod tests {
         for tree in [Tree::of(&MessageId([1; 16]), false), Tree::of(&[1_u8; 16], false)] {
             assert_eq!(tree, Tree::Leaf(Leaf::Id("01".repeat(16))));
         }
+        assert_eq!(Tree::of(&Bytes(vec![7; 1_584]), false).line(), "1584 bytes");
         for list in [Tree::of(&vec![1; 16], false), Tree::of(&[1_u8; 15], false), Tree::of(&[256_u64; 16], false)] {
             assert!(matches!(list, Tree::List(_)), "{list:?}");
         }

@@ -4,13 +4,14 @@
 //! with the vault, with the transport, or waiting for the relay's answer. Of a message that came it follows the envelope.
 
 use crate::Step;
+use crate::words::{asked_for, short};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 use thicket_reducer::{Contact, Conversation, Standing, State, Why};
 use thicket_types::effect::{Change, Effect, MessageState};
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Arrived, Event, Opened, Outcome};
-use thicket_types::ids::{EffectId, Fingerprint, FrameId, IntentId, MessageId, Seq};
+use thicket_types::ids::{EffectId, Fingerprint, FrameId, IntentId, MessageId, SegmentId, Seq};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::WHY_LINES_MAX;
 use thicket_types::time::Stamp;
@@ -18,14 +19,14 @@ use thicket_types::vault_op::VaultOp;
 use thicket_types::wire::relay as wire;
 
 /// What is asked about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Subject {
     /// A message of ours or of a contact; one that could not be read, or not yet, goes by the first half of its frame's id, which is
     /// the id of its row.
     Message(MessageId),
     /// A contact, and the conversation with them.
     Contact(Fingerprint),
-    /// An effect, by the record that asked for it and its place there.
+    /// An effect, by the record that asked for it and its place there: within one journal no two records have one place.
     Effect(Seq, u32),
 }
 
@@ -57,7 +58,8 @@ pub struct Explaining {
     opening: BTreeMap<EffectId, Seq>,
     /// The envelopes that turned out to be the message, once and again.
     frames: Vec<FrameId>,
-    asked: Option<Stamp>,
+    /// When the effect was asked for, and in which segment: an outcome that names another's is not its.
+    asked: Option<(Stamp, SegmentId)>,
 }
 
 /// Where the state has a message of ours.
@@ -412,7 +414,7 @@ impl Explaining {
         if step.place.seq == seq
             && let Some(effect) = usize::try_from(index).ok().and_then(|index| step.effects.get(index))
         {
-            self.asked = Some(step.place.stamp);
+            self.asked = Some((step.place.stamp, step.place.segment));
             self.say(step, format!("{}it was asked for: {}", because(&step.record.event), asked_for(effect)));
             if !matches!(effect, Effect::Vault(_) | Effect::Send(_)) {
                 self.say(step, "nothing resolves it: it is done when it is told");
@@ -420,9 +422,10 @@ impl Explaining {
         }
         if let Event::Resolved { effect, outcome, .. } = &step.record.event
             && (effect.seq, effect.index) == (seq, index)
+            && self.asked.is_none_or(|(_, segment)| segment == effect.segment)
         {
             // Of one that was asked for before the fold began nobody knows when.
-            let after = self.asked.map_or_else(String::new, |asked| format!(" after {} ms", step.place.stamp.since(asked).0));
+            let after = self.asked.map_or_else(String::new, |(asked, _)| format!(" after {} ms", step.place.stamp.since(asked).0));
             self.say(step, format!("it was resolved{after}: {}", came_to(outcome)));
             let then: Vec<String> = step.effects.iter().filter(|effect| !matches!(effect, Effect::Notify(_))).map(asked_for).collect();
             if !then.is_empty() {
@@ -442,10 +445,6 @@ fn base(says: &str) -> &str {
 
 fn words(code: Code) -> String {
     format!("{} ({})", code.what(), code.number())
-}
-
-fn short(hex: String) -> String {
-    hex.chars().take(8).collect::<String>() + "…"
 }
 
 /// Why a message to a contact waits.
@@ -505,18 +504,6 @@ fn because(event: &Event) -> &'static str {
             Outcome::Refused(_) | Outcome::Fault(_) => "since the vault refused, ",
             _ => "by what the vault did, ",
         },
-    }
-}
-
-/// What an effect asks for, by its name.
-pub fn asked_for(effect: &Effect) -> String {
-    let name = |debug: String| debug.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
-    match effect {
-        Effect::Vault(op) => format!("{} of the vault", name(format!("{op:?}"))),
-        Effect::Send(send) => format!("the frame of record {} to be handed to the transport", send.frame),
-        Effect::Arm(timer, _) => format!("the timer {}", name(format!("{timer:?}"))),
-        Effect::Disarm(timer) => format!("no timer {} any more", name(format!("{timer:?}"))),
-        Effect::Notify(change) => format!("{} to be told", name(format!("{change:?}"))),
     }
 }
 

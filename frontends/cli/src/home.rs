@@ -279,6 +279,9 @@ fn of_capsule(fault: Fault, file: &Path) -> Trouble {
     Trouble::Numbered(fault.code, Some(place))
 }
 
+/// What to do about a capsule that is not whole.
+const OF_A_CAPSULE: &str = "ask for another one whoever made it; no profile of yours has anything to do with it.";
+
 /// Unlocks the profile.
 pub fn unlock(global: &Global) -> Result<Profile, Trouble> {
     at(global)?.unlock(global)
@@ -331,6 +334,12 @@ impl At {
             let (disk, keys) = self.open_capsule(bytes)?;
             return look(&mut Look::without_vault(Box::new(disk), keys)).map_err(|fault| match fault.code {
                 Code::ProfileNewer => of_capsule(fault, &self.folder),
+                // It was made so, or somebody changed it: there is no backup of it, and no device of ours to see to.
+                Code::JournalDamaged | Code::RolledBack | Code::KeysDamaged => {
+                    let Trouble::Numbered(code, place) = Trouble::from(fault) else { return Code::CapsuleDamaged.into() };
+                    let place = place.unwrap_or_else(|| self.folder.display().to_string());
+                    Trouble::Advised(code, Some(format!("in the capsule: {place}")), OF_A_CAPSULE.to_owned())
+                }
                 _ => fault.into(),
             });
         }

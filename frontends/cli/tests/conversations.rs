@@ -147,6 +147,20 @@ fn read_marks_hold_where_both_sides_have_them_on() {
 }
 
 #[test]
+fn to_read_journals_how_far_one_has_read_and_nothing_else() {
+    let place = Place::with_conversation();
+    place.bob.say(&["send", "alice", "And bring a lamp."]);
+    place.alice.say(&["sync"]);
+    let before = place.alice.json(&["journal", "ls"]).len();
+    place.alice.say(&["read", "bob"]);
+    let journaled = place.alice.json(&["journal", "ls"]).split_off(before);
+    let what: Vec<&str> = journaled.iter().filter_map(|record| record["what"].as_str()).collect();
+    assert_eq!(what, ["MarkRead", &format!("{}.0 done", before + 1)]);
+    place.alice.say(&["read", "bob"]);
+    assert_eq!(place.alice.json(&["journal", "ls"]).len(), before + 2, "twice changes nothing");
+}
+
+#[test]
 fn conversations_count_what_is_unread_until_it_is_read() {
     let place = Place::with_conversation();
     let Place { alice, bob, .. } = &place;

@@ -228,7 +228,7 @@ fn an_effect_was_asked_for_by_a_record_and_resolved_by_another() {
     let (seq, index) = asked.expect("a message was sealed");
     let lines = why(&mut world, "alice", Subject::Effect(seq, index));
     assert_eq!(lines.len(), 3, "{lines:#?}");
-    assert_eq!(lines[0], "by what the vault did, it was asked for: SealMessage of the vault");
+    assert_eq!(lines[0], "by what the vault did, it was asked for: seal message (vault)");
     assert!(lines[1].starts_with("it was resolved after ") && lines[1].ends_with(" bytes"), "{lines:#?}");
     assert!(lines[2].starts_with("that asked for: the frame of record "), "{lines:#?}");
 }

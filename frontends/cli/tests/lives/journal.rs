@@ -185,6 +185,26 @@ fn why_a_message_a_contact_and_an_effect_are_where_they_are_is_told() {
         assert!(told.contains(what) && !told.contains("before record") && !told.contains("contact add"), "{told}");
     }
     assert_eq!(alice.refused(&["journal", "why", "ffffffffffffffffffffffffffffffff"]), (2, 126));
+    // What no id begins with is no contact's name for that; and who is gone is still known to the journal.
+    assert_eq!(alice.refused(&["journal", "why", "deadbeef"]), (3, 120));
+    let (of_bob, fingerprint) = (says("bob"), rows[0]["fingerprint"].as_str().expect("hex").to_owned());
+    alice.say(&["contact", "remove", "bob"]);
+    for who in ["bob", &fingerprint[..6], &fingerprint] {
+        let of_gone = says(who);
+        assert!(
+            of_gone.starts_with(&of_bob[..2]) && of_gone.last().is_some_and(|line| line.contains("no contact any more")),
+            "{of_gone:?}"
+        );
+    }
+    // A frame that the message came in is as good as its id.
+    let envelope = alice.json(&["journal", "ls", "--kind", "arrived"]).into_iter().find(|record| {
+        record["what"].as_str().is_some_and(|what| what.starts_with("item ")) && {
+            let whole = alice.json(&["journal", "show", &record["seq"].to_string()]).remove(0);
+            whole["outcomes"][0]["outcome"]["opened"]["message"]["message"] == came.as_str()
+        }
+    });
+    let shown = alice.json(&["journal", "show", &envelope.expect("it came")["seq"].to_string()]).remove(0);
+    assert_eq!(says(&shown["event"]["arrived"]["frame"].as_str().expect("hex")[..16]), of_came);
 }
 
 #[test]
@@ -218,6 +238,47 @@ fn a_journal_and_that_of_a_backup_that_went_on_are_the_same_up_to_the_backup() {
     assert_eq!((status(&waits), text(&waits.stdout)), (0, "queued\n".to_owned()));
     assert!(text(&waits.stderr).contains("It waits until bob has begun anew with this device"), "{waits:?}");
     assert!(restored.say(&["status"]).contains("1 of them until"), "{}", restored.say(&["status"]));
+}
+
+#[test]
+fn the_last_records_are_listed_and_what_is_typed_wrong_is_told_in_its_own_words() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    let all = alice.json(&["journal", "ls"]);
+    assert_eq!(alice.json(&["journal", "ls", "--last", "3"]), all[all.len() - 3..]);
+    let requested: Vec<&Value> = all.iter().filter(|record| record["kind"] == "Requested").collect();
+    let last: Vec<Value> = alice.json(&["journal", "ls", "--kind", "requested", "--last", "2"]);
+    assert_eq!(last.iter().collect::<Vec<_>>(), requested[requested.len() - 2..]);
+    assert_eq!(alice.json(&["journal", "ls", "--last", "100000"]), all);
+    // As it is shown, a time is taken.
+    let shown = alice.say(&["journal", "ls", "--last", "1"]);
+    let time = &shown[10..29];
+    assert!(alice.json(&["journal", "ls", "--since", time, "--until", time]).contains(&all[all.len() - 1]), "{time}");
+    for (arguments, words) in [
+        (&["show", "x"][..], "as journal ls shows it first in each line"),
+        (&["diff", "1", "-"], "as journal ls shows it first in each line"),
+        (&["ls", "--last", "0"], "a number is expected, at least 1"),
+        (&["ls", "--since", "now"], "2026-11-22T18:30:07"),
+    ] {
+        let told = text(&alice.run(&[&["journal"], arguments].concat()).stderr);
+        assert!(told.contains(words) && !told.contains("invalid digit"), "{told}");
+    }
+}
+
+#[test]
+fn a_record_is_shown_in_words_and_names_only_where_they_are_asked_for() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    for record in alice.json(&["journal", "ls"]) {
+        let shown = alice.say(&["journal", "show", &record["seq"].to_string()]);
+        for wrong in ["(Fingerprint", "IntentId", "FrameId", " bob", place.relay.address.as_str(), "Private"] {
+            assert!(!shown.contains(wrong), "{wrong}: {shown}");
+        }
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    }
+    let register = alice.json(&["journal", "ls"]).into_iter().find(|record| record["what"] == "Register").expect("she registered");
+    let named = alice.say(&["journal", "show", "--names", &register["seq"].to_string()]);
+    assert!(named.contains(&place.relay.address), "{named}");
 }
 
 #[test]
@@ -408,7 +469,11 @@ fn a_capsule_opens_for_anyone_and_holds_no_name_address_id_or_text_of_the_life()
         for who in [&fingerprint[..8], contact["name"].as_str().expect("a name")] {
             assert!(!look(&["why", who]).is_empty());
         }
-        assert_eq!(nobody.refused(&["journal", "--capsule", file, "why", "deadbeef"]), (3, 108));
+        assert_eq!(nobody.refused(&["journal", "--capsule", file, "why", "deadbeef"]), (3, 120));
+        // A message of it by how its id begins: there is no vault to find it in.
+        let send = look(&["ls", "--kind", "requested"]).into_iter().find(|record| record["what"] == "Send").expect("she wrote");
+        let sent = look(&["show", &send["seq"].to_string()])[0]["event"]["requested"]["id"].as_str().expect("an id").to_owned();
+        assert_eq!(look(&["why", &sent[..12]]), look(&["why", &sent]));
         for arguments in [&["show", "2"][..], &["diff", "0", "5"], &["stats"]] {
             assert_eq!(look(arguments).len(), 1, "{arguments:?}");
         }
@@ -586,8 +651,11 @@ fn a_capsule_is_shown_before_it_is_written() {
     let place = Place::with_conversation();
     let path = place.folder.path().join("a.capsule");
     let shown = place.alice.say(&["journal", "export", "--yes", "--redact", path.to_str().expect("UTF-8")]);
-    for line in ["What the capsule tells whoever has it", "         1  names", "Records before (-) and after (+)"] {
+    for line in ["What the capsule tells whoever has it", "Some records of it, before → after"] {
         assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
     }
+    assert!(shown.contains("  names 1, identities 1, relay addresses 1, ") && shown.contains("name bob → "), "{shown}");
+    let preview = shown.lines().take_while(|line| !line.contains(" is written."));
+    assert!(preview.count() < 24, "on one screen, with the question: {shown}");
     assert!(shown.lines().filter(|line| !line.contains(".capsule")).all(|line| line.chars().count() <= 80), "{shown}");
 }

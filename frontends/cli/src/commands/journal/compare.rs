@@ -308,7 +308,7 @@ fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<()
                     Some(found) if found.is_empty() => put!("both came to the same state")?,
                     Some(_) => put!("from A's state to B's")?,
                 }
-                for line in printed(found.as_deref().unwrap_or_default(), paint(global)) {
+                for line in printed(found.as_deref().unwrap_or_default(), paint(global), terminal::width()) {
                     put!("{line}")?;
                 }
             }

@@ -1,9 +1,10 @@
 //! A capsule of the journal: shown first, then written.
 
+use super::list::words;
 use super::state::paint;
 use super::stats::{in_words, size};
 use crate::commands::record;
-use crate::output::{Trouble, put_json};
+use crate::output::{Trouble, put_json, time};
 use crate::progress::Progress;
 use crate::text::{beside, counted, quoted};
 use crate::{Global, files, home, terminal};
@@ -12,10 +13,9 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use thicket_client::SystemEntropy;
 use thicket_engine::OsDisk;
-use thicket_replay::Tree;
 use thicket_replay::capsule::{Matched, Of, Redacted, Replaced, Sample, redact};
+use thicket_replay::{Difference, Tree};
 use thicket_types::error::Code;
-use thicket_types::event::Event;
 use thicket_types::ids::Seq;
 use thicket_types::ports::{Disk as _, DiskError};
 
@@ -112,16 +112,16 @@ fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
     let (paint, width) = (paint(global), terminal::width());
     let records: u64 = kinds.values().sum();
     put!("{}", paint.bold("What the capsule tells whoever has it"))?;
-    put!("  {} over {}, {}", counted(records, "record"), in_words(*span), size(u64::try_from(bytes.len()).unwrap_or(u64::MAX)))?;
+    let kinds = kinds.iter().map(|(kind, records)| format!("{kind} {records}")).collect::<Vec<_>>().join(", ");
+    let len = size(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    let what = format!("{} over {}, {len}: {kinds}.", counted(records, "record"), in_words(*span));
+    put!("  {}", beside(&what, 2, width))?;
     if *begins > Seq(1) {
         let came_to = format!(
             "It begins at record {begins}, and with what all before came to: who the contacts are, how they stand and how many messages each \
              brought, what was seen, answered, queued and under way."
         );
         put!("  {}", beside(&came_to, 2, width))?;
-    }
-    for (kind, records) in kinds {
-        put!("  {records:>8}  {kind}")?;
     }
     let clock = if *keeps_time_of_day { "the time of day, but not the date" } else { "neither the date nor the time of day" };
     let order = match matched {
@@ -137,17 +137,45 @@ fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
     );
     put!("  {}", beside(&stays, 2, width))?;
     put!("{}", paint.bold("What it does not tell: each is replaced by a random one"))?;
-    for (what, count) in rows(replaced) {
-        put!("  {count:>8}  {what}")?;
-    }
-    put!("  {}", beside("Frames and sealed bytes are zeros. Texts and keys are in no journal.", 2, width))?;
-    put!("{}", paint.bold("Records before (-) and after (+)"))?;
-    for Sample { seq, before, after } in samples {
-        let line = |event: &Event| beside(&Tree::of(event, true).line(), 12, width);
-        put!("{seq:>8}  {} {}", paint.bad("-"), line(&before.event))?;
-        put!("{:>8}  {} {}", "", paint.good("+"), line(&after.event))?;
+    let there = rows(replaced).into_iter().filter(|(_, count)| *count > 0);
+    let what = there.map(|(what, count)| format!("{what} {count}")).collect::<Vec<_>>().join(", ");
+    let what = if what.is_empty() { String::new() } else { format!("{what}. ") };
+    put!("  {}", beside(&format!("{what}Frames and sealed bytes are zeros. Texts and keys are in no journal."), 2, width))?;
+    put!("{}", paint.bold("Some records of it, before → after"))?;
+    for Sample { seq, before, after } in telling(samples) {
+        let (kind, what) = words(&before.event);
+        put!("  {}", beside(&format!("{seq}  {kind} {what}"), 2, width))?;
+        let times = format!("{} → {}", time(before.stamp.0), time(after.stamp.0));
+        let found = Tree::of(&before.event, true).differences(&Tree::of(&after.event, true));
+        // A value stays in one line with what replaced it.
+        let whole = |value: String| value.replace(' ', UNBROKEN);
+        let all = std::iter::once(times).chain(found.iter().filter_map(replacing)).map(whole).collect::<Vec<_>>().join("; ");
+        put!("    {}", beside(&all, 4, width).replace(UNBROKEN, " "))?;
     }
     Ok(())
+}
+
+/// Stands for a blank at which no line ends.
+const UNBROKEN: &str = "\u{a0}";
+/// Samples that are shown.
+const SAMPLES_SHOWN: usize = 2;
+
+/// The samples in which most was replaced, in their order.
+fn telling(samples: &[Sample]) -> Vec<&Sample> {
+    let replaced = |sample: &Sample| Tree::of(&sample.before.event, true).differences(&Tree::of(&sample.after.event, true)).len();
+    let mut telling: Vec<&Sample> = samples.iter().collect();
+    telling.sort_by_key(|sample| std::cmp::Reverse(replaced(sample)));
+    telling.truncate(SAMPLES_SHOWN);
+    telling.sort_by_key(|sample| sample.seq);
+    telling
+}
+
+/// A value and what stands in its place.
+fn replacing(found: &Difference) -> Option<String> {
+    let (before, after) = (found.before.as_ref()?, found.after.as_ref()?);
+    let (before, after) = (before.line(), after.line());
+    // Bytes that are zeros now are as many as before.
+    (before != after).then(|| format!("{} {before} → {after}", found.path.last().map_or("", String::as_str)))
 }
 
 fn object(redacted: &Redacted, file: Option<&Path>) -> Value {

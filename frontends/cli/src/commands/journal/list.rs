@@ -1,12 +1,13 @@
 //! Records, one by one.
 
 use crate::commands::rows;
-use crate::output::{Trouble, put_json, remark, time};
+use crate::output::{Trouble, put_json, remark, time_exact};
 use crate::progress::Progress;
 use crate::{Global, home, who};
 use serde_json::{Map, Value, json};
+use std::collections::VecDeque;
 use thicket_engine::{Walked, walk};
-use thicket_replay::{EFFECT_KINDS, Replay, Step, Touching, effect_kind, refusal};
+use thicket_replay::{EFFECT_KINDS, Replay, Step, Touching, effect_kind, refusal, timer_words};
 use thicket_types::error::Code;
 use thicket_types::event::{Arrival, Arrived, Event, Opened, Outcome};
 use thicket_types::ids::{Fingerprint, Seq};
@@ -19,11 +20,14 @@ use thicket_types::time::Stamp;
 #[derive(clap::Args)]
 pub struct Wanted {
     /// Begin at this place.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = super::seq)]
     from: u64,
-    /// At most so many.
-    #[arg(long)]
+    /// At most so many, the first ones.
+    #[arg(long, value_name = "N", value_parser = super::number)]
     count: Option<u64>,
+    /// At most so many, the last ones.
+    #[arg(long, value_name = "N", value_parser = super::number, conflicts_with = "count")]
+    last: Option<u64>,
     /// Records of this kind alone.
     #[arg(long)]
     kind: Option<Kind>,
@@ -36,7 +40,7 @@ pub struct Wanted {
     /// Records that asked for such an effect alone, in a word of `journal stats`, or arm, disarm or tell.
     #[arg(long, value_name = "KIND", value_parser = effect)]
     effect: Option<&'static str>,
-    /// Not what was before this day or time in UTC: 2026-11-22 or 2026-11-22T18:30.
+    /// Not what was before this day or time in UTC: 2026-11-22, 2026-11-22T18:30 or 2026-11-22T18:30:07.
     #[arg(long, value_name = "TIME", value_parser = begin)]
     since: Option<u64>,
     /// Not what was after this day or time.
@@ -56,24 +60,57 @@ enum Kind {
 pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let with = wanted.conversation.as_deref().map(|typed| conversation(&at, typed)).transpose()?;
-    let (mut left, mut any) = (wanted.count.unwrap_or(u64::MAX), false);
-    let mut count = |shown: bool| {
-        let shown = shown && left > 0;
-        left -= u64::from(shown);
-        any |= shown;
-        shown
-    };
+    let mut shown = Shown { global, left: wanted.count.unwrap_or(u64::MAX), last: wanted.last, kept: VecDeque::new(), any: false };
     if with.is_some() || wanted.effect.is_some() {
-        each_folded(global, &at, with, &mut |step, touched| count(touched && wanted.takes_folded(step)))?;
+        let takes = |step: &Step<'_>, touched| touched && wanted.takes_folded(step);
+        each_folded(global, &at, with, &takes, &mut |place, event| shown.take(place, event))?;
     } else {
-        each(global, &at, &mut |walked| count(wanted.takes(walked.place, &walked.record.event)), &mut |walked| {
-            list(global, walked.place, &walked.record.event)
-        })?;
+        each(global, &at, &|walked| wanted.takes(walked.place, &walked.record.event), &mut |place, event| shown.take(place, event))?;
     }
-    if !any {
-        remark(global.json, "no record is so");
+    shown.finish()
+}
+
+/// A record's line, in words.
+struct Line {
+    place: Place,
+    kind: &'static str,
+    what: String,
+}
+
+/// Shows the first so many, or the last.
+struct Shown<'g> {
+    global: &'g Global,
+    left: u64,
+    last: Option<u64>,
+    /// The last ones so far.
+    kept: VecDeque<Line>,
+    any: bool,
+}
+
+impl Shown<'_> {
+    fn take(&mut self, place: Place, event: &Event) -> Result<(), Trouble> {
+        let Some(last) = self.last else {
+            if self.left == 0 {
+                return Ok(());
+            }
+            self.left -= 1;
+            self.any = true;
+            return list(self.global, place, event);
+        };
+        let (kind, what) = words(event);
+        self.kept.push_back(Line { place, kind, what });
+        if u64::try_from(self.kept.len()).is_ok_and(|len| len > last) {
+            self.kept.pop_front();
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn finish(self) -> Result<(), Trouble> {
+        if !self.any && self.kept.is_empty() {
+            remark(self.global.json, "no record is so");
+        }
+        self.kept.iter().try_for_each(|line| print(self.global, line))
+    }
 }
 
 /// Whose conversation was typed, and how they are called; by all its digits also of somebody who is gone, whom the journal alone
@@ -134,29 +171,36 @@ fn effect(typed: &str) -> Result<&'static str, String> {
     known.ok_or_else(|| format!("no effect is called so; one of: {}", EFFECT_KINDS.map(|kind| kind.replace(' ', "-")).join(", ")))
 }
 
-/// The first millisecond of a day or minute in UTC.
+/// The first millisecond of a day, a minute or a second in UTC.
 fn begin(typed: &str) -> Result<u64, String> {
-    moment(typed).map(|(from, _)| from).ok_or_else(|| "a day or a time in UTC, as 2026-11-22 or 2026-11-22T18:30".to_owned())
+    moment(typed).map(|(from, _)| from).ok_or_else(|| A_TIME.to_owned())
 }
 
 /// Its last one.
 fn end(typed: &str) -> Result<u64, String> {
-    let (from, len) = moment(typed).ok_or_else(|| "a day or a time in UTC, as 2026-11-22 or 2026-11-22T18:30".to_owned())?;
-    Ok(from.saturating_add(len - 1))
+    moment(typed).map(|(from, len)| from.saturating_add(len - 1)).ok_or_else(|| A_TIME.to_owned())
 }
 
-/// A day or minute: when it begins, and how long it is, in milliseconds.
+const A_TIME: &str = "a day or a time in UTC, as 2026-11-22, 2026-11-22T18:30 or 2026-11-22T18:30:07";
+
+/// A day, a minute or a second: when it begins, and how long it is, in milliseconds. A blank stands for the T: so are times shown.
 fn moment(typed: &str) -> Option<(u64, u64)> {
-    let (day, time) = typed.split_once('T').map_or((typed, None), |(day, time)| (day, Some(time)));
+    let (day, time) = typed.split_once(['T', ' ']).map_or((typed, None), |(day, time)| (day, Some(time)));
     let mut parts = day.split('-').map(|part| part.parse::<u64>().ok());
     let date = (parts.next()??, parts.next()??, parts.next()??);
     let day = Stamp::of_date(date).filter(|_| parts.next().is_none())?;
     let Some(time) = time else {
         return Some((day.0, 86_400_000));
     };
-    let (hours, minutes) = time.split_once(':')?;
-    let (hours, minutes) = (hours.parse::<u64>().ok()?, minutes.parse::<u64>().ok()?);
-    (hours < 24 && minutes < 60).then_some((day.0 + hours * 3_600_000 + minutes * 60_000, 60_000))
+    let mut parts = time.split(':').map(|part| part.parse::<u64>().ok());
+    let (hours, minutes) = (parts.next()??, parts.next()??);
+    let seconds = parts.next();
+    let (seconds, len) = match seconds {
+        Some(seconds) => (seconds?, 1_000),
+        None => (0, 60_000),
+    };
+    let fits = hours < 24 && minutes < 60 && seconds < 60 && parts.next().is_none();
+    fits.then_some((day.0 + hours * 3_600_000 + minutes * 60_000 + seconds * 1_000, len))
 }
 
 /// Shows each record of the journal that is wanted, until that fails. None is shown twice, however often the journal is looked
@@ -164,8 +208,8 @@ fn moment(typed: &str) -> Option<(u64, u64)> {
 fn each(
     global: &Global,
     at: &home::At,
-    wanted: &mut dyn FnMut(&Walked<'_>) -> bool,
-    show: &mut dyn FnMut(&Walked<'_>) -> Result<(), Trouble>,
+    wanted: &dyn Fn(&Walked<'_>) -> bool,
+    show: &mut dyn FnMut(Place, &Event) -> Result<(), Trouble>,
 ) -> Result<(), Trouble> {
     // Gone as soon as something else is shown.
     let mut reading = Some(Progress::start(global, "reading the journal"));
@@ -181,7 +225,7 @@ fn each(
             seen = walked.place.seq;
             if shown.is_ok() && wanted(&walked) {
                 reading = None;
-                shown = show(&walked);
+                shown = show(walked.place, &walked.record.event);
             }
         })?;
         Ok(())
@@ -194,7 +238,8 @@ fn each_folded(
     global: &Global,
     at: &home::At,
     with: Option<(Fingerprint, Option<Name>)>,
-    wanted: &mut dyn FnMut(&Step<'_>, bool) -> bool,
+    wanted: &dyn Fn(&Step<'_>, bool) -> bool,
+    show: &mut dyn FnMut(Place, &Event) -> Result<(), Trouble>,
 ) -> Result<(), Trouble> {
     let mut folding = Some(Progress::start(global, "folding the journal"));
     let mut seen = Seq::ZERO;
@@ -210,7 +255,7 @@ fn each_folded(
             seen = step.place.seq;
             if shown.is_ok() && wanted(step, touched) {
                 folding = None;
-                shown = list(global, step.place, &step.record.event);
+                shown = show(step.place, &step.record.event);
             }
         })
     })?;
@@ -218,17 +263,27 @@ fn each_folded(
 }
 
 /// Shows a record in a line.
-pub fn list(global: &Global, place: Place, event: &Event) -> Result<(), Trouble> {
-    if global.json {
-        return put_json(&Value::Object(line(place, event)));
-    }
+fn list(global: &Global, place: Place, event: &Event) -> Result<(), Trouble> {
     let (kind, what) = words(event);
-    put!("{:>8}  {}  {kind:<9} {what}", place.seq, time(place.stamp.0))
+    print(global, &Line { place, kind, what })
+}
+
+fn print(global: &Global, line: &Line) -> Result<(), Trouble> {
+    if global.json {
+        return put_json(&Value::Object(object(line)));
+    }
+    let Line { place, kind, what } = line;
+    put!("{:>8}  {}  {kind:<9} {what}", place.seq, time_exact(place.stamp.0))
 }
 
 /// A record in a line, as a program reads it.
 pub fn line(place: Place, event: &Event) -> Map<String, Value> {
     let (kind, what) = words(event);
+    object(&Line { place, kind, what })
+}
+
+fn object(line: &Line) -> Map<String, Value> {
+    let Line { place, kind, what } = line;
     let fields = [("seq", json!(place.seq.0)), ("stamp_ms", json!(place.stamp.0)), ("kind", json!(kind)), ("what", json!(what))];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -273,7 +328,9 @@ pub fn words(event: &Event) -> (&'static str, String) {
             };
             ("Arrived", what)
         }
-        Event::Elapsed { timer, fault } => ("Elapsed", format!("{timer:?}{}", if *fault { ", and its fold failed" } else { "" })),
+        Event::Elapsed { timer, fault } => {
+            ("Elapsed", format!("{}{}", timer_words(timer), if *fault { ", and its fold failed" } else { "" }))
+        }
         Event::Resolved { effect, outcome, vault_count: _ } => {
             let what = match outcome {
                 Outcome::Handed => "handed to the transport".to_owned(),
@@ -314,9 +371,12 @@ mod tests {
     }
 
     #[test]
-    fn days_and_minutes_are_taken_in_utc_and_nothing_else_is() {
+    fn days_minutes_and_seconds_are_taken_in_utc_and_nothing_else_is() {
         assert_eq!((begin("2026-11-22"), end("2026-11-22")), (Ok(1_795_305_600_000), Ok(1_795_391_999_999)));
         assert_eq!((begin("2026-11-22T18:30"), end("2026-11-22T18:30")), (Ok(1_795_372_200_000), Ok(1_795_372_259_999)));
+        let second = "2026-11-22T18:30:07";
+        assert_eq!((begin(second), end(second)), (Ok(1_795_372_207_000), Ok(1_795_372_207_999)));
+        assert_eq!(begin("2026-11-22 18:30:07"), begin(second), "as it is shown");
         assert_eq!(begin("2000-02-29"), Ok(951_782_400_000));
         for wrong in [
             "",
@@ -332,7 +392,10 @@ mod tests {
             "2026-11-22T",
             "2026-11-22T24:00",
             "2026-11-22T18:60",
-            "2026-11-22 18:30",
+            "2026-11-22T18:30:60",
+            "2026-11-22T18:30:07:00",
+            "2026-11-22T18:30:07.5",
+            "2026-11-22_18:30",
             "99999999999999999999-01-01",
             "18446744073709551615-01-01",
         ] {

@@ -24,19 +24,23 @@ pub enum Command {
     ///
     /// Example: thicket journal ls --kind requested --since 2026-11-22
     Ls(list::Wanted),
-    /// Show one record whole, what it asked for, and what came of that. Names are redacted; keys and texts are never in the journal.
+    /// Show one record whole, what it asked for, and what came of that. Keys and texts are never in the journal.
     ///
     /// Example: thicket journal show 17
     Show {
         /// Its place.
+        #[arg(value_parser = seq)]
         seq: u64,
+        /// Show names and addresses too.
+        #[arg(long)]
+        names: bool,
     },
     /// Show what the journal folds to, now or after the record at a place.
     ///
     /// Example: thicket journal state --at 17
     State {
         /// The place; without it the last.
-        #[arg(long, value_name = "SEQ")]
+        #[arg(long, value_name = "SEQ", value_parser = seq)]
         at: Option<u64>,
         /// Show names and addresses too.
         #[arg(long)]
@@ -47,8 +51,10 @@ pub enum Command {
     /// Example: thicket journal diff 17 42
     Diff {
         /// The place to begin after; 0 is the beginning.
+        #[arg(value_parser = seq)]
         from: u64,
         /// The place to end after.
+        #[arg(value_parser = seq)]
         to: u64,
         /// Show names and addresses too.
         #[arg(long)]
@@ -59,7 +65,7 @@ pub enum Command {
     /// Example: thicket journal step --at 17
     Step {
         /// The record to begin at; without it the last.
-        #[arg(long, value_name = "SEQ")]
+        #[arg(long, value_name = "SEQ", value_parser = seq)]
         at: Option<u64>,
         /// Show names and addresses too.
         #[arg(long)]
@@ -76,14 +82,14 @@ pub enum Command {
     /// Example: thicket journal digests > digests.json
     Digests {
         /// After each so many records, and after the last.
-        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = number)]
         every: u64,
     },
     /// Say what put a message, a contact or an effect where it is, in at most twelve lines.
     ///
     /// Example: thicket journal why 1dd49055
     Why {
-        /// A message by how its id begins, a contact by name or fingerprint, or an effect as `journal ls` shows it: 17.0.
+        /// A message, a frame or a contact by how its id begins, a contact by name, or an effect as `journal ls` shows it: 17.0.
         what: String,
     },
     /// Count records by kind, bytes, how long effects took, and records over time.
@@ -97,11 +103,21 @@ pub enum Command {
     Export(export::Wanted),
 }
 
+/// A record's place as it was typed.
+fn seq(typed: &str) -> Result<u64, String> {
+    typed.parse().map_err(|_| "a record's place is a number, as journal ls shows it first in each line".to_owned())
+}
+
+/// How many, as it was typed.
+fn number(typed: &str) -> Result<u64, String> {
+    typed.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number is expected, at least 1".to_owned())
+}
+
 pub fn run(global: &Global, command: &Command) -> Result<(), Trouble> {
     match command {
         Command::Verify => verify::run(global),
         Command::Ls(wanted) => list::run(global, wanted),
-        Command::Show { seq } => show::run(global, *seq),
+        Command::Show { seq, names } => show::run(global, *seq, *names),
         Command::State { at, names } => state::show(global, *at, *names),
         Command::Diff { from, to, names } => state::diff(global, *from, *to, *names),
         Command::Step { at, names } => step::run(global, *at, *names),

@@ -1,19 +1,22 @@
 //! One record whole: what it says, what it asked for, and what came of that.
 
-use super::list::{line, list, words};
+use super::list::{line, words};
 use crate::commands::record;
-use crate::output::{Trouble, put_json};
+use crate::output::{Trouble, put_json, time_exact};
 use crate::progress::Progress;
-use crate::text::beside;
+use crate::text::{beside, harmless};
 use crate::{Global, home, terminal};
 use serde_json::{Value, json};
 use thicket_engine::walk;
-use thicket_replay::{Replay, asked_for, effect_kind, short_ids};
+use thicket_replay::{Replay, Tree, asked_for, effect_kind, why_words};
 use thicket_types::effect::Effect;
 use thicket_types::event::{Event, Outcome};
 use thicket_types::ids::{EffectId, Seq};
 use thicket_types::ports::Place;
 use thicket_types::time::Stamp;
+
+/// Columns that its fields stand in.
+const INDENT: usize = 2;
 
 /// A record, with what is known of what it did.
 struct Whole {
@@ -72,7 +75,7 @@ pub fn came_to(what: &str) -> &str {
     what.split_once(' ').map_or("", |(_, came_to)| came_to)
 }
 
-pub fn run(global: &Global, seq: u64) -> Result<(), Trouble> {
+pub fn run(global: &Global, seq: u64, names: bool) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let folding = Progress::start(global, "folding the journal");
     let mut found: Option<Whole> = None;
@@ -86,11 +89,7 @@ pub fn run(global: &Global, seq: u64) -> Result<(), Trouble> {
                 let asked = (0..).zip(step.effects).map(|(index, effect)| Asked {
                     kind: effect_kind(effect),
                     words: effect_words(effect, stamp),
-                    reason: step
-                        .state
-                        .outstanding
-                        .get(&EffectId { seq, index, segment })
-                        .map(|known| short_ids(&format!("{:?}", known.why))),
+                    reason: step.state.outstanding.get(&EffectId { seq, index, segment }).map(|known| why_words(&known.why)),
                     is_resolved: matches!(effect, Effect::Vault(_) | Effect::Send(_)),
                 });
                 found = Some(Whole { asked: Some(asked.collect()), ..Whole::new(step.place, &step.record.event) });
@@ -111,7 +110,7 @@ pub fn run(global: &Global, seq: u64) -> Result<(), Trouble> {
     // What is whole of a damaged journal is shown before that is said.
     match &found {
         Some(whole) if global.json => put_json(&object(whole))?,
-        Some(whole) => print(global, whole)?,
+        Some(whole) => print(whole, names)?,
         None => {}
     }
     looked?;
@@ -142,10 +141,19 @@ fn object(whole: &Whole) -> Value {
     Value::Object(whole)
 }
 
-fn print(global: &Global, whole: &Whole) -> Result<(), Trouble> {
+fn print(whole: &Whole, names: bool) -> Result<(), Trouble> {
     let Whole { place, event, asked, ended } = whole;
-    list(global, *place, event)?;
-    put!("{event:#?}")?;
+    let (kind, what) = words(event);
+    let begin = format!("{:>8}  {}  {kind:<9} ", place.seq, time_exact(place.stamp.0));
+    put!("{begin}{}", beside(&what, begin.len(), terminal::width()))?;
+    // Its kind stands above already.
+    let fields = match Tree::of(event, names) {
+        Tree::Fields(mut kind) if kind.len() == 1 => kind.pop().map(|(_, fields)| fields),
+        tree => Some(tree),
+    };
+    for (depth, line) in fields.iter().flat_map(|fields| fields.lines(terminal::width().saturating_sub(INDENT))) {
+        put!("{:INDENT$}{}{}", "", "  ".repeat(depth), harmless(&line, ""))?;
+    }
     let Some(asked) = asked else {
         put!("what it asked for is not known any more: what came before it has retired")?;
         return ended.iter().try_for_each(|ended| print_end(&format!("{}.{} ", place.seq, ended.index), *place, ended));

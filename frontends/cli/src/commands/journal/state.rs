@@ -3,6 +3,7 @@
 use crate::output::{Trouble, put_json};
 use crate::paint::Paint;
 use crate::progress::Progress;
+use crate::text::columns;
 use crate::{Global, home, terminal};
 use serde_json::{Value, json};
 use std::io::IsTerminal as _;
@@ -32,7 +33,7 @@ pub fn diff(global: &Global, from: u64, to: u64, names: bool) -> Result<(), Trou
     if found.is_empty() {
         return put!("{from} and {to} fold to the same state");
     }
-    for line in printed(&found, paint(global)) {
+    for line in printed(&found, paint(global), terminal::width()) {
         put!("{line}")?;
     }
     Ok(())
@@ -71,8 +72,8 @@ pub struct Changed {
     pub text: String,
 }
 
-/// Differences as a tree: what leads to several is said once.
-pub fn changed(found: &[Difference]) -> Vec<Changed> {
+/// Differences as a tree: what leads to several is said once, and what came or went whole is unfolded where it is wider than this.
+pub fn changed(found: &[Difference], width: usize) -> Vec<Changed> {
     let mut lines = Vec::new();
     let mut open: Vec<&String> = Vec::new();
     for Difference { path, before, after } in found {
@@ -86,20 +87,35 @@ pub fn changed(found: &[Difference]) -> Vec<Changed> {
             open.push(name);
         }
         let name = if last == "-" { String::new() } else { format!("{} ", short_ids(last)) };
-        let shown = Tree::line;
-        let (sign, text) = match (before, after) {
-            (Some(before), Some(after)) => ('~', format!("{name}{} → {}", shown(before), shown(after))),
-            (Some(before), None) => ('-', format!("{name}{}", shown(before))),
-            (None, Some(after)) => ('+', format!("{name}{}", shown(after))),
+        let depth = open.len();
+        let (sign, whole) = match (before, after) {
+            (Some(before), Some(after)) => {
+                let text = format!("{name}{} → {}", before.line(), after.line());
+                lines.push(Changed { depth, sign: Some('~'), text });
+                continue;
+            }
+            (Some(before), None) => ('-', before),
+            (None, Some(after)) => ('+', after),
             (None, None) => continue,
         };
-        lines.push(Changed { depth: open.len(), sign: Some(sign), text });
+        let line = format!("{name}{}", whole.line());
+        if columns(&line) + 2 * depth + 2 <= width {
+            lines.push(Changed { depth, sign: Some(sign), text: line });
+            continue;
+        }
+        let below = usize::from(!name.is_empty());
+        if below > 0 {
+            lines.push(Changed { depth, sign: Some(sign), text: name.trim_end().to_owned() });
+        }
+        for (more, text) in whole.lines(width.saturating_sub(2 * (depth + below) + 2)) {
+            lines.push(Changed { depth, sign: Some(sign), text: format!("{}{text}", "  ".repeat(more + below)) });
+        }
     }
     lines
 }
 
 /// The same as it is printed.
-pub fn printed(found: &[Difference], paint: Paint) -> Vec<String> {
+pub fn printed(found: &[Difference], paint: Paint, width: usize) -> Vec<String> {
     let line = |Changed { depth, sign, text }: Changed| {
         let indent = "  ".repeat(depth);
         match sign {
@@ -109,7 +125,7 @@ pub fn printed(found: &[Difference], paint: Paint) -> Vec<String> {
             None => format!("{indent}  {text}"),
         }
     };
-    changed(found).into_iter().map(line).collect()
+    changed(found, width).into_iter().map(line).collect()
 }
 
 /// A difference as a program reads it.
@@ -143,7 +159,14 @@ mod tests {
             at(&["contacts", "eve"], leaf("x"), None),
             at(&["dropped"], leaf("0"), leaf("1")),
         ];
-        let lines = printed(&found, crate::paint::Colour::Never.paint(false));
+        let lines = printed(&found, crate::paint::Colour::Never.paint(false), 80);
         assert_eq!(lines, ["  contacts", "    bob", "    ~ received 3 → 4", "      queue", "      + m", "  - eve x", "~ dropped 0 → 1"]);
+        // What does not fit into a line is unfolded, with its sign before each.
+        let fields = |name: &str| Tree::Fields((0..3).map(|at| (format!("{name}{at}"), Tree::Leaf(Leaf::Number(at)))).collect());
+        let found = [at(&["contacts", "bob"], None, Some(fields("field"))), at(&["queue", "-"], Some(fields("x")), None)];
+        let lines = printed(&found, crate::paint::Colour::Never.paint(false), 20);
+        let unfolded = ["  contacts", "  + bob", "  +   field0 0", "  +   field1 1", "  +   field2 2"];
+        assert_eq!(lines[..5], unfolded);
+        assert_eq!(lines[5..], ["  queue", "  - x0 0", "  - x1 1", "  - x2 2"]);
     }
 }

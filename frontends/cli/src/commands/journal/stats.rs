@@ -3,10 +3,10 @@
 use super::state::paint;
 use crate::output::{Trouble, put_json, time};
 use crate::progress::Progress;
-use crate::text::counted;
+use crate::text::{beside, counted};
 use crate::{Global, home, terminal};
 use serde_json::{Value, json};
-use thicket_replay::{Replay, Stats, Took};
+use thicket_replay::{Stats, Took};
 use thicket_types::time::Duration;
 
 /// Columns of a bar.
@@ -19,10 +19,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     let counting = Progress::start(global, "counting the journal");
     let stats = at.look_into(|look| {
         let (disk, keys) = look.files();
-        let mut stats = Stats::default();
-        Replay::read(disk, keys, &mut |step| stats.note(step))?;
-        stats.finish();
-        Ok(stats)
+        Stats::of(disk, keys)
     })?;
     drop(counting);
     if global.json { put_json(&object(&stats)) } else { show(global, &stats) }
@@ -43,6 +40,8 @@ fn object(stats: &Stats) -> Value {
     };
     let (rates, each) = stats.rates(SPANS);
     json!({
+        "records": stats.records(),
+        "folded": stats.folded,
         "kinds": kinds,
         "outcomes": stats.outcomes.iter().map(took).collect::<Vec<_>>(),
         "open": stats.open(),
@@ -58,7 +57,7 @@ fn show(global: &Global, stats: &Stats) -> Result<(), Trouble> {
         return put!("the journal has no record");
     };
     let paint = paint(global);
-    let records: u64 = stats.kinds.values().map(|kind| kind.records).sum();
+    let records = stats.records();
     let bytes: u64 = stats.kinds.values().map(|kind| kind.bytes).sum();
     put!("{}, {}, {} to {} UTC", counted(records, "record"), size(bytes), time(first.0), time(last.0))?;
     put!("\n{}", paint.bold(&format!("{:<21} {:>8}  {:>9}", "kind", "records", "bytes")))?;
@@ -76,6 +75,12 @@ fn show(global: &Global, stats: &Stats) -> Result<(), Trouble> {
             let [median, most, longest] = &spans;
             put!("{what:<14} {:>8}  {median:>9}  {most:>9}  {longest:>9}  {at}", took.each.len())?;
         }
+    }
+    if stats.folded < records {
+        let last = stats.folded;
+        let words =
+            format!("Effects: of the last {last} of {}. What the others asked for can't be folded any more.", counted(records, "record"));
+        put!("{}", paint.dim(&beside(&words, 0, terminal::width())))?;
     }
     let (rates, each) = stats.rates(terminal::width().min(120).saturating_sub(2));
     let most = rates.iter().copied().max().unwrap_or(0);

@@ -5,12 +5,14 @@ use crate::commands::rows;
 use crate::output::{Trouble, put_json, time_exact};
 use crate::progress::Progress;
 use crate::text::beside;
-use crate::{Global, home, terminal, who};
+use crate::{Global, home, terminal};
 use serde_json::json;
+use std::collections::BTreeSet;
 use thicket_client::View;
-use thicket_replay::{Explaining, Line, Replay, Subject};
+use thicket_replay::{Explaining, Line, Named, Replay, Subject};
 use thicket_types::error::Code;
-use thicket_types::ids::{MessageId, Seq};
+use thicket_types::ids::{Fingerprint, FrameId, MessageId, Seq};
+use thicket_types::name::Name;
 
 pub fn run(global: &Global, typed: &str) -> Result<(), Trouble> {
     let at = home::at(global)?;
@@ -46,40 +48,101 @@ fn nothing(typed: &str, subject: Subject, first: Seq) -> String {
     }
 }
 
-/// What was typed: an effect as `journal ls` shows it, a message by how its id begins, or a contact.
+/// Digits that an id needs at least.
+const DIGITS_MIN: usize = 4;
+/// What is listed if an id may mean several.
+const LISTED_MAX: usize = 8;
+
+/// What was typed: an effect as `journal ls` shows it, a message, a frame or a contact by how the id begins, or a contact by name.
 fn subject(at: &home::At, global: &Global, typed: &str) -> Result<Subject, Trouble> {
     let effect = typed.split_once('.').and_then(|(seq, index)| Some(Subject::Effect(Seq(seq.parse().ok()?), index.parse().ok()?)));
     if let Some(effect) = effect {
         return Ok(effect);
     }
-    // All its digits: also one that was deleted, of which the journal alone knows.
-    if let Some(message) = rows::from_hex(typed).and_then(|bytes| MessageId::parse(&bytes)) {
+    let digits = digits(typed);
+    let whole = digits.as_deref().and_then(rows::from_hex);
+    if let Some(message) = whole.as_deref().and_then(MessageId::parse) {
         return Ok(Subject::Message(message));
     }
-    if at.is_capsule() {
-        // Without a vault there are no rows to find a message in by how its id begins.
-        let view = at.look_into(|look| look.view())?;
-        return contact(&view, typed, "here a message is named by all its digits");
+    if let Some(contact) = whole.as_deref().and_then(Fingerprint::parse) {
+        return Ok(Subject::Contact(contact));
     }
-    let (view, reader) = at.look(global)?;
-    match rows::find(typed, &view, |message| reader.find(message), |after, count| reader.messages(None, after, count)) {
-        Ok(found) => Ok(Subject::Message(found.message)),
-        Err(Trouble::Numbered(Code::UnknownMessage, _) | Trouble::Usage(_)) => {
-            contact(&view, typed, "a message is named by how its id begins, at least four digits")
+    let name = Name::parse(typed).ok();
+    let ((by_id, by_name), view, replay) = at.look_into(|look| {
+        let view = look.view()?;
+        let (disk, keys) = look.files();
+        let mut named = Named::new(digits.clone(), name.clone());
+        let replay = Replay::read(disk, keys, &mut |step| named.note(step))?;
+        Ok((named.finish(), view, replay))
+    })?;
+    // Of several who are called alike the name means whom it means elsewhere.
+    let called = match name.as_ref().and_then(|name| view.contact(name)) {
+        Some(known) => BTreeSet::from([Subject::Contact(known.fingerprint)]),
+        None => by_name,
+    };
+    let fits: Vec<Subject> = by_id.union(&called).copied().collect();
+    match fits.as_slice() {
+        [one] => return Ok(*one),
+        [] => {}
+        several => return Err(Trouble::Usage(ambiguous(typed, several, &view))),
+    }
+    // What the journal knows no more may have its row still.
+    if let Some(digits) = digits.as_deref().filter(|_| !at.is_capsule()) {
+        let (view, reader) = at.look(global)?;
+        match rows::find(digits, &view, |message| reader.find(message), |after, count| reader.messages(None, after, count)) {
+            Ok(found) => return Ok(Subject::Message(found.message)),
+            Err(Trouble::Numbered(Code::UnknownMessage, _) | Trouble::Usage(_)) => {}
+            Err(other) => return Err(other),
         }
-        Err(other) => Err(other),
     }
+    Err(unknown(typed, digits.is_some(), name.is_some(), replay.first(), replay.last()))
 }
 
-/// The contact that was typed; of whom there is none, or can be none, what else may be typed: nobody is to be added for it.
-fn contact(view: &View, typed: &str, message: &str) -> Result<Subject, Trouble> {
-    let found = who::find(view, typed).map(|known| Subject::Contact(known.fingerprint));
-    let hint = format!("{message}; a contact as journal state --names shows them; an effect as journal ls does, say 17.0");
-    found.map_err(|trouble| match trouble.code() {
-        Some(Code::UnknownContact) => Trouble::Advised(Code::UnknownContact, Some(typed.to_owned()), format!("{hint}.")),
-        Some(Code::MalformedName) => Trouble::Usage(format!("{typed} names no message, contact or effect: {hint}")),
-        _ => trouble,
-    })
+/// The digits that an id begins with, also in groups; none if no id can begin so.
+fn digits(typed: &str) -> Option<String> {
+    let digits: String = typed.chars().filter(|char| *char != ' ').collect::<String>().to_ascii_lowercase();
+    let long = (DIGITS_MIN..=FrameId::LEN * 2).contains(&digits.len());
+    (long && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(digits)
+}
+
+fn ambiguous(typed: &str, fits: &[Subject], view: &View) -> String {
+    let mut words = format!("{typed} may be several; give more digits:");
+    for subject in fits.iter().take(LISTED_MAX) {
+        words.push_str(&match subject {
+            Subject::Message(message) => format!("\n  {}  a message", message.hex()),
+            Subject::Contact(contact) if view.contacts.iter().any(|known| known.fingerprint == *contact) => {
+                format!("\n  {}  a contact", contact.hex())
+            }
+            Subject::Contact(contact) => format!("\n  {}  a contact who is gone", contact.hex()),
+            Subject::Effect(seq, index) => format!("\n  {seq}.{index}  an effect"),
+        });
+    }
+    if fits.len() > LISTED_MAX {
+        words.push_str("\n  …");
+    }
+    words
+}
+
+/// That nothing is so, in words for what was asked.
+fn unknown(typed: &str, is_id: bool, is_name: bool, first: Seq, last: Seq) -> Trouble {
+    let gone = if first > Seq(1) { format!(" What led to it may stand before record {first}, its first.") } else { String::new() };
+    let place = Some(typed.to_owned());
+    match typed.parse::<u64>() {
+        Ok(seq) if seq > 0 && seq <= last.0 => Trouble::Usage(format!(
+            "no id begins with {typed}; if the record of that place is meant: its effects are {seq}.0 and on, as journal show {seq} lists them"
+        )),
+        _ if is_id => {
+            let hint = "no message, frame or contact of this journal has an id that begins so; journal show has those of a record";
+            Trouble::Advised(Code::UnknownMessage, place, format!("{hint}.{gone}"))
+        }
+        _ if is_name => {
+            let hint = format!("nobody in this journal is called so; an id needs at least {DIGITS_MIN} digits");
+            Trouble::Advised(Code::UnknownContact, place, format!("{hint}.{gone}"))
+        }
+        _ => Trouble::Usage(format!(
+            "{typed} names nothing: a message, frame or contact goes by how its id begins, a contact by name, an effect as 17.0"
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -95,5 +158,17 @@ mod tests {
         {
             assert_eq!(nothing("it", subject, first).contains("before record"), gone, "{subject:?}, {first}");
         }
+    }
+
+    #[test]
+    fn what_names_nothing_is_told_by_what_it_looks_like() {
+        let told = |typed: &str| unknown(typed, digits(typed).is_some(), Name::parse(typed).is_ok(), Seq(1), Seq(2_000));
+        assert!(matches!(told("deadbeef"), Trouble::Advised(Code::UnknownMessage, ..)));
+        assert!(matches!(told("5FCB 3A2B"), Trouble::Advised(Code::UnknownMessage, ..)));
+        assert!(matches!(told("abc"), Trouble::Advised(Code::UnknownContact, _, hint) if hint.contains("at least 4 digits")));
+        assert!(matches!(told("1234"), Trouble::Usage(words) if words.contains("1234.0")));
+        assert!(matches!(told("9999"), Trouble::Advised(Code::UnknownMessage, ..)), "there is no such record");
+        assert!(matches!(told("5.0.0"), Trouble::Usage(words) if words.contains("17.0")));
+        assert!(unknown("abcd", true, true, Seq(9), Seq(20)).told().contains("before record 9"));
     }
 }

@@ -15,7 +15,7 @@ use ratatui::crossterm::event::{self, Event as Input, KeyEventKind};
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
-use thicket_replay::{Moment, Replay, Tree, short_ids};
+use thicket_replay::{Moment, Replay, Tree};
 use thicket_types::effect::Effect;
 use thicket_types::event::{Event, Outcome};
 use thicket_types::ids::Seq;
@@ -124,10 +124,9 @@ fn scrub(view: &mut View, mut deeds: impl FnMut(&View) -> Result<Vec<Said>, Trou
     }
 }
 
-/// What a record says, for a narrow list: ids by their first digits without what they are, and of an answer that refuses why.
+/// What a record says, for a narrow list: of an answer that refuses why.
 fn listed(what: &str) -> String {
-    let short = short_ids(what).replace("(FrameId(", "(").replace("(Fingerprint(", "(").replace("))", ")");
-    short.strip_prefix("an answer, refused").map_or_else(|| short.clone(), |why| format!("refused{why}"))
+    what.strip_prefix("an answer, refused").map_or_else(|| what.to_owned(), |why| format!("refused{why}"))
 }
 
 fn said(indent: usize, text: impl AsRef<str>, tone: Tone) -> Said {
@@ -137,7 +136,7 @@ fn said(indent: usize, text: impl AsRef<str>, tone: Tone) -> Said {
 /// What a record did: to whom it belongs, what it asked for and what came of that, and what it changed in the state.
 fn deeds(view: &View, moment: &Moment, resolved: &BTreeMap<(u64, u32), (usize, Tone)>, names: bool) -> Vec<Said> {
     let (kind, what) = words(&moment.record.event);
-    let mut lines = vec![said(0, format!("{kind}: {}", short_ids(&what)), Tone::Plain), said(0, "", Tone::Plain)];
+    let mut lines = vec![said(0, format!("{kind}: {what}"), Tone::Plain), said(0, "", Tone::Plain)];
     if !moment.effects.is_empty() {
         lines.push(said(0, "asked for", Tone::Head));
     }
@@ -161,7 +160,7 @@ fn deeds(view: &View, moment: &Moment, resolved: &BTreeMap<(u64, u32), (usize, T
     }
     let found = Tree::of(&moment.before, names).differences(&Tree::of(&moment.after, names));
     lines.push(said(0, if found.is_empty() { "changed nothing" } else { "changed" }, Tone::Head));
-    lines.extend(changed(&found).into_iter().map(|Changed { depth, sign, text }| Said {
+    lines.extend(changed(&found, view.deeds_width()).into_iter().map(|Changed { depth, sign, text }| Said {
         indent: 2 * depth + if sign.is_some() { 2 } else { 4 },
         sign,
         text: harmless(&text, ""),
@@ -191,10 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_says_ids_by_their_first_digits_and_why_an_answer_refuses() {
-        let id = "0123456789abcdef".repeat(4);
-        assert_eq!(listed(&format!("Retry(FrameId({id}))")), "Retry(01234567…)");
-        assert_eq!(listed(&format!("Receipts(Fingerprint({}))", &id[..40])), "Receipts(01234567…)");
+    fn a_list_says_why_an_answer_refuses() {
         assert_eq!(listed("an answer, refused: the name is taken"), "refused: the name is taken");
         assert_eq!(listed("17.0 a frame of 1584 bytes"), "17.0 a frame of 1584 bytes");
     }

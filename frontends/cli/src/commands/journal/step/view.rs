@@ -146,7 +146,11 @@ impl View {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             return if key.code == KeyCode::Char('c') { Then::Interrupt } else { Then::Stay };
         }
-        self.notice = None;
+        let noticed = self.notice.take().is_some();
+        if noticed && key.code == KeyCode::Esc && self.mode == Mode::Looking {
+            // What was said is read: that is all that it leaves.
+            return Then::Stay;
+        }
         match std::mem::replace(&mut self.mode, Mode::Looking) {
             Mode::Looking => return self.look(key.code),
             Mode::Help => {}
@@ -249,7 +253,8 @@ impl View {
         (self.size.0 / 2).min(LIST_COLUMNS_MAX)
     }
 
-    fn deeds_width(&self) -> usize {
+    /// Columns of what a record did.
+    pub fn deeds_width(&self) -> usize {
         usize::from(self.size.0.saturating_sub(self.list_width() + 3))
     }
 
@@ -389,7 +394,7 @@ fn draw_help(canvas: &mut Canvas<'_>, area: Rect) {
         ("g", "go to a record by its place"),
         ("/", "find a word in the list; n finds the next"),
         ("Tab", "scroll what the record did, or the list again"),
-        ("q Esc", "leave"),
+        ("q Esc", "leave; Esc takes a notice away first"),
         ("», «, ·, =", "asked for, arrived, a time that came, an effect's end"),
         ("+ - ~", "came, went, changed in the state"),
     ];

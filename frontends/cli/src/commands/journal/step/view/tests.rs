@@ -14,7 +14,7 @@ fn records(count: u64) -> Vec<Row> {
         1 => row(seq, "Resolved", &format!("{}.0 a frame of 1584 bytes", seq - 1), None),
         2 => row(seq, "Resolved", &format!("{}.0 handed to the transport", seq - 1), None),
         3 => row(seq, "Arrived", "an answer, 96 bytes", None),
-        4 => row(seq, "Elapsed", "Receipts(a1a1a1a1…)", None),
+        4 => row(seq, "Elapsed", "receipts for a1a1a1a1…", None),
         _ => row(seq, "Arrived", "refused: the relay knows nobody of that name", Some(201)),
     };
     (1..=count).map(record).collect()
@@ -29,9 +29,9 @@ fn deeds() -> Vec<Said> {
         line(0, None, "Requested: Send", Tone::Plain),
         line(0, None, "", Tone::Plain),
         line(0, None, "asked for", Tone::Head),
-        line(2, None, "42.0 SealMessage of the vault", Tone::Plain),
+        line(2, None, "42.0 seal message (vault)", Tone::Plain),
         line(4, None, "at 43 after 4 ms: a frame of 1584 bytes", Tone::Good),
-        line(2, None, "42.1 Answered to be told", Tone::Plain),
+        line(2, None, "42.1 answered (told)", Tone::Plain),
         line(0, None, "", Tone::Plain),
         line(0, None, "changed", Tone::Head),
         line(2, None, "outbox", Tone::Plain),
@@ -151,6 +151,13 @@ fn keys_go_to_records_by_one_by_page_by_place_and_by_word() {
     assert_eq!(place(&view), 6);
     press(&mut view, "/nowhere\n");
     assert_eq!((place(&view), view.notice.as_deref()), (6, Some("no record holds nowhere")));
+    // What it said goes first, and then it leaves.
+    assert_eq!((view.press(key(KeyCode::Esc)), view.notice.as_deref()), (Then::Stay, None));
+    assert_eq!(view.press(key(KeyCode::Esc)), Then::Leave);
+    // Any other key does what it is for.
+    press(&mut view, "n");
+    assert!(view.notice.is_some());
+    assert_eq!(view.press(key(KeyCode::Char('q'))), Then::Leave);
 }
 
 #[test]

@@ -152,6 +152,7 @@ mod tests {
     fn row(name: &'static str, lost: usize, repeats: bool) -> Row {
         let digest = Digest([name.len() as u8; 32]);
         let verified = Verified {
+            begins: Seq(0),
             from: Seq(0),
             records: 345,
             state: digest,

@@ -134,8 +134,6 @@ struct Person<K: Kind> {
     /// What they were told, up to a record.
     told: Numbering,
     told_upto: Seq,
-    /// Snapshots since.
-    snapshots: u64,
 }
 
 struct Life<'w, K: Kind> {
@@ -320,7 +318,6 @@ impl<'w, K: Kind> Life<'w, K> {
                 said: Vec::new(),
                 told: Numbering::default(),
                 told_upto: Seq::ZERO,
-                snapshots: 0,
             });
         }
         let before = people.first().map(|alice: &Person<K>| alice.log.files()).unwrap_or_default();
@@ -390,8 +387,11 @@ impl<'w, K: Kind> Life<'w, K> {
 
     /// A month, in which nobody is there: keys are renewed after it, and segments retire.
     fn month(&mut self) -> Result<(), Wrong> {
-        self.close(ALICE)?;
-        self.close(BOB)?;
+        for who in [ALICE, BOB] {
+            self.close(who)?;
+            // What retires is to be folded before.
+            self.collect(who)?;
+        }
         self.clock.0.fetch_add(31 * DAY_MS, Ordering::Relaxed);
         self.open_again(ALICE)?;
         self.open_again(BOB)?;
@@ -426,22 +426,11 @@ impl<'w, K: Kind> Life<'w, K> {
         end().map_err(|fault| format!("{}'s end: {fault}", NAMES[who]))
     }
 
-    /// A journal can be folded from the older of two snapshots on, once its first records retired: what comes before the third must
-    /// be folded by then.
-    fn before_snapshot(&mut self, who: usize) -> Result<(), Wrong> {
-        if self.people[who].snapshots >= 2 {
-            self.collect(who)?;
-        }
-        self.people[who].snapshots += 1;
-        Ok(())
-    }
-
     /// Notes what a person was told since this was asked last, and alice's state digests, where they are collected.
     fn collect(&mut self, who: usize) -> Result<(), Wrong> {
         let person = &mut self.people[who];
         let mut disk = person.log.clone();
         let mut digests = self.digests.as_mut().filter(|_| who == ALICE);
-        person.snapshots = 0;
         let (told, upto) = (&mut person.told, &mut person.told_upto);
         let mut gap = false;
         let collected = ProfileKeys::unlock(&mut disk, &passphrase()).and_then(|keys| {
@@ -503,13 +492,11 @@ impl<'w, K: Kind> Life<'w, K> {
     }
 
     fn snapshot(&mut self) -> Result<(), Wrong> {
-        self.before_snapshot(ALICE)?;
         let taken = self.people[ALICE].pump.as_mut().map(Pump::take_snapshot);
         self.lived(ALICE, taken.unwrap_or(Ok(())))
     }
 
     fn close(&mut self, who: usize) -> Result<(), Wrong> {
-        self.before_snapshot(who)?;
         match self.people[who].pump.take().map(Pump::close) {
             // The vault goes before the disk is looked at.
             Some(Ok(closed)) => drop(closed),
@@ -521,7 +508,6 @@ impl<'w, K: Kind> Life<'w, K> {
             self.recover()?;
         }
         if let Some(pump) = self.people[who].pump.take() {
-            self.before_snapshot(who)?;
             pump.close().map(drop).map_err(|fault| format!("{} can't be closed: {fault}", NAMES[who]))?;
         }
         Ok(())
@@ -598,8 +584,6 @@ impl<'w, K: Kind> Life<'w, K> {
         alice.pump = None;
         self.crashed = Some(alice.log.promised(u64::MAX));
         alice.log.take_over();
-        // A snapshot that it died at may be there, or not.
-        alice.snapshots += 1;
         // What it draws from now on is not what the whole life drew.
         alice.opened += 1_000_000;
         self.open_again(ALICE)?;

@@ -6,8 +6,8 @@ use std::thread::available_parallelism;
 use thicket_crash::fake::Fake;
 use thicket_crash::life::{Kind, live};
 use thicket_crash::log::Row;
-use thicket_crash::platter::How;
-use thicket_crash::points::{Report, live_on_all, places, reopen_all};
+use thicket_crash::platter::{How, Operation};
+use thicket_crash::points::{Report, live_on_all, places, reopen_all, stratified};
 use thicket_crash::real::Real;
 
 const SEED: u64 = 1;
@@ -39,6 +39,20 @@ fn a_life_with_the_fake_vault_goes_on_from_every_operation() {
 #[test]
 fn a_life_with_the_real_vault_goes_on_from_every_operation() {
     every_operation::<Real>(60);
+}
+
+#[test]
+fn a_month_with_the_real_vault_goes_on_from_points_of_it() {
+    // Texts both ways, snapshots, reopens, deletions, renewals, and segments that retire.
+    const EVENTS: u64 = 440;
+    let whole = live::<Real>(SEED, EVENTS, true, false).expect("a life without a crash");
+    let retires = |operation: &Operation| matches!(operation, Operation::Remove { file } if file.starts_with("journal/"));
+    assert!(whole.log.kept().iter().any(retires), "no segment retires");
+    let mut report = Report::default();
+    let points = stratified(&places(&whole), 16, SEED);
+    live_on_all(&whole, &points, threads(), &|_| {}, &mut report);
+    let failures: Vec<String> = report.failures.iter().map(|failure| failure.told(Real::WORD, EVENTS, SEED)).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// A test of the test: what holds on a disk that syncs does not hold on one that says so.

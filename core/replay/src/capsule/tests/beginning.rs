@@ -481,12 +481,8 @@ fn makes_the_same(disk: &mut dyn Disk, keys: &ProfileKeys, seed: u64) -> Redacte
         assert_eq!((was, is), (&before[at], &after[at]));
     }
     // So it says to who compares, whatever names the two have.
-    let course = |disk: &mut dyn Disk, keys: &ProfileKeys| {
-        let mut course = Course::without_names().expect("a course");
-        Replay::read(disk, keys, &mut |step| course.note(step)).expect("a journal");
-        course
-    };
-    let parting = Course::compare(course(disk, keys), course(&mut capsule, &its_keys)).expect("two courses");
+    let course = |disk: &mut dyn Disk, keys: &ProfileKeys| Course::read(disk, keys, false).expect("a journal");
+    let parting = Course::compare(&course(disk, keys), &course(&mut capsule, &its_keys));
     assert_eq!((parting.at, parting.same_upto[0]), (None, Seq(redacted.begins.0 + verified.records - 1)), "{seed}");
     redacted
 }

@@ -353,6 +353,7 @@ mod tests {
             long.snapshot();
             long.turn([asked(number)]);
         }
+        long.lose_beginning();
         let (parted, _) = parting(life(1, 3).0, long);
         assert_eq!((told(&parted), parted.begins[1].after), ((By::Records, [cut.0; 2], None), cut));
         assert!(parted.goes_on && parted.begins[1].folds > cut.next());

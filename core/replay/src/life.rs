@@ -11,7 +11,7 @@ use thicket_types::event::Outcome;
 use thicket_types::ids::{EffectId, IntentId, Seq};
 use thicket_types::intent::Intent;
 use thicket_types::name::{Name, RelayAddress};
-use thicket_types::ports::{Clock, Entropy, Remembered};
+use thicket_types::ports::{Clock, Disk as _, Entropy, Remembered};
 use thicket_types::secret::Secret;
 use thicket_types::time::{Duration, Stamp};
 use thicket_types::vault_op::VaultOp;
@@ -177,6 +177,12 @@ impl Life {
         begin_restored::<ClientRules>(&mut self.disk(), &mut keys, &mut chance, &cut, self.now()).expect("room");
         keys.write_new(&mut self.disk()).expect("an empty folder");
         self.open_again();
+    }
+
+    /// The snapshot that the journal begins with is gone.
+    pub(crate) fn lose_beginning(&mut self) {
+        let oldest = self.disk().list("snapshots").expect("a folder").into_iter().min().expect("a snapshot");
+        self.disk().remove(&format!("snapshots/{oldest}")).expect("a file");
     }
 
     pub(crate) fn close(mut self) -> (tempfile::TempDir, OsDisk, ProfileKeys) {

@@ -218,6 +218,7 @@ mod tests {
         // A segment and what came in it before its snapshot.
         life.snapshot();
         life.turn([asked(13)]);
+        life.lose_beginning();
         let (_folder, mut disk, keys) = life.close();
         let mut there = 0;
         walk(&mut disk, &keys, None, &mut |_| there += 1).expect("an intact journal");

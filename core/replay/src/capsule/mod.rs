@@ -36,7 +36,9 @@ use thicket_journal_format::keys::Front;
 use thicket_journal_format::{FormatError, capsule};
 use thicket_reducer::{ClientRules, State};
 use thicket_types::error::Code;
+use thicket_types::event::Event;
 use thicket_types::ids::Seq;
+use thicket_types::intent::Intent;
 use thicket_types::ports::{Disk, DiskError, Entropy};
 use thicket_types::secret::Secret;
 use thicket_types::time::{Duration, Stamp};
@@ -229,13 +231,15 @@ impl Shift {
     }
 }
 
-/// What a record is a sample of: what was asked for, what came, what was in it, what went. The last of each is shown, and three in all.
+/// What a record is a sample of: what was said, what came, what was in it, what went, what else was asked for. The last of each is kept,
+/// and the first three of these are shown.
 fn sampled(record: &Record) -> Option<u8> {
-    match stats::kind(&record.event) {
-        "requested" => Some(0),
-        "arrived: envelope" => Some(1),
-        "resolved: opened" => Some(2),
-        "resolved: frame" => Some(3),
+    match (stats::kind(&record.event), &record.event) {
+        (_, Event::Requested { intent: Intent::Send { .. }, .. }) => Some(0),
+        ("arrived: envelope", _) => Some(1),
+        ("resolved: opened", _) => Some(2),
+        ("resolved: frame", _) => Some(3),
+        ("requested", _) => Some(4),
         _ => None,
     }
 }

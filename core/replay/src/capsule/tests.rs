@@ -550,6 +550,7 @@ fn a_journal_whose_beginning_no_snapshot_holds_has_no_capsule() {
             life.wait(Duration::days(31).0);
         }
     }
+    life.lose_beginning();
     let (_folder, mut disk, keys) = life.close();
     assert!(Replay::read(&mut disk, &keys, &mut |_| {}).expect("a journal").first() > Seq(1), "its beginning has retired");
     let refused = redact(&mut disk, &keys, &mut Counted(1)).err().map(|fault| fault.code);

@@ -1,6 +1,6 @@
 //! A record's event as a program reads it: whole, but for what nobody may see.
 //!
-//! Names and tokens stand as `(private)`, and byte strings as their length, as in prose. Keys and texts are in no record.
+//! Names, relays' addresses and tokens stand as `(private)`, and byte strings as their length, as in prose. Keys and texts are in no record.
 
 use serde_json::{Value, json};
 use thicket_types::bytes::Bytes;
@@ -31,7 +31,7 @@ pub fn object(event: &Event) -> Value {
 }
 
 fn of_intent(intent: &Intent) -> Value {
-    let of_relay = |relay: &RelayAddress, key: &Option<RelayKey>, token: &Option<RegistrationToken>| json!({ "relay": relay.text(), "key": key.map(|key| key.hex()), "token": token.as_ref().map(|_| PRIVATE) });
+    let of_relay = |_: &RelayAddress, key: &Option<RelayKey>, token: &Option<RegistrationToken>| json!({ "relay": PRIVATE, "key": key.map(|key| key.hex()), "token": token.as_ref().map(|_| PRIVATE) });
     match intent {
         Intent::Register { relay, key, token } => json!({ "register": of_relay(relay, key, token) }),
         Intent::Connect => json!("connect"),

@@ -516,6 +516,25 @@ fn a_capsule_of_any_life_whose_beginning_is_gone_makes_the_same_transitions() {
 }
 
 #[test]
+fn a_capsule_of_a_journal_whose_oldest_segments_retired_makes_the_same_transitions() {
+    for seed in 50..53 {
+        let mut rich = Rich::new(seed);
+        for _ in 0..4 {
+            rich.go_on(60);
+            rich.life.snapshot();
+            rich.life.open_again();
+            rich.life.wait(Duration::days(31).0);
+        }
+        rich.go_on(40);
+        let (_folder, mut disk, keys) = rich.life.close();
+        let mut first = None;
+        walk(&mut disk, &keys, None, &mut |walked| first = first.or(Some(walked.place.seq))).expect("an intact journal");
+        let redacted = makes_the_same(&mut disk, &keys, seed);
+        assert!(redacted.begins > Seq(60) && Some(redacted.begins) == first, "{seed}");
+    }
+}
+
+#[test]
 fn a_capsule_of_a_profile_that_was_restored_makes_the_same_transitions() {
     for seed in 40..43 {
         let mut rich = Rich::new(seed);

@@ -14,9 +14,9 @@
 use crate::header::Header;
 use crate::keys::Cost;
 use crate::layout::{Fields, preamble};
-use crate::{FormatError, digest, snapshot};
+use crate::{FormatError, TAG_LEN, digest, snapshot};
 use thicket_types::ids::Digest;
-use thicket_types::limits::{CAPSULE_LEN_MAX, SEGMENTS_KEPT_MAX};
+use thicket_types::limits::{CAPSULE_LEN_MAX, CAPSULE_STATE_LEN_MAX, SEGMENTS_KEPT_MAX};
 
 /// What a capsule begins with: it tells one from other files.
 pub const MAGIC: &[u8; 8] = b"THICKCAP";
@@ -39,9 +39,12 @@ pub struct Parts {
 /// The chain that a capsule begins under, with a snapshot as without: that of its journal would be known again.
 pub const CHAIN: Digest = Digest([0; 32]);
 
-/// Writes a capsule. **Errors:** `Limit` past [`CAPSULE_LEN_MAX`], or [`SEGMENTS_KEPT_MAX`] segments.
+/// Writes a capsule. **Errors:** `Limit` past [`CAPSULE_LEN_MAX`], [`CAPSULE_STATE_LEN_MAX`], or [`SEGMENTS_KEPT_MAX`] segments.
 pub fn encode(keys: &[u8], snapshot: Option<&[u8]>, segments: &[&[u8]]) -> Result<Vec<u8>, FormatError> {
     if segments.len() > SEGMENTS_KEPT_MAX {
+        return Err(FormatError::Limit);
+    }
+    if snapshot.is_some_and(is_too_long) {
         return Err(FormatError::Limit);
     }
     let mut bytes = preamble(MAGIC);
@@ -79,6 +82,9 @@ pub fn parse(bytes: &[u8]) -> Result<Parts, FormatError> {
     }
     let keys = part(&mut fields)?;
     let snapshot = part(&mut fields)?;
+    if is_too_long(&snapshot) {
+        return Err(FormatError::Limit);
+    }
     let segments: Vec<Vec<u8>> = (0..count).map(|_| part(&mut fields)).collect::<Result<_, _>>()?;
     if !fields.0.is_empty() {
         return Err(FormatError::Field);
@@ -95,6 +101,11 @@ pub fn parse(bytes: &[u8]) -> Result<Parts, FormatError> {
     let named = |segment: Vec<u8>| Header::parse(&segment).map(|(header, _)| (header.file_name(), segment));
     let segments = segments.into_iter().map(named).collect::<Result<_, _>>()?;
     Ok(Parts { keys, snapshot, segments })
+}
+
+/// Whether a snapshot holds more than the state that a capsule may begin with.
+fn is_too_long(bytes: &[u8]) -> bool {
+    bytes.len() > snapshot::HEAD_LEN.saturating_add(CAPSULE_STATE_LEN_MAX).saturating_add(TAG_LEN)
 }
 
 fn part(fields: &mut Fields<'_>) -> Result<Vec<u8>, FormatError> {
@@ -143,6 +154,22 @@ mod tests {
         assert!(parts.segments.iter().map(|(_, bytes)| bytes).eq(&segments));
         let none = Parts { keys: Vec::new(), snapshot: None, segments: Vec::new() };
         assert_eq!(parse(&encode(b"", None, &[]).expect("room")).expect("whole"), none);
+    }
+
+    #[test]
+    fn a_snapshot_of_a_capsule_is_no_longer_than_its_state_may_be() {
+        let of = |len: usize| {
+            let head = SnapshotHead { rules: RulesVersion(1), seq: Seq(42), stamp: Stamp(5), chain: CHAIN, id: [3; 16] };
+            snapshot::seal(&Key::new([1; 32]), Nonce([2; NONCE_LEN]), &head, vec![4; len]).expect("room")
+        };
+        let (longest, longer) = (of(CAPSULE_STATE_LEN_MAX), of(CAPSULE_STATE_LEN_MAX + 1));
+        assert!(parse(&encode(b"keys", Some(&longest), &[&segment(43)]).expect("room")).is_ok());
+        assert_eq!(encode(b"keys", Some(&longer), &[]), Err(FormatError::Limit));
+        let mut plain = preamble(MAGIC);
+        for part in [&0_u32.to_le_bytes()[..], &len(0).expect("none"), &len(longer.len()).expect("small"), &longer] {
+            plain.extend_from_slice(part);
+        }
+        assert_eq!(parse(&[&plain[..], &digest(&[&plain]).0].concat()), Err(FormatError::Limit));
     }
 
     #[test]

@@ -89,6 +89,11 @@ impl Profile {
         Ok(Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock })
     }
 
+    /// Ends the deletion of a profile that was cut off, if there is one in this folder. **Errors:** `ProfileInUse`, the disk's.
+    pub fn end_deletion(folder: &Path) -> Result<(), Fault> {
+        folder::end_deletion(folder)
+    }
+
     pub(crate) fn made(folder: &Path, keys: ProfileKeys, vault: SqlVault, entropy: SharedEntropy, lock: File) -> Profile {
         Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock }
     }

@@ -438,7 +438,7 @@ impl<R: Reducer> Engine<R> {
     /// **Errors:** why there can be none: nothing readable holds what came before, or a segment can't be read; the disk's.
     fn keep_beginning(&mut self, upto: Durable) -> Result<(), Fault> {
         let (disk, keys) = (self.disk.as_mut(), &mut self.keys);
-        let begins = journal::begins(disk)?;
+        let begins = journal::begins(disk, keys)?;
         let from = snapshots::upto::<R>(disk, keys, upto.seq)?.filter(|from| from.durable.seq >= begins);
         if from.as_ref().is_some_and(|from| from.durable == upto && from.carried.is_empty()) {
             return Ok(());
@@ -455,7 +455,7 @@ impl<R: Reducer> Engine<R> {
 
     /// Removes the snapshots that nothing needs any more.
     fn tidy(&mut self) -> Result<(), Fault> {
-        let begins = journal::begins(self.disk.as_mut())?;
+        let begins = journal::begins(self.disk.as_mut(), &self.keys)?;
         snapshots::tidy(self.disk.as_mut(), &mut self.keys, begins)
     }
 

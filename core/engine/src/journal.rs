@@ -425,11 +425,19 @@ pub(crate) fn retire(disk: &mut dyn Disk, keys: &mut ProfileKeys, retiring: &Ret
     Ok(retiring.files.iter().try_for_each(|file| disk.remove(file))?)
 }
 
-/// The place before the oldest segment, by its name.
-pub(crate) fn begins(disk: &mut dyn Disk) -> Result<Seq, Fault> {
-    let oldest = files(disk)?.into_iter().next();
+/// The place before the oldest segment that can be read, by the names: of one that retired the file may be left.
+pub(crate) fn begins(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Seq, Fault> {
+    let names = files(disk)?;
+    let has_key = |name: &&String| id_of(name).is_some_and(|id| keys.holds(Kind::Segment, id));
+    let oldest = names.iter().find(has_key).or(names.first());
     let first = oldest.and_then(|name| u64::from_str_radix(name.get(..16)?, 16).ok());
     Ok(Seq(first.map_or(0, |first| first.saturating_sub(1))))
+}
+
+/// A segment's id, by its name.
+fn id_of(name: &str) -> Option<[u8; 16]> {
+    let digits = name.get(17..49)?;
+    Some(u128::from_str_radix(digits, 16).ok()?.to_be_bytes())
 }
 
 /// Where a walk to the record after a place begins: at the segment that holds it, by the headers.

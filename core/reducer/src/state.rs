@@ -85,6 +85,16 @@ impl State {
         listed.chain(held).chain(flat).fold(0, usize::saturating_add)
     }
 
+    /// Messages that wait to be encrypted, of all contacts: the rules seek one among them.
+    pub fn queued(&self) -> usize {
+        self.contacts.values().map(|known| known.queue.len()).fold(0, usize::saturating_add)
+    }
+
+    /// Early envelopes, of all who sent some: the rules count their bytes.
+    pub fn held(&self) -> usize {
+        self.early.values().map(Vec::len).fold(0, usize::saturating_add)
+    }
+
     /// Whether each of its maps and lists has at most as many entries as the rules let it come to, whoever made it; but for requests,
     /// effects and timers, which the vault and the relay bound.
     pub fn is_within_bounds(&self) -> bool {
@@ -105,10 +115,11 @@ impl State {
             dropped: _,
             vault_count: _,
         } = self;
-        let listed = |known: &Contact| known.queue.len() <= OUTBOX_MAX && known.receipts.len() <= RECEIPTS_HELD_MAX;
+        let listed = |known: &Contact| known.receipts.len() <= RECEIPTS_HELD_MAX;
         let bounded = [
             (contacts.len(), CONTACTS_MAX),
             (outbox.len(), OUTBOX_MAX),
+            (self.queued(), OUTBOX_MAX),
             (by_frame.len(), SEEN_FRAMES_MAX),
             (frames.len(), SEEN_FRAMES_MAX),
             (early.len(), HELD_FRAMES_MAX),

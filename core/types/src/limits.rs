@@ -54,6 +54,9 @@ pub const SEGMENTS_KEPT_MAX: usize = 4_096;
 pub const CAPSULE_LEN_MAX: usize = 512 * 1024 * 1024;
 /// Requests, effects and timers under way at any place of a capsule: more than an account with as many contacts as it can hold has.
 pub const CAPSULE_UNDER_WAY_MAX: usize = 32_768;
+/// Bytes of the state that a capsule begins with: of the largest that the rules come to, and room to spare. It is decoded before anything
+/// in it can be counted.
+pub const CAPSULE_STATE_LEN_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of a request or an effect under way, encoded, in the state that a capsule begins with: lists of 256 ids and their purpose have half.
 pub const CAPSULE_ONE_LEN_MAX: usize = 32 * 1024;
 /// Bytes of all of them.

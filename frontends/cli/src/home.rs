@@ -246,7 +246,11 @@ fn at_with(global: &Global, folder: PathBuf, file: Option<&Path>, question: &Que
     match std::fs::metadata(folder.join(KEYS_FILE)) {
         Ok(keys) if keys.is_file() => {}
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(Trouble::stream(&folder.display().to_string(), &error)),
-        Ok(_) | Err(_) => return Err(Trouble::Numbered(Code::ProfileMissing, Some(folder.display().to_string()))),
+        Ok(_) | Err(_) => {
+            // Whoever asks for a profile whose deletion was cut off ends that.
+            Profile::end_deletion(&folder)?;
+            return Err(Trouble::Numbered(Code::ProfileMissing, Some(folder.display().to_string())));
+        }
     }
     let passphrase = match file {
         Some(file) => first_line(file)?,

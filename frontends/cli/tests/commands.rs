@@ -58,6 +58,17 @@ fn what_is_in_a_folder_already_is_neither_made_a_profile_nor_deleted_with_one() 
     assert_eq!(left, ["letter"]);
 }
 
+#[test]
+fn a_deletion_that_was_cut_off_is_ended_by_whoever_asks_for_the_profile() {
+    for asked in [&["account", "delete", "--yes"][..], &["account", "show"], &["journal", "verify"]] {
+        let folder = made();
+        let home = folder.path().join("p");
+        std::fs::rename(home.join("keys"), home.join("keys.deleted")).expect("a rename");
+        assert_eq!(status(&thicket(&home, asked)), 3, "{asked:?}: there is no profile");
+        assert!(!home.exists(), "{asked:?}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_profile_is_for_its_owner_alone() {

@@ -202,6 +202,32 @@ fn dies_while_segments_retire(ready: &World, after: usize, plan: &'static [Done;
 }
 
 #[test]
+fn an_operation_that_fails_while_segments_retire_costs_no_record_that_is_left() {
+    let ready = four_segments();
+    month(&ready, 1);
+    ready.set_clock(1_790_000_000_000 + 62 * 86_400_000);
+    turn(&mut ready.open(), [intent(5)]);
+    for after in 0..16 {
+        let world = ready.copy();
+        let mut engine = world.open();
+        world.disk.fail(after, &[Done::Nothing], DiskError::Failed);
+        let told = engine.snapshot().is_err();
+        let is_passed_over = world.disk.failed() && !told;
+        world.disk.heal();
+        // The process goes on.
+        turn(&mut engine, [intent(6)]);
+        engine.snapshot().expect("a disk that works");
+        let state = engine.state().clone();
+        drop(engine);
+        assert_eq!(world.open().state(), &state);
+        let kept = snapshots::kept::<Counting>(&mut world.disk.clone(), &world.keys()).expect("intact snapshots");
+        // Only where the beginning itself found no room is it missing.
+        let oldest = kept[0].durable.seq.0;
+        assert!(oldest == begins(&world) || is_passed_over && oldest > begins(&world), "after {after}: {oldest}");
+    }
+}
+
+#[test]
 fn a_journal_that_lost_what_its_state_names_is_refused_where_nothing_else_is_before_its_snapshot() {
     // Given a journal that begins right after its snapshot, whose state names a frame that nothing holds.
     let world = World::new();

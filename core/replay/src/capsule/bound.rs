@@ -16,16 +16,11 @@ pub(super) struct TooMuch;
 #[derive(Default)]
 pub(super) struct Cost {
     steps: u64,
-    begun: bool,
 }
 
 impl Cost {
     /// Takes a record into account before it is folded: what is too much is not begun.
     pub(super) fn note(&mut self, state: &State, event: &Event) -> Result<(), TooMuch> {
-        // No rule made what the first record is folded into.
-        if !std::mem::replace(&mut self.begun, true) && !is_of_rules(state) {
-            return Err(TooMuch);
-        }
         let under_way = state.requests.len().saturating_add(state.outstanding.len()).saturating_add(state.timers.len());
         self.steps = self.steps.saturating_add(steps(state, event));
         if under_way > CAPSULE_UNDER_WAY_MAX || self.steps > CAPSULE_STEPS_MAX { Err(TooMuch) } else { Ok(()) }
@@ -35,7 +30,7 @@ impl Cost {
 /// Whether a state holds no more of anything than one that the rules came to: what they go through for a record is counted as if it did
 /// not. Lists that hang on a request or an effect are copied with it, and each state that a replay keeps has them all: they are bounded by
 /// their encoding.
-fn is_of_rules(state: &State) -> bool {
+pub(super) fn is_of_rules(state: &State) -> bool {
     let requests = state.requests.values().map(codec::encode);
     let outstanding = state.outstanding.values().map(codec::encode);
     let lens = requests.chain(outstanding).map(|encoded| encoded.map_or(usize::MAX, |bytes| bytes.len()));
@@ -47,7 +42,8 @@ fn is_of_rules(state: &State) -> bool {
 /// What the rules may go through for a record, in entries of the state: all contacts once, and all that is open once for each thing
 /// that the record is about. What the rules bound for each contact, its receipts say, is taken for one.
 fn steps(state: &State, event: &Event) -> u64 {
-    let open = count(state.outbox.len()).saturating_add(count(state.requests.len())).saturating_add(count(state.outstanding.len()));
+    let lists = [state.outbox.len(), state.requests.len(), state.outstanding.len(), state.queued(), state.held()];
+    let open = lists.into_iter().map(count).fold(0, u64::saturating_add);
     let contacts = count(state.contacts.len());
     let things = match event {
         Event::Requested { id: _, intent } => match intent {

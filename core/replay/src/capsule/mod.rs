@@ -27,6 +27,7 @@ pub use draw::{Matched, Replaced};
 pub use values::Of;
 
 use crate::stats;
+use bound::is_of_rules;
 use check::{beginning, bounded, transitions};
 use draw::Collected;
 use std::collections::BTreeMap;
@@ -131,19 +132,20 @@ pub fn redact(disk: &mut dyn Disk, keys: &ProfileKeys, entropy: &mut dyn Entropy
 /// What else is in it is checked by who reads it, as of a profile.
 ///
 /// **Limits.** [`CAPSULE_UNDER_WAY_MAX`](thicket_types::limits::CAPSULE_UNDER_WAY_MAX),
-/// [`CAPSULE_STEPS_MAX`](thicket_types::limits::CAPSULE_STEPS_MAX).
+/// [`CAPSULE_STEPS_MAX`](thicket_types::limits::CAPSULE_STEPS_MAX),
+/// [`CAPSULE_STATE_LEN_MAX`](thicket_types::limits::CAPSULE_STATE_LEN_MAX).
 ///
 /// **Errors:** `CapsuleDamaged`, also past these; `ProfileNewer`.
 pub fn open(bytes: &[u8]) -> Result<(CapsuleDisk, ProfileKeys), Fault> {
-    let (mut disk, keys) = unpack(bytes)?;
-    match bounded(&mut disk, &keys, &mut |_, _| {}) {
-        Err(Fault { code: Code::TooMuchForCapsule, .. }) => Err(Fault::from(Code::CapsuleDamaged)),
+    let opened = unpack(bytes).and_then(|(mut disk, keys)| match bounded(&mut disk, &keys, &mut |_, _| {}) {
+        Err(fault) if fault.code == Code::TooMuchForCapsule => Err(fault),
         // Whoever reads it says where it is damaged.
         _ => Ok((disk, keys)),
-    }
+    });
+    opened.map_err(|fault| if fault.code == Code::TooMuchForCapsule { Fault::from(Code::CapsuleDamaged) } else { fault })
 }
 
-/// Takes a capsule apart. **Errors:** as [`open`].
+/// Takes a capsule apart. **Errors:** as [`open`], but `TooMuchForCapsule` for a state that no rules came to.
 fn unpack(bytes: &[u8]) -> Result<(CapsuleDisk, ProfileKeys), Fault> {
     let damaged = |what| Fault::from(if what == FormatError::Newer { Code::ProfileNewer } else { Code::CapsuleDamaged });
     let parts = capsule::parse(bytes).map_err(damaged)?;
@@ -168,8 +170,12 @@ fn unpack(bytes: &[u8]) -> Result<(CapsuleDisk, ProfileKeys), Fault> {
         _ => Fault::from(Code::CapsuleDamaged),
     })?;
     // Of a profile one that can't be read is passed over. There is no other here.
-    if begins_later && kept::<ClientRules>(&mut disk, &keys)?.is_empty() {
-        return Err(Fault::from(Code::CapsuleDamaged));
+    if begins_later {
+        let kept = kept::<ClientRules>(&mut disk, &keys)?;
+        let Newest { state, .. } = kept.first().ok_or(Fault::from(Code::CapsuleDamaged))?;
+        if !is_of_rules(state) {
+            return Err(Fault::from(Code::TooMuchForCapsule));
+        }
     }
     Ok((disk, keys))
 }

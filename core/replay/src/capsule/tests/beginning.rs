@@ -8,7 +8,7 @@ use thicket_reducer::{Contact, Conversation, Held, Outgoing, Phase, Relay, Sessi
 use thicket_types::effect::{Change, MessageState, Send};
 use thicket_types::ids::RulesVersion;
 use thicket_types::intent::Answer;
-use thicket_types::limits::{HELD_FRAMES_MAX, RECEIPTS_HELD_MAX};
+use thicket_types::limits::{HELD_FRAMES_MAX, OUTBOX_MAX, RECEIPTS_HELD_MAX};
 use thicket_types::ports::{Place, Reducer as _};
 use thicket_types::vault_op::{Ask, Challenge, Published};
 
@@ -654,6 +654,16 @@ fn a_capsule_that_begins_with_more_than_the_rules_hold_is_not_opened() {
     // What waits for a contact, and what is under way in all.
     let held = Held { envelope: Seq(1), len: 1, at: Stamp(1) };
     assert_eq!(opened(&mut |state| drop(state.early.insert(person(2).0, vec![held; HELD_FRAMES_MAX + 1]))), Some(Code::CapsuleDamaged));
+    for (contacts, code) in [(1, None), (2, Some(Code::CapsuleDamaged))] {
+        let refused = opened(&mut |state| {
+            state.contacts.values_mut().for_each(|known| known.queue.clear());
+            for number in 0..contacts {
+                let known = Contact { queue: messages(OUTBOX_MAX), ..Marks::new().contact() };
+                state.contacts.insert(person(number).0, known);
+            }
+        });
+        assert_eq!(refused, code, "messages of {contacts} contacts that wait");
+    }
     let many = |state: &mut State| state.requests.extend((0..CAPSULE_UNDER_WAY_MAX).map(|number| (frame(number), request(Why::Fetch))));
     assert_eq!(opened(&mut |state| many(state)), Some(Code::CapsuleDamaged));
 }

@@ -128,7 +128,7 @@ BodyPiece = (body BodyRef; text bytes)
 EndPiece = (mailbox_keys u64; contacts u64; messages u64; bodies u64)
 """
 
-CODES = [(100, 137), (139, 141), (200, 220), (300, 318), (400, 414), (500, 503)]
+CODES = [(100, 137), (139, 141), (200, 224), (300, 318), (400, 414), (500, 503)]
 
 TEXTS = {
     "Name": re.compile("(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,64}"),

@@ -243,6 +243,9 @@ pub(crate) fn answered(state: &mut State, step: &mut Step, answer: &Bytes) {
             | Said::Fetched(_)
             | Said::MailboxKeyPublished(_)
             | Said::CapabilitiesSet(_)
+            | Said::LogCreated(_)
+            | Said::Posted(_)
+            | Said::LogPage(_)
             | Said::Acknowledged(_),
             why,
         ) => refused(state, step, why, Code::MalformedRequest),

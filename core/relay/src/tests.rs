@@ -4,12 +4,12 @@ use thicket_store::MemoryStore;
 use thicket_transport::{Conditions, Loopback, LoopbackClient, LoopbackRelay};
 use thicket_types::error::Code;
 use thicket_types::event::Lane;
-use thicket_types::ids::{Digest, Fingerprint, FrameId, MailboxId};
+use thicket_types::ids::{Digest, Fingerprint, FrameId, Incarnation, LogId, MailboxId};
 use thicket_types::limits::{LANE_REQUESTS_MAX, PADDING_CLASSES, RELAY_TURN_LEN_MAX, RELAY_TURN_MAX, RETENTION};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
-    Account, CertificateFacts, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, ReplyPath, Session, Stock, StoredKeyPackage,
-    Transport as _, VerifyError,
+    Account, CertificateFacts, DoneNumbers, LogEntry, LogHead, LogLane, Logs, NewEntry, NewItem, NewLog, OpenChallenge, PostingKey,
+    PutOutcome, Quota, Readable, ReplyPath, Session, Stock, StoredKeyPackage, Transport as _, VerifyError,
 };
 use thicket_types::wire::VERSION;
 use thicket_types::wire::relay::answer::Said;
@@ -68,6 +68,23 @@ macro_rules! as_inner {
             self.inner.$name($($given),*)
         })*
     };
+}
+
+impl Logs for Failing {
+    as_inner! {
+        incarnation() -> Incarnation;
+        logs() -> u64;
+        log(log: LogId) -> Option<LogHead>;
+        create_log(new: &NewLog<'_>) -> ();
+        log_lane(log: LogId, lane: Digest) -> Option<LogLane>;
+        set_log_lanes(log: LogId, add: &[LogLane], remove: &[Digest]) -> ();
+        posting_key(log: LogId, key: Digest) -> Option<PostingKey>;
+        retire_posting_keys(log: LogId) -> ();
+        readable(log: LogId, key: Digest) -> Option<Readable>;
+        entry_number(log: LogId, frame: FrameId) -> Option<u64>;
+        append_entry(entry: &NewEntry<'_>) -> u64;
+        entries(log: LogId, from: u64, upto: u64, count_max: u32, len_max: usize) -> Vec<LogEntry>;
+    }
 }
 
 impl Store for Failing {

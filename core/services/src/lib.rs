@@ -1,9 +1,10 @@
-//! The relay's logic: directory and mailbox. Pure: one request in, one answer out, over the [`Store`] port.
+//! The relay's logic: directory, mailbox and delivery. Pure: one request in, one answer out, over the [`Store`] port.
 //!
 //! ```text
 //!   session     challenge, registration, login: who a lane belongs to
 //!   directory   certificates, mailbox keys, key packages
 //!   mailbox     put, fetch, acknowledge, write capabilities
+//!   delivery    groups' logs: create, post, read
 //!   numbers     what a session does once            rates   what a lane may ask without paying
 //!   policy      what the operator decides        stamp   what a stranger pays
 //! ```
@@ -29,6 +30,7 @@
 
 extern crate alloc;
 
+mod delivery;
 mod directory;
 mod mailbox;
 mod numbers;
@@ -241,7 +243,10 @@ fn request(frame: &[u8]) -> Result<(Vec<u8>, Asked), Code> {
 fn once(asked: &Asked) -> bool {
     match asked {
         Asked::Openly(Ask::Register(_) | Ask::Login(_) | Ask::KeyPackage(_)) => true,
-        Asked::Openly(Ask::Challenge(_) | Ask::Lookup(_) | Ask::Put(_) | Ask::Owner(_)) => false,
+        // A log is created once, an entry posted once: each says so again by itself.
+        Asked::Openly(
+            Ask::Challenge(_) | Ask::Lookup(_) | Ask::Put(_) | Ask::Owner(_) | Ask::CreateLog(_) | Ask::Post(_) | Ask::ReadLog(_),
+        ) => false,
         Asked::AsOwner(_, _, ask) => owned_once(ask),
     }
 }
@@ -273,6 +278,9 @@ fn serve_anybody(scope: &mut Scope<'_>, id: FrameId, nonce: &[u8], ask: Ask) -> 
         Ask::Lookup(lookup) => directory::lookup(scope, &lookup),
         Ask::KeyPackage(ask) => directory::key_package(scope, nonce, &ask),
         Ask::Put(put) => mailbox::put(scope, &put),
+        Ask::CreateLog(create) => delivery::create(scope, &create),
+        Ask::Post(post) => delivery::post(scope, &post),
+        Ask::ReadLog(read) => delivery::read_log(scope, &read),
         // Taken apart when it was read.
         Ask::Owner(_) => Err(Code::MalformedRequest.into()),
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use thicket_types::error::Code;
 use thicket_types::ids::Digest;
-use thicket_types::limits::{CAPABILITY_ITEMS_MAX, MAILBOX_ITEMS_MAX, REQUEST_BOX_ITEMS_MAX, RETENTION, STAMP_BITS};
+use thicket_types::limits::{CAPABILITY_ITEMS_MAX, LOGS_MAX, MAILBOX_ITEMS_MAX, REQUEST_BOX_ITEMS_MAX, RETENTION, STAMP_BITS};
 use thicket_types::ports::Verify;
 use thicket_types::time::Duration;
 
@@ -45,6 +45,8 @@ pub struct Policy {
     pub capability_items_max: u64,
     /// Of them, items of strangers.
     pub request_box_items_max: u64,
+    /// Logs of groups at most.
+    pub logs_max: u64,
     /// Zero bits that a stranger's stamp begins with at least; 0 asks for none, however full a box is.
     pub stamp_bits: u32,
     /// How long mail is kept, and the FrameIds of mail that is gone. Clients count on 45 days at most, and on two hours at
@@ -60,6 +62,7 @@ impl Default for Policy {
             mailbox_items_max: MAILBOX_ITEMS_MAX,
             capability_items_max: CAPABILITY_ITEMS_MAX,
             request_box_items_max: REQUEST_BOX_ITEMS_MAX,
+            logs_max: LOGS_MAX,
             stamp_bits: STAMP_BITS,
             retention: RETENTION,
         }

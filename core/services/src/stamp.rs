@@ -3,6 +3,7 @@
 //! ```text
 //!   purpose    Put             SHA-256( mailbox, 16 bytes || envelope )
 //!              KeyPackageAsk   SHA-256( nonce of the request, 16 bytes || name as it stands in the ask, UTF-8 )
+//!              CreateLog      SHA-256( the CreateLog without its stamp, as protobuf, fields in order )
 //!   text       StampText { 1: relay_key, 2: purpose, 3: hour, 4: counter } as protobuf, fields in order, none that is zero:
 //!              0a 20 relay_key(32)  12 20 purpose(32)  18 varint(hour)  20 varint(counter)
 //!   digest     SHA-256( "thicket.stamp.v1" || 00 || text )
@@ -11,7 +12,7 @@
 //! ```
 //!
 //! A stamp is bound to its relay, and to one request. An ask's is noted when it is spent. A put's needs no note: its envelope is
-//! stored once, and what is stored already asks for no stamp.
+//! stored once, and what is stored already asks for no stamp. So it is with a log.
 
 use crate::{Policy, Refused, Scope};
 use alloc::vec::Vec;
@@ -22,7 +23,7 @@ use thicket_types::limits::{KEY_PACKAGES, STAMP_BITS_MAX, STAMPS_SPENT_MAX, STAM
 use thicket_types::ports::{Stock, Verify};
 use thicket_types::time;
 use thicket_types::wire::context;
-use thicket_types::wire::relay::{Stamp, StampText};
+use thicket_types::wire::relay::{CreateLog, Stamp, StampText};
 
 /// Bits that come on top as a request box fills.
 const BOX_RISE: u32 = 8;
@@ -42,6 +43,11 @@ pub fn put_purpose(verify: &dyn Verify, mailbox: MailboxId, envelope: &[u8]) -> 
 /// What a stamp for a key package is bound to: the request's nonce, and the name as it stands in the ask.
 pub fn ask_purpose(verify: &dyn Verify, nonce: &[u8], name: &str) -> Digest {
     verify.digest(&[nonce, name.as_bytes()].concat())
+}
+
+/// What a stamp for a log is bound to: all that it is created with.
+pub fn log_purpose(verify: &dyn Verify, create: &CreateLog) -> Digest {
+    verify.digest(&CreateLog { stamp: None, ..create.clone() }.encode_to_vec())
 }
 
 /// The digest that must begin with zero bits.

@@ -3,13 +3,14 @@
 mod accounts;
 mod items;
 mod key_packages;
+mod logs;
 mod quotas;
 mod roll_back;
 mod volatile;
 
 use crate::{MemoryStore, SqliteStore};
 use std::path::Path;
-use thicket_types::ids::{Digest, Fingerprint, FrameId, LaneTag, MailboxId};
+use thicket_types::ids::{Digest, Fingerprint, FrameId, LaneTag, LogId, MailboxId};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
     Account, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, Store, StoreError, StoredKeyPackage,
@@ -90,6 +91,18 @@ conformance! {
         known_frame_is_repeated_whatever_its_quota,
         revoked_capability_is_counted_until_its_items_are_gone,
         counts_follow_what_is_removed_and_cleaned,
+    }
+
+    logs {
+        log_is_created_once_and_its_entries_are_numbered_in_one_order,
+        entries_are_given_in_pages_with_what_they_are,
+        newest_posting_keys_are_known_and_since_when_each_is_replaced,
+        reading_key_reads_from_its_gate_to_the_next,
+        lanes_are_added_changed_and_removed_and_bounded,
+        past_its_bounds_the_oldest_entries_of_a_log_go,
+        clean_removes_entries_past_their_time_and_logs_that_nobody_posts_to,
+        changes_of_logs_are_rolled_back,
+        incarnation_stays_while_the_store_lives,
     }
 
     roll_back {
@@ -202,6 +215,8 @@ pub(crate) fn filled(store: &mut impl Store) {
     store.set_capabilities(mailbox(1), &[digest(1), digest(2)], &[]).expect("added");
     put_by(store, 1, Quota::Capability(digest(1)), 4, Stamp(4));
     store.add_key_packages(&name("alice"), SUITE, &[vec![1], vec![2]], Some(&[9]), Stamp(0)).expect("added");
+    logs::create(store, LogId([1; 16]), Stamp(1));
+    logs::commit(store, 1, 1, None, Stamp(1_000_000_000_000_000));
     store.bind_lane(tag(1), &name("alice"), SESSION).expect("bound");
     store.bind_lane(tag(2), &name("bob"), SESSION).expect("bound");
     store.remember_answer(tag(1), frame(1), &[1], Stamp(1)).expect("remembered");

@@ -1,7 +1,7 @@
 //! The relay's stores, behind one port and one conformance suite.
 //!
 //! ```text
-//!   SqliteStore   accounts, key packages, mailboxes, capabilities, items, FrameIds: one SQLite database
+//!   SqliteStore   accounts, key packages, mailboxes, capabilities, items, FrameIds, logs: one SQLite database
 //!   MemoryStore   the same in ordered maps
 //!       └─ both: challenges, lanes, spent stamps and answers, in memory (`volatile`)
 //! ```
@@ -11,6 +11,7 @@
 mod capabilities;
 #[cfg(test)]
 mod conformance;
+mod logs;
 mod memory;
 mod sqlite;
 mod undo;

@@ -1,11 +1,13 @@
 //! A store in memory: for tests, simulations and a relay that may forget when it stops.
 
+mod logs;
+
 use crate::capabilities::{Changes, changes};
 use crate::undo::Undo;
 use crate::volatile::Volatile;
 use std::collections::{BTreeMap, VecDeque};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
-use thicket_types::limits::{KEY_PACKAGE_FOR, LAST_RESORTS_MAX, MAILBOX_FRAMES_MAX};
+use thicket_types::limits::{KEY_PACKAGE_FOR, LAST_RESORTS_MAX, LOG_FOR, MAILBOX_FRAMES_MAX};
 use thicket_types::name::NameKey;
 use thicket_types::ports::{
     Account, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, Store, StoreError, StoredKeyPackage,
@@ -25,6 +27,7 @@ struct Data {
     frames: BTreeMap<(MailboxId, FrameId), (Stamp, u64)>,
     /// The same by place.
     frame_at: BTreeMap<(MailboxId, u64), FrameId>,
+    logs: logs::Data,
 }
 
 #[derive(Clone, Default)]
@@ -432,7 +435,8 @@ impl Store for MemoryStore {
             removed += u64::from(self.remove_item(mailbox, place));
             self.forget_frame(mailbox, place);
         }
-        Ok(removed)
+        let before = |kept_for: Duration| Stamp(now.0.saturating_sub(kept_for.0));
+        Ok(removed + self.clean_logs(before(retention), before(LOG_FOR)))
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

@@ -3,12 +3,14 @@
 //! ```text
 //!   directory   account, key_package, last_resort   the only rows that lead to a name
 //!   mailboxes   mailbox, capability, item, frame    random ids, hashes and sealed bytes
+//!   logs        group_log, log_lane, posting_key, reading_key, log_entry, incarnation    the same
 //! ```
 //!
 //! The first write begins a transaction; [`Store::commit`] ends it. A statement that fails within it spoils the whole of it,
 //! since SQLite may have ended it by itself: nothing more is done until [`Store::roll_back`].
 
 mod directory;
+mod logs;
 mod mailboxes;
 mod schema;
 #[cfg(test)]
@@ -20,12 +22,12 @@ pub use trouble::{BackupError, OpenError};
 use crate::capabilities::{Changes, changes};
 use crate::volatile::Volatile;
 use rusqlite::{Connection, OpenFlags};
-use schema::{INDEX_BY_PLACE, INDICES_BY_AGE, TABLES, VERSION};
+use schema::{INDEX_BY_PLACE, INDICES_BY_AGE, TABLES, TABLES_OF_LOGS, VERSION};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{self, Path};
 use thicket_types::ids::{Digest, FrameId, LaneTag, MailboxId};
-use thicket_types::limits::{CLEAN_FRAMES_MAX, KEY_PACKAGE_FOR, LAST_RESORTS_MAX, MAILBOX_FRAMES_MAX};
+use thicket_types::limits::{CLEAN_FRAMES_MAX, KEY_PACKAGE_FOR, LAST_RESORTS_MAX, LOG_FOR, MAILBOX_FRAMES_MAX};
 use thicket_types::name::{Name, NameKey};
 use thicket_types::ports::{
     Account, DoneNumbers, NewItem, OpenChallenge, PutOutcome, Quota, Session, Stock, Store, StoreError, StoredKeyPackage,
@@ -45,12 +47,12 @@ pub struct SqliteStore {
     spoiled: bool,
 }
 
-/// Takes the device generations out of a backup, which nobody else has open.
-fn forget_generations(backup: &Path) -> Result<(), BackupError> {
+/// Takes the device generations and the incarnation out of a backup, which nobody else has open.
+fn forget_this_life(backup: &Path) -> Result<(), BackupError> {
     let forget = || -> rusqlite::Result<()> {
         let conn = Connection::open_with_flags(backup, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // Half a backup is none: it needs no file beside it to go back to what it was.
-        conn.execute_batch("PRAGMA journal_mode = MEMORY; UPDATE account SET generation = NULL;")
+        conn.execute_batch("PRAGMA journal_mode = MEMORY; UPDATE account SET generation = NULL; DELETE FROM incarnation;")
     };
     forget().map_err(|error| OpenError::from(error).into())
 }
@@ -87,11 +89,12 @@ impl SqliteStore {
         conn.execute_batch(INDEX_BY_PLACE)?;
         schema::add_ages(&conn)?;
         conn.execute_batch(INDICES_BY_AGE)?;
+        conn.execute_batch(TABLES_OF_LOGS)?;
         Ok(SqliteStore { conn, volatile: Volatile::default(), accounts: None, writing: false, spoiled: false })
     }
 
-    /// Writes what is durable into a new file, which opens as a store and is readable by its owner alone. Device generations are not
-    /// in it: a client has given many since, and whoever does not know the one that is kept is taken for a copy.
+    /// Writes what is durable into a new file, which opens as a store and is readable by its owner alone. The incarnation is not in it: who
+    /// opens it gets another, so that members of a group see that its log went back. Device generations are not in it either: a client has given many since, and whoever does not know the one that is kept is taken for a copy.
     pub fn backup(&self, to: &Path) -> Result<(), BackupError> {
         if self.writing {
             return Err(BackupError::Uncommitted);
@@ -102,7 +105,7 @@ impl SqliteStore {
         let file = private_file().open(&to)?;
         let filled = self.conn.execute("VACUUM INTO ?1", [text]).map_err(|error| OpenError::from(error).into());
         let done = filled
-            .and_then(|_| forget_generations(&to))
+            .and_then(|_| forget_this_life(&to))
             .and_then(|()| file.sync_all().and_then(|()| sync_folder(&to)).map_err(BackupError::from));
         if done.is_err() {
             // Half a backup is none; if it can't be removed, the error says enough.
@@ -144,6 +147,17 @@ impl SqliteStore {
 
     fn account_number(&mut self, name: &NameKey) -> Result<Option<i64>, StoreError> {
         self.read(|conn| directory::account_number(conn, name))
+    }
+
+    /// Removes so many entries of logs, and no more. Says how many.
+    fn clean_logs(&mut self, entries_before: i64, logs_before: i64) -> Result<u64, StoreError> {
+        let past = self.read(|conn| logs::past(conn, entries_before, logs_before, CLEAN_FRAMES_MAX))?;
+        let mut removed = 0;
+        for log in past {
+            let left = u64::from(CLEAN_FRAMES_MAX).saturating_sub(removed);
+            removed += self.write(|conn| logs::clean(conn, log, entries_before, logs_before, left))?;
+        }
+        Ok(removed)
     }
 
     fn mailbox(&mut self, id: MailboxId) -> Result<Option<mailboxes::Mailbox>, StoreError> {
@@ -410,12 +424,13 @@ impl Store for SqliteStore {
             self.write(|conn| directory::remove_one_time_before(conn, stale, CLEAN_FRAMES_MAX))?;
         }
         let before = integer(now.0.saturating_sub(retention.0));
+        let of_logs = self.clean_logs(before, integer(now.0.saturating_sub(LOG_FOR.0)))?;
         let past = self.read(|conn| mailboxes::frames_before(conn, before, CLEAN_FRAMES_MAX))?;
         if past.is_empty() {
-            return Ok(0);
+            return Ok(of_logs);
         }
         self.write(|conn| {
-            let mut removed = 0;
+            let mut removed = of_logs;
             for (mailbox, frame, place) in past {
                 removed += u64::from(mailboxes::remove_item(conn, mailbox, place)?);
                 mailboxes::forget_frame(conn, mailbox, frame)?;

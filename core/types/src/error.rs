@@ -125,6 +125,10 @@ errors! {
     218 QuotaReached Peer "the recipient's relay holds as many messages of this sender as it may", "try again after they were online";
     219 RequestBoxFull Peer "the recipient's box for strangers is full", "try again after they were online";
     220 NameLost Peer "this relay gives your name to somebody else now: it lost your account, and they took the name meanwhile", "use another relay: thicket relay change ADDRESS; what waits is kept and goes from there";
+    221 UnknownLog Peer "the relay has no such group", "nothing can be sent there; leave the group, or ask whoever runs the relay";
+    222 NoRightToPost Peer "the relay knows no right to post by what was shown", "catch up with the group first; who was removed can't";
+    223 NoRightToRead Peer "the relay knows no right to read by what was shown", "catch up with the group first; who was removed can't";
+    224 LogTaken Peer "the relay has another group under that id", "make the group again";
 
     300 RelayUnreachable Device "the relay cannot be reached or does not answer", "check the network; what was asked is kept and tried again";
     301 DiskFull Device "the disk is full", "make room; nothing that was acknowledged is lost";

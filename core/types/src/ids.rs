@@ -114,6 +114,14 @@ id! {
     MailboxId, 16
 }
 id! {
+    /// A group's log at a relay; random, so that it names no group.
+    LogId, 16
+}
+id! {
+    /// Which life of its store a relay is in: another one after it was restored from a backup.
+    Incarnation, 16
+}
+id! {
     /// A relay's Ed25519 public key: its identity, pinned by clients.
     RelayKey, 32
 }

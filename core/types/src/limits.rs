@@ -277,6 +277,30 @@ pub const MAILBOX_FRAMES_MAX: u64 = 65_536;
 pub const CLEAN_FRAMES_MAX: u32 = 1_000;
 /// Items that one Fetch may bring.
 pub const FETCH_ITEMS_MAX: u32 = 64;
+/// Logs of groups that a relay keeps.
+pub const LOGS_MAX: u64 = 100_000;
+/// Entries that a relay keeps of one log; past it the oldest go.
+pub const LOG_ENTRIES_MAX: u64 = 16_384;
+/// Bytes of entries that a relay keeps of one log; past it the oldest go.
+pub const LOG_LEN_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of one entry: the largest padding class, its seal, and the head that says by which key it is sealed.
+pub const LOG_ENTRY_LEN_MAX: usize = 98_304 + 64;
+/// Entries of one page of a log.
+pub const LOG_PAGE_ENTRIES_MAX: u32 = 64;
+/// Bytes of the entries of one page of a log, but for the first.
+pub const LOG_PAGE_LEN_MAX: usize = 64 * 1024;
+/// How long a relay keeps a log to which nothing is posted.
+pub const LOG_FOR: Duration = Duration::days(400);
+/// Posting keys of a log that a relay takes: the newest, and the 15 before it.
+pub const POSTING_KEYS_MAX: u64 = 16;
+/// How long a relay takes a posting key after the next one was registered.
+pub const POSTING_KEY_FOR: Duration = Duration::days(1);
+/// Lanes of one log: one an officer.
+pub const LOG_LANES_MAX: usize = OFFICERS_MAX;
+/// Entries that all members together, or one lane, may post to a log at once.
+pub const LOG_POSTS_MAX: u64 = 1_024;
+/// How soon who posted so many may post one more.
+pub const LOG_POST_EVERY: Duration = Duration(500);
 /// How long a challenge can be answered, by the relay's clock.
 pub const CHALLENGE_FOR: Duration = Duration::seconds(120);
 /// Challenges open at one time at a relay, one a lane; past it the one that was opened first goes.

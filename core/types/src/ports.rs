@@ -1,5 +1,9 @@
 //! The ports: how the pure parts and the engine meet the world. Fakes stand behind them in tests only.
 
+mod logs;
+
+pub use logs::{EntryKind, LogEntry, LogHead, LogLane, Logs, NewEntry, NewLog, PostingKey, Readable, Registers};
+
 use crate::effect::Effect;
 use crate::error::Code;
 use crate::event::{Arrival, Event, Lane, Outcome, TimerId};
@@ -377,7 +381,7 @@ pub struct DoneNumbers {
 }
 
 /// The relay's store. What is done between two calls of [`Store::commit`] is durable together, or not at all.
-pub trait Store {
+pub trait Store: Logs {
     /// The account of a name.
     fn account(&mut self, name: &NameKey) -> Result<Option<Account>, StoreError>;
     /// Keeps a new account and its empty mailbox, or replaces the mailbox key of one that has this name and fingerprint.
@@ -460,8 +464,8 @@ pub trait Store {
     /// goes.
     fn remember_answer(&mut self, tag: LaneTag, frame: FrameId, answer: &[u8], at: Stamp) -> Result<(), StoreError>;
 
-    /// Removes what is past its time: items after `retention`, one-time key packages after [`crate::limits::KEY_PACKAGE_FOR`].
-    /// Returns how many items went.
+    /// Removes what is past its time: items and entries of logs after `retention`, logs to which nothing was posted for
+    /// [`crate::limits::LOG_FOR`], one-time key packages after [`crate::limits::KEY_PACKAGE_FOR`]. Returns how many items went.
     fn clean(&mut self, now: Stamp, retention: Duration) -> Result<u64, StoreError>;
     /// Makes everything since the last commit durable.
     fn commit(&mut self) -> Result<(), StoreError>;

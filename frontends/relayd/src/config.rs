@@ -29,6 +29,7 @@ pub struct File {
     pub mailbox_items_max: Option<u64>,
     pub capability_items_max: Option<u64>,
     pub request_box_items_max: Option<u64>,
+    pub logs_max: Option<u64>,
     pub stamp_bits: Option<u64>,
     pub retention_days: Option<u64>,
     pub connections_address_max: Option<u64>,
@@ -113,6 +114,7 @@ fn may_be(key: &str) -> Option<&'static str> {
         | "mailbox_items_max"
         | "capability_items_max"
         | "request_box_items_max"
+        | "logs_max"
         | "stamp_bits"
         | "retention_days"
         | "connections_address_max" => Some("a whole number, not below zero"),

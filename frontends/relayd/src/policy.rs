@@ -15,6 +15,8 @@ use thicket_types::time::Duration;
 
 /// Items that any of the limits can be set to: at 96 KiB each, what a large disk holds of one mailbox.
 const ITEMS: RangeInclusive<u64> = 1..=1_000_000;
+/// Logs that the limit can be set to.
+const LOGS_MOST: u64 = 10_000_000;
 /// Milliseconds of a day.
 const DAY: u64 = Duration::days(1).0;
 
@@ -39,6 +41,7 @@ pub fn policy(file: &File) -> Result<Policy, String> {
         mailbox_items_max: within("mailbox_items_max", file.mailbox_items_max, ITEMS, default.mailbox_items_max)?,
         capability_items_max: within("capability_items_max", file.capability_items_max, ITEMS, default.capability_items_max)?,
         request_box_items_max: within("request_box_items_max", file.request_box_items_max, ITEMS, default.request_box_items_max)?,
+        logs_max: within("logs_max", file.logs_max, 0..=LOGS_MOST, default.logs_max)?,
         stamp_bits: u32::try_from(stamp_bits).unwrap_or(STAMP_BITS_MAX),
         retention: Duration(retention_days.saturating_mul(DAY)),
     })
@@ -58,8 +61,16 @@ pub fn connections_address_max(file: &File) -> Result<usize, String> {
 
 /// What a relay runs with, a key a line as a configuration has it. Of tokens their number alone.
 pub fn shown(policy: &Policy, tokens_file: Option<&Path>) -> String {
-    let Policy { registration, accounts_max, mailbox_items_max, capability_items_max, request_box_items_max, stamp_bits, retention } =
-        policy;
+    let Policy {
+        registration,
+        accounts_max,
+        mailbox_items_max,
+        capability_items_max,
+        request_box_items_max,
+        logs_max,
+        stamp_bits,
+        retention,
+    } = policy;
     let mut lines = match registration {
         Registration::Open => line("registration", "open"),
         Registration::Tokens(tokens) => {
@@ -74,6 +85,7 @@ pub fn shown(policy: &Policy, tokens_file: Option<&Path>) -> String {
         ("mailbox_items_max", *mailbox_items_max),
         ("capability_items_max", *capability_items_max),
         ("request_box_items_max", *request_box_items_max),
+        ("logs_max", *logs_max),
         ("stamp_bits", u64::from(*stamp_bits)),
         ("retention_days", retention.0 / DAY),
     ] {
@@ -174,6 +186,7 @@ mod tests {
             file.mailbox_items_max = Some(2);
             file.capability_items_max = Some(3);
             file.request_box_items_max = Some(4);
+            file.logs_max = Some(7);
             file.stamp_bits = Some(5);
             file.retention_days = Some(6);
         });
@@ -183,11 +196,12 @@ mod tests {
             mailbox_items_max: 2,
             capability_items_max: 3,
             request_box_items_max: 4,
+            logs_max: 7,
             stamp_bits: 5,
             retention: Duration::days(6),
         };
         let lines = "registration = \"closed\"\naccounts_max = 1\nmailbox_items_max = 2\ncapability_items_max = 3\n\
-                     request_box_items_max = 4\nstamp_bits = 5\nretention_days = 6\n";
+                     request_box_items_max = 4\nlogs_max = 7\nstamp_bits = 5\nretention_days = 6\n";
         assert_eq!(shown(&expected, None), lines);
         assert_eq!(policy, Ok(expected));
     }
@@ -195,11 +209,12 @@ mod tests {
     #[test]
     fn what_is_out_of_bounds_is_refused_with_its_bounds() {
         type Change = fn(&mut File);
-        let cases: [(Change, &str); 8] = [
+        let cases: [(Change, &str); 9] = [
             (|file| file.accounts_max = Some(0), "accounts_max = 0: it must be 1 or more"),
             (|file| file.mailbox_items_max = Some(0), "mailbox_items_max = 0: it must be 1 to 1000000"),
             (|file| file.capability_items_max = Some(1_000_001), "capability_items_max = 1000001: it must be 1 to 1000000"),
             (|file| file.request_box_items_max = Some(0), "request_box_items_max = 0"),
+            (|file| file.logs_max = Some(10_000_001), "logs_max = 10000001: it must be 0 to 10000000"),
             (|file| file.stamp_bits = Some(23), "stamp_bits = 23: it must be 0 to 22"),
             (|file| file.stamp_bits = Some(u64::from(u32::MAX) + 1), "stamp_bits"),
             (|file| file.retention_days = Some(0), "retention_days = 0: it must be 1 to 45"),

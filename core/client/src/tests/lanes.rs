@@ -14,7 +14,7 @@ const HOUR: u64 = 3_600_000;
 fn is_named(ask: &Ask) -> bool {
     match ask {
         Ask::Challenge(_) | Ask::Register(_) | Ask::Login(_) | Ask::Owner(_) => true,
-        Ask::Lookup(_) | Ask::KeyPackage(_) | Ask::Put(_) => false,
+        Ask::Lookup(_) | Ask::KeyPackage(_) | Ask::Put(_) | Ask::CreateLog(_) | Ask::Post(_) | Ask::ReadLog(_) => false,
     }
 }
 

@@ -66,6 +66,10 @@ fn of_said(said: Said, at: Stamp, values: &mut dyn Values) -> Said {
         Said::Acknowledged(wire::Acknowledged {}) => Said::Acknowledged(wire::Acknowledged {}),
         Said::MailboxKeyPublished(wire::MailboxKeyPublished {}) => Said::MailboxKeyPublished(wire::MailboxKeyPublished {}),
         Said::CapabilitiesSet(wire::CapabilitiesSet {}) => Said::CapabilitiesSet(wire::CapabilitiesSet {}),
+        // The rules go by nothing in these.
+        Said::LogCreated(_) => Said::LogCreated(wire::LogCreated::default()),
+        Said::Posted(_) => Said::Posted(wire::Posted::default()),
+        Said::LogPage(_) => Said::LogPage(wire::LogPage::default()),
     }
 }
 

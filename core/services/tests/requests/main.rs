@@ -6,6 +6,7 @@ mod desk;
 mod directory;
 mod key_packages;
 mod login;
+mod logs;
 mod mail;
 mod policy;
 mod rates;

@@ -25,7 +25,7 @@ fn the_default_is_open_and_has_the_limits_of_the_table() {
         (policy.mailbox_items_max, policy.capability_items_max, policy.request_box_items_max),
         (limits::MAILBOX_ITEMS_MAX, limits::CAPABILITY_ITEMS_MAX, limits::REQUEST_BOX_ITEMS_MAX)
     );
-    assert_eq!((policy.stamp_bits, policy.retention), (limits::STAMP_BITS, limits::RETENTION));
+    assert_eq!((policy.stamp_bits, policy.retention, policy.logs_max), (limits::STAMP_BITS, limits::RETENTION, limits::LOGS_MAX));
     let mut desk = Desk::with(policy);
     assert!(matches!(register_with(&mut desk, "alice", "whatever"), Said::Registered(_)));
 }

@@ -97,3 +97,57 @@ pub(super) fn add_ages(conn: &Connection) -> Result<()> {
     }
     Ok(())
 }
+
+/// Logs of groups, and which life of the store this is. A store of this version that was made before has them not, and gets them at its
+/// next open.
+//
+// group_log.keys counts the posting keys that were registered, group_log.len the bytes of the entries that are kept, and first, last and
+// last_commit are numbers of entries. A reading key stands at the entry that it was registered with, the first at 0.
+pub(super) const TABLES_OF_LOGS: &str = "
+CREATE TABLE IF NOT EXISTS incarnation (id BLOB NOT NULL);
+INSERT INTO incarnation (id) SELECT randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM incarnation);
+CREATE TABLE IF NOT EXISTS group_log (
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    created BLOB NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    last_commit INTEGER NOT NULL,
+    keys INTEGER NOT NULL,
+    len INTEGER NOT NULL,
+    at INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS group_log_by_at ON group_log (at);
+CREATE TABLE IF NOT EXISTS log_lane (
+    log INTEGER NOT NULL,
+    lane BLOB NOT NULL,
+    owner INTEGER NOT NULL,
+    PRIMARY KEY (log, lane)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS posting_key (
+    log INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    replaced INTEGER,
+    PRIMARY KEY (log, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reading_key (
+    log INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (log, entry)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log_entry (
+    number INTEGER PRIMARY KEY,
+    log INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    frame BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    posting BLOB,
+    at INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS log_entry_by_number ON log_entry (log, entry);
+CREATE UNIQUE INDEX IF NOT EXISTS log_entry_by_frame ON log_entry (log, frame);
+CREATE INDEX IF NOT EXISTS log_entry_by_at ON log_entry (at);
+";

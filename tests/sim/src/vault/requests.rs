@@ -231,7 +231,10 @@ pub(super) fn stamp(request: &[u8], relay: RelayKey, bits: u32, hour: u64) -> Re
             | request::Ask::Register(_)
             | request::Ask::Login(_)
             | request::Ask::Owner(_)
-            | request::Ask::Lookup(_),
+            | request::Ask::Lookup(_)
+            | request::Ask::CreateLog(_)
+            | request::Ask::Post(_)
+            | request::Ask::ReadLog(_),
         )
         | None => return Err(Code::MalformedRequest),
     };

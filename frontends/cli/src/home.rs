@@ -249,7 +249,9 @@ fn at_with(global: &Global, folder: PathBuf, file: Option<&Path>, question: &Que
         Ok(_) | Err(_) => {
             // Whoever asks for a profile whose deletion was cut off ends that.
             Profile::end_deletion(&folder)?;
-            return Err(Trouble::Numbered(Code::ProfileMissing, Some(folder.display().to_string())));
+            // One whose keys file was moved away is not to be made anew.
+            let code = if folder.join("vault.db").exists() { Code::FolderNotEmpty } else { Code::ProfileMissing };
+            return Err(Trouble::Numbered(code, Some(folder.display().to_string())));
         }
     }
     let passphrase = match file {

@@ -45,6 +45,7 @@ fn what_is_in_a_folder_already_is_neither_made_a_profile_nor_deleted_with_one() 
     // Without its keys file it is no profile, and none is made over it.
     std::fs::rename(home.join("keys"), folder.path().join("keys")).expect("a rename");
     assert_eq!(of(&thicket(&home, &["--json", "account", "create", "eve"])), (3, Some(128)));
+    assert_eq!(of(&thicket(&home, &["--json", "journal", "ls"])), (3, Some(128)));
     std::fs::rename(folder.path().join("keys"), home.join("keys")).expect("a rename");
     std::fs::rename(home.join("vault.db"), folder.path().join("vault.db")).expect("a rename");
     assert_eq!(of(&thicket(&home, &["--json", "account", "show"])), (7, Some(304)));

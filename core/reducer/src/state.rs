@@ -525,6 +525,11 @@ impl Seen {
         self.by_frame.contains_key(&frame)
     }
 
+    /// The frame of the record at a place, if it was here and is not forgotten.
+    pub fn frame(&self, seq: Seq) -> Option<FrameId> {
+        self.by_seq.get(&seq).map(|(_, frame)| *frame)
+    }
+
     /// Puts other stamps and ids in place of its own, for a capsule. Of two frames that become one, one stays.
     pub fn redraw(&mut self, each: &mut dyn FnMut(&mut Stamp, &mut FrameId)) {
         self.by_seq.values_mut().for_each(|(stamp, frame)| each(stamp, frame));

@@ -94,6 +94,9 @@ impl Named {
     fn begin(&mut self, state: &State) {
         state.outbox.keys().for_each(|message| self.message(*message));
         state.contacts.iter().for_each(|(contact, known)| self.person(*contact, Some(&known.name)));
+        let unread = unread(state).into_iter().filter(|(_, frame)| self.begins_so(&frame.hex()));
+        self.frames = unread.collect();
+        self.opening = opening(state).filter(|(_, envelope)| self.frames.contains_key(envelope)).collect();
     }
 
     fn opened(&mut self, envelope: Option<Seq>, opened: &Opened) {
@@ -115,7 +118,9 @@ impl Named {
         }
         // What a frame turned out to hold is meant by it.
         if let (Some(envelope), Opened::Message { message, .. } | Opened::Known { message, .. }) = (envelope, opened) {
-            self.frames.remove(&envelope);
+            // Also what came in the same frame once more, before it was read.
+            let read = self.frames.remove(&envelope);
+            self.frames.retain(|_, frame| Some(*frame) != read);
             self.by_id.insert(Subject::Message(*message));
         }
     }
@@ -147,6 +152,21 @@ impl Named {
     }
 }
 
+/// The envelopes that a state has and nobody has read yet, with the frames they came in.
+pub(crate) fn unread(state: &State) -> BTreeMap<Seq, FrameId> {
+    let early = state.early.values().flatten().map(|held| held.envelope);
+    let all = early.chain(opening(state).map(|(_, envelope)| envelope));
+    all.filter_map(|envelope| Some((envelope, state.seen.frame(envelope)?))).collect()
+}
+
+/// The ops under way that open an envelope.
+pub(crate) fn opening(state: &State) -> impl Iterator<Item = (EffectId, Seq)> {
+    state.outstanding.iter().filter_map(|(id, known)| match known.effect {
+        Effect::Vault(VaultOp::OpenEnvelope { envelope, .. }) => Some((*id, envelope)),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,10 +186,49 @@ mod tests {
         Name::parse("alice").expect("a name")
     }
 
-    fn comes(life: &mut Life, number: u8, opened: Opened) {
+    fn envelope(number: u8) -> Input {
         let content = Arrived::Envelope { cursor: number.into(), sender: ALICE, sealed: Bytes(vec![number; 1_584]) };
-        life.turn([Input::Arrival(Arrival { frame: FrameId([number; 32]), lane: Lane::Named, content })]);
+        Input::Arrival(Arrival { frame: FrameId([number; 32]), lane: Lane::Named, content })
+    }
+
+    fn comes(life: &mut Life, number: u8, opened: Opened) {
+        life.turn([envelope(number)]);
         life.resolve_opening(Outcome::Opened(opened));
+    }
+
+    #[test]
+    fn a_frame_that_came_before_the_fold_begins_means_what_was_read_of_it_since() {
+        let mut life = Life::new();
+        life.turn([relay()]);
+        let len = 1_584;
+        let moved = |message| Opened::Message {
+            contact: ALICE,
+            name: name(),
+            conversation: ConversationId([0; 32]),
+            message: MessageId([message; 16]),
+            claimed: ClaimedTime(1),
+            moved: true,
+        };
+        comes(&mut life, 8, moved(8));
+        comes(&mut life, 1, Opened::Early { contact: ALICE, name: name(), len });
+        comes(&mut life, 2, Opened::Early { contact: ALICE, name: name(), len });
+        let after = life.durable();
+        comes(&mut life, 3, moved(3));
+        life.resolve_opening(Outcome::Opened(moved(0xc0)));
+        let (_folder, mut disk, keys) = life.close();
+        let replay = Replay::read(&mut disk, &keys, &mut |_| {}).expect("an intact journal");
+        let state = replay.at(&mut disk, &keys, after).expect("an intact journal").expect("a state");
+        for (digits, message) in [("0101", MessageId([0xc0; 16])), ("0202", MessageId([2; 16]))] {
+            let mut named = Named::new(Some(digits.to_owned()), None);
+            let mut begins = Some(&state);
+            let mut note = |step: &Step<'_>| {
+                if step.place.seq > after {
+                    named.note(&Step { begins: begins.take(), ..*step });
+                }
+            };
+            Replay::read(&mut disk, &keys, &mut note).expect("an intact journal");
+            assert_eq!(named.finish().0, BTreeSet::from([Subject::Message(message)]), "{digits}");
+        }
     }
 
     #[test]
@@ -185,6 +244,9 @@ mod tests {
             moved: true,
         };
         comes(&mut life, 1, message);
+        let twice = Opened::Known { contact: ALICE, message: MessageId([0xc0; 16]), moved: false };
+        life.turn([envelope(12), envelope(12)]);
+        life.resolve_opening(Outcome::Opened(twice));
         comes(&mut life, 9, Opened::Unreadable { contact: ALICE, name: name(), cause: Code::TooOld });
         life.turn([Input::Intent(IntentId([0x5e; 16]), Intent::Send { contact: ALICE, body: BodyRef([1; 16]), len: 5 })]);
         life.turn([Input::Intent(IntentId([2; 16]), Intent::RemoveContact { contact: ALICE })]);
@@ -202,6 +264,7 @@ mod tests {
         assert_eq!(named(Some("5e5e5e"), None), (vec![Subject::Message(MessageId([0x5e; 16]))], vec![]), "what was asked for");
         assert_eq!(named(Some("010101"), None), (vec![message], vec![]), "by its frame");
         assert_eq!(named(Some("0909"), None), (vec![Subject::Message(MessageId([9; 16]))], vec![]), "what could not be read");
+        assert_eq!(named(Some("0c0c"), None), (vec![Subject::Message(MessageId([0xc0; 16]))], vec![]), "it came twice before it was read");
         assert_eq!(named(None, Some("ALICE")), (vec![], vec![contact]));
         assert_eq!(named(Some("0202"), Some("bob")), (vec![], vec![]), "not every request is a message");
     }

@@ -17,6 +17,7 @@ use thicket_types::ports::{Disk, Place};
 /// journal each second goes, and they lie twice as far apart.
 pub struct Replay {
     begins: Start,
+    oldest: Seq,
     last: Seq,
     waypoints: Vec<Waypoint>,
     every: u64,
@@ -63,7 +64,7 @@ impl Replay {
     ) -> Result<Replay, Fault> {
         let mut snapshots = Snapshots::read(disk, keys)?;
         let begins = Start { state: State::default(), after: Seq::ZERO };
-        let mut replay = Replay { begins, last: Seq::ZERO, waypoints: Vec::new(), every, entries_max };
+        let mut replay = Replay { begins, oldest: Seq::ZERO, last: Seq::ZERO, waypoints: Vec::new(), every, entries_max };
         let mut at = None;
         let mut is_first = true;
         let mut folded = Ok(());
@@ -82,6 +83,7 @@ impl Replay {
             }
         })?;
         snapshots.hold(begins)?;
+        replay.oldest = begins.seq.next();
         replay.begins = snapshots.start(begins.seq).ok_or(Fault::from(Code::JournalDamaged))?;
         folded?;
         replay.last = at.flatten().map_or(replay.begins.after, |at| at.after);
@@ -91,6 +93,12 @@ impl Replay {
     /// The place of the first record that can be folded: 1, or the one after the oldest snapshot.
     pub fn first(&self) -> Seq {
         self.begins.after.next()
+    }
+
+    /// The place of the oldest record that the journal has. Before the [first](Replay::first), if no snapshot holds what came before
+    /// it: those between the two are whole, and could not be folded.
+    pub fn oldest(&self) -> Seq {
+        self.oldest
     }
 
     /// The place of the last record.
@@ -263,6 +271,7 @@ mod tests {
         let mut listed = Vec::new();
         walk(&mut disk, &keys, None, &mut |walked| listed.push(walked.place.seq)).expect("an intact journal");
         let replay = Replay::read(&mut disk, &keys, &mut |_| {}).expect("an intact journal");
+        assert_eq!(replay.oldest(), replay.first());
         assert!(replay.first() > Seq(1) && Some(&replay.first()) == listed.first() && listed.len() >= 10, "{listed:?}");
         for place in listed {
             assert_eq!(replay.at(&mut disk, &keys, place).expect("an intact journal").as_ref(), seen.get(&place), "{place}");
@@ -274,6 +283,9 @@ mod tests {
         disk.remove(&format!("snapshots/{:016x}.snap", place.0)).expect("a file");
         let verified = verify(&mut disk, &keys, None).expect("an intact journal");
         assert!(verified.holds() && verified.begins == place && verified.from > place && verified.snapshots.len() == 1);
+        let replay = Replay::read(&mut disk, &keys, &mut |_| {}).expect("an intact journal");
+        assert_eq!((replay.oldest(), replay.first()), (place.next(), verified.from.next()));
+        assert_eq!(verified.unfolded(), replay.first().0 - replay.oldest().0);
     }
 
     #[test]

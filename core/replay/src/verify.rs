@@ -49,6 +49,11 @@ impl Verified {
     pub fn holds(&self) -> bool {
         self.repeats && self.snapshots.iter().all(|snapshot| snapshot.same)
     }
+
+    /// Records of the journal that could not be folded: no snapshot holds what came before them.
+    pub fn unfolded(&self) -> u64 {
+        self.from.0.saturating_sub(self.begins.0)
+    }
 }
 
 /// The digest of a state: SHA-256 of its canonical encoding.

@@ -4,6 +4,7 @@
 //! with the vault, with the transport, or waiting for the relay's answer. Of a message that came it follows the envelope.
 
 use crate::Step;
+use crate::named::{opening, unread};
 use crate::words::{asked_for, short};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +83,22 @@ impl Ours {
         let stamping = state.outstanding.values().any(|outstanding| stamped(&outstanding.why));
         Ours { queued, sealing, stamping, request }
     }
+
+    /// Where the message was, in words; `None` if the state has nothing of it.
+    fn was(&self, state: &State, message: MessageId) -> Option<String> {
+        let outgoing = state.outbox.get(&message);
+        Some(match (self, outgoing) {
+            (Ours { request: Some((_, 0)), .. }, _) => "it was encrypted, and was to go to the transport".to_owned(),
+            (Ours { request: Some(_), .. }, _) => "it had gone to the transport, and no answer had come".to_owned(),
+            (Ours { stamping: true, .. }, _) => "the vault was at the work that the relay asks for".to_owned(),
+            (Ours { sealing: true, .. }, _) => "it was being encrypted".to_owned(),
+            (_, Some(outgoing)) => {
+                let why = state.contacts.get(&outgoing.contact).map_or("the contact is not known", waits_for);
+                format!("it was queued, since {why}")
+            }
+            (_, None) => return None,
+        })
+    }
 }
 
 impl Explaining {
@@ -103,24 +120,48 @@ impl Explaining {
     }
 
     /// What the state has of it where the fold begins: no record that is folded made it so.
-    fn begin(&mut self, state: &State) {
-        match self.subject {
+    fn begin(&mut self, step: &Step<'_>, state: &State) {
+        let was = match self.subject {
             Subject::Message(message) => {
                 self.ours = Ours::of(state, message);
                 let frame = state.requests.values().find(|request| request.why == Why::Message(message)).map(|request| request.frame);
                 let hands = |effect: &Effect| matches!(effect, Effect::Send(send) if Some(send.frame) == frame);
                 let handing = state.outstanding.iter().filter(|(_, known)| hands(&known.effect));
                 self.handing = handing.map(|(id, _)| *id).collect();
+                self.begin_received(step, state);
+                self.ours.was(state, message).or_else(|| {
+                    let untold = state.contacts.values().any(|known| known.receipts.contains(&message));
+                    untold.then(|| "it was read, and its sender was to be told".to_owned())
+                })
             }
-            Subject::Contact(contact) => self.contact = state.contacts.get(&contact).cloned(),
-            Subject::Effect(..) => {}
+            Subject::Contact(contact) => {
+                self.contact = state.contacts.get(&contact).cloned();
+                self.contact.as_ref().map(stood)
+            }
+            Subject::Effect(seq, index) => {
+                let asked = state.outstanding.iter().find(|(id, _)| (id.seq, id.index) == (seq, index));
+                asked.map(|(_, known)| format!("it was asked for, and not resolved: {}", asked_for(&known.effect)))
+            }
+        };
+        if let Some(was) = was {
+            self.say(step, before(step, &was));
         }
+    }
+
+    /// Envelopes that waited there, or that the vault was at: one of them may turn out to be the message.
+    fn begin_received(&mut self, step: &Step<'_>, state: &State) {
+        for (envelope, frame) in unread(state) {
+            let says = before(step, &format!("its envelope, of record {envelope}, had come and was not read"));
+            let line = Line { seq: step.place.seq, stamp: step.place.stamp, says };
+            self.envelopes.insert(envelope, (frame, vec![line]));
+        }
+        self.opening = opening(state).collect();
     }
 
     /// Looks at a record.
     pub fn note(&mut self, step: &Step<'_>) {
         if let Some(begins) = step.begins {
-            self.begin(begins);
+            self.begin(step, begins);
         }
         match self.subject {
             Subject::Message(message) => {
@@ -435,6 +476,32 @@ impl Explaining {
     }
 }
 
+/// What was so where the fold begins: it is said at the first record that is folded.
+fn before(step: &Step<'_>, was: &str) -> String {
+    format!("before record {} already: {was}; what led there can't be told any more", step.place.seq)
+}
+
+/// How a contact stood, and the conversation with them.
+fn stood(known: &Contact) -> String {
+    let standing = match known.standing {
+        Standing::Asking => "they had written first, and waited to be accepted",
+        Standing::Accepted => "they were a contact",
+        Standing::Blocked => "they were blocked",
+    };
+    let conversation = match known.conversation {
+        Conversation::None => "there was no conversation",
+        Conversation::Beginning => "a conversation was being begun",
+        Conversation::Open => "the conversation was open",
+    };
+    let others = [
+        (known.held, "another identity had been found under their name: sending was held"),
+        (known.anew, "they were to begin anew"),
+        (known.verified, "you had compared the safety number"),
+    ];
+    let others = others.into_iter().filter_map(|(is_so, says)| is_so.then_some(says));
+    [standing, conversation].into_iter().chain(others).collect::<Vec<_>>().join("; ")
+}
+
 /// Said of what came early, when a conversation has begun or has moved on.
 const COULD_BE_READ: &str = "a Welcome or a commit of that contact's came meanwhile: it is opened once more";
 
@@ -528,10 +595,11 @@ mod tests {
     use crate::Replay;
     use crate::life::{Life, relay};
     use thicket_engine::Input;
+    use thicket_reducer::{InFlight, Outgoing};
     use thicket_types::bytes::Bytes;
     use thicket_types::event::Lane;
     use thicket_types::ids::ConversationId;
-    use thicket_types::name::Name;
+    use thicket_types::name::{Name, RelayAddress};
     use thicket_types::time::ClaimedTime;
 
     const ALICE: Fingerprint = Fingerprint([0xa1; 20]);
@@ -579,6 +647,21 @@ mod tests {
         let lines = explaining.finish();
         assert!(lines.len() <= WHY_LINES_MAX && lines.windows(2).all(|pair| pair[0].seq <= pair[1].seq), "{lines:?}");
         lines.into_iter().map(|line| line.says).collect()
+    }
+
+    /// As if all up to a place had retired.
+    fn why_after(life: Life, after: Seq, subject: Subject) -> Vec<String> {
+        let (_folder, mut disk, keys) = life.close();
+        let replay = Replay::read(&mut disk, &keys, &mut |_| {}).expect("an intact journal");
+        let state = replay.at(&mut disk, &keys, after).expect("an intact journal").expect("a state");
+        let (mut explaining, mut begins) = (Explaining::new(subject), Some(&state));
+        let mut note = |step: &Step<'_>| {
+            if step.place.seq > after {
+                explaining.note(&Step { begins: begins.take(), ..*step });
+            }
+        };
+        Replay::read(&mut disk, &keys, &mut note).expect("an intact journal");
+        explaining.finish().into_iter().map(|line| line.says).collect()
     }
 
     #[test]
@@ -675,8 +758,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_where_the_fold_begins_is_said_of_no_record() {
-        let subjects = [Subject::Message(SAID), Subject::Contact(ALICE)];
+    fn what_was_there_where_the_fold_begins_is_said_to_have_been_so_before() {
+        let alice = Subject::Contact(ALICE);
         let begun = || {
             let mut life = life();
             comes(
@@ -694,18 +777,73 @@ mod tests {
             life.retire();
             life
         };
-        for subject in subjects {
-            assert_eq!(why(begun(), subject), Vec::<String>::new());
-        }
+        assert_eq!(why(begun(), Subject::Message(SAID)), Vec::<String>::new());
+        let was = |says: &str, was: &str| {
+            let so = says.split_once(" already: ").filter(|(before, _)| before.starts_with("before record "));
+            assert_eq!(so.map(|(_, so)| so), Some(format!("{was}; what led there can't be told any more").as_str()));
+        };
+        let says = why(begun(), alice);
+        assert_eq!(says.len(), 1, "{says:?}");
+        was(&says[0], "they had written first, and waited to be accepted; the conversation was open");
         let mut changed = begun();
         changed.turn([asks(6, Intent::BlockContact { contact: ALICE, blocked: true })]);
-        assert_eq!(why(changed, subjects[1]), ["as you asked, they are blocked: what they send is dropped unread"]);
+        assert_eq!(why(changed, alice)[1..], ["as you asked, they are blocked: what they send is dropped unread"]);
         // Nobody knows any more when that was asked for.
         let mut resolved = begun();
         let effect = *resolved.state().outstanding.keys().next().expect("the relay is not reached yet");
         resolved.turn([Input::Resolved(effect, Outcome::Done, 1)]);
         let says = why(resolved, Subject::Effect(effect.seq, effect.index));
-        assert_eq!(says.first().map(String::as_str), Some("it was resolved: done"), "{says:?}");
+        assert!(says[0].contains(" already: it was asked for, and not resolved: "), "{says:?}");
+        assert_eq!(says[1], "it was resolved: done", "{says:?}");
+    }
+
+    #[test]
+    fn where_a_message_of_ours_was_is_told_by_what_the_state_has_of_it() {
+        let mut state = State::default();
+        let was = |state: &State| Ours::of(state, SAID).was(state, SAID);
+        assert_eq!(was(&state), None);
+        let (at, to) = (Stamp(1), RelayAddress::parse("loopback:x").expect("an address"));
+        let outgoing = Outgoing { contact: ALICE, body: None, again: false, astray: false, state: MessageState::Queued, at };
+        state.outbox.insert(SAID, outgoing);
+        assert_eq!(was(&state).as_deref(), Some("it was queued, since the contact is not known"));
+        for (tries, says) in
+            [(0, "it was encrypted, and was to go to the transport"), (2, "it had gone to the transport, and no answer had come")]
+        {
+            let why = Why::Message(SAID);
+            let request = InFlight { why, to: to.clone(), lane: Lane::Anonymous, frame: Seq(3), at, tries, stamps: 0 };
+            state.requests.insert(FrameId([3; 32]), request);
+            assert_eq!(was(&state).as_deref(), Some(says));
+        }
+    }
+
+    #[test]
+    fn a_message_that_came_before_the_fold_begins_and_is_read_after_it_says_so() {
+        let mut life = life();
+        let moved = |number| Opened::Message {
+            contact: ALICE,
+            name: name(),
+            conversation: ConversationId([0; 32]),
+            message: MessageId([number; 16]),
+            claimed: ClaimedTime(1),
+            moved: true,
+        };
+        comes(&mut life, 8, Outcome::Opened(moved(8)));
+        comes(&mut life, 1, Outcome::Opened(Opened::Early { contact: ALICE, name: name(), len: 1_584 }));
+        let envelope = life.state().early[&ALICE][0].envelope;
+        let after = life.durable();
+        comes(&mut life, 2, Outcome::Opened(moved(2)));
+        life.resolve_opening(Outcome::Opened(message()));
+        assert_eq!(
+            why_after(life, after, Subject::Message(SAID)),
+            [
+                &format!(
+                    "before record {} already: its envelope, of record {envelope}, had come and was not read; what led there can't be told any more",
+                    after.next()
+                ),
+                COULD_BE_READ,
+                "it was read: a message of a1a1a1a1…",
+            ]
+        );
     }
 
     #[test]

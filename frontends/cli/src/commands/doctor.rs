@@ -288,8 +288,12 @@ fn journal(global: &Global, at: &home::At, checks: &mut Vec<Check>) -> Result<bo
     let (check, good) = match verified(at) {
         Ok(verified) if verified.holds() => {
             let from = if verified.snapshots.is_empty() { "" } else { ", and on from its snapshots," };
+            let unfolded = match verified.unfolded() {
+                0 => String::new(),
+                unfolded => format!("; {} before them can't be folded any more", counted(unfolded, "record")),
+            };
             let torn: String = verified.torn.iter().map(|torn| format!("; torn: {torn}")).collect();
-            (Check::ok("journal", format!("{} records; two folds{from} are equal{torn}", verified.records)), true)
+            (Check::ok("journal", format!("{} records; two folds{from} are equal{unfolded}{torn}", verified.records)), true)
         }
         Ok(_) => {
             let what = "two folds come to different states".to_owned();

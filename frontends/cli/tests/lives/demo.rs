@@ -32,7 +32,7 @@ fn demo(keep: &Path) -> serde_json::Value {
     told
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("room");
     for file in files(from) {
         let target = to.join(file.strip_prefix(from).expect("a file in it"));

@@ -1,10 +1,12 @@
 //! The journal as a person looks at it: what is listed, what it folds to, and what changed.
 
-use crate::demo::{private_numbers, secret_key};
+use crate::demo::{copy_folder, private_numbers, secret_key};
 use crate::world::{PASSPHRASE, Person, Place, last, lines, program, status, text};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::process::Output;
 use thicket_engine::{OsDisk, ProfileKeys, walk};
 use thicket_replay::capsule;
 use thicket_scanner::{Scanner, forms};
@@ -179,15 +181,21 @@ fn why_a_message_a_contact_and_an_effect_are_where_they_are_is_told() {
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     assert_eq!(alice.refused(&["journal", "why", "nobody"]), (3, 108));
     // Nothing has retired, and nobody is to be added.
-    for (what, number) in [("99999.0", 126), ("5.99", 126), ("5.0.0", 126), ("nobody", 108)] {
+    for (what, number) in [("99999.0", 126), ("5.99", 126), ("5.0.0", 126), ("nobody", 108), (&"0".repeat(40), 108)] {
         assert_eq!(alice.refused(&["journal", "why", what]).1, number, "{what}");
         let told = text(&alice.run(&["journal", "why", what]).stderr);
         assert!(told.contains(what) && !told.contains("before record") && !told.contains("contact add"), "{told}");
     }
-    assert_eq!(alice.refused(&["journal", "why", "ffffffffffffffffffffffffffffffff"]), (2, 126));
+    assert!(text(&alice.run(&["journal", "why", "5.99"]).stderr).contains("journal show 5"));
+    assert_eq!(alice.refused(&["journal", "why", "ffffffffffffffffffffffffffffffff"]), (3, 120));
+    for nothing in ["", " "] {
+        assert_eq!(alice.refused(&["journal", "why", nothing]), (2, 126));
+        assert_eq!(alice.refused(&["journal", "ls", "--conversation", nothing]), (2, 126));
+    }
     // What no id begins with is no contact's name for that; and who is gone is still known to the journal.
     assert_eq!(alice.refused(&["journal", "why", "deadbeef"]), (3, 120));
     let (of_bob, fingerprint) = (says("bob"), rows[0]["fingerprint"].as_str().expect("hex").to_owned());
+    let with_bob = places(alice, &["--conversation", "bob"]);
     alice.say(&["contact", "remove", "bob"]);
     for who in ["bob", &fingerprint[..6], &fingerprint] {
         let of_gone = says(who);
@@ -195,6 +203,10 @@ fn why_a_message_a_contact_and_an_effect_are_where_they_are_is_told() {
             of_gone.starts_with(&of_bob[..2]) && of_gone.last().is_some_and(|line| line.contains("no contact any more")),
             "{of_gone:?}"
         );
+        // A list means by it whom this means.
+        let listed = places(alice, &["--conversation", who]);
+        assert!(listed.last() > with_bob.last() && listed.iter().all(|seq| seq > with_bob.last().expect("some") || with_bob.contains(seq)));
+        assert!(who != "bob" || listed.starts_with(&with_bob), "{listed:?}");
     }
     // A frame that the message came in is as good as its id.
     let envelope = alice.json(&["journal", "ls", "--kind", "arrived"]).into_iter().find(|record| {
@@ -205,6 +217,80 @@ fn why_a_message_a_contact_and_an_effect_are_where_they_are_is_told() {
     });
     let shown = alice.json(&["journal", "show", &envelope.expect("it came")["seq"].to_string()]).remove(0);
     assert_eq!(says(&shown["event"]["arrived"]["frame"].as_str().expect("hex")[..16]), of_came);
+}
+
+/// A copy of a journal that an earlier build wrote: there is no vault beside it.
+fn frozen(name: &str, folder: &Path) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/replay/journals/format-1-rules-1").join(name);
+    let home = folder.join(name);
+    copy_folder(&from, &home);
+    home
+}
+
+fn look_at(home: &Path, arguments: &[&str]) -> Output {
+    program(home, arguments).env("THICKET_PASSPHRASE", "transparent").output().expect("the program starts")
+}
+
+#[test]
+fn why_a_message_is_where_it_is_begins_with_where_it_was_when_what_led_there_has_retired() {
+    let folder = tempfile::tempdir().expect("room");
+    let home = frozen("retired-alice", folder.path());
+    let why = |what: &str| text(&look_at(&home, &["journal", "why", what]).stdout);
+    let of_message = "     335  2026-09-21 14:22:42 UTC  before record 335 already: it was encrypted,
+                                   and was to go to the transport; what led
+                                   there can't be told any more
+     382  2026-10-01 22:29:48 UTC  what was sealed can't be used any more; it is
+                                   encrypted anew
+     385  2026-10-01 22:29:48 UTC  what it waited for is there: it is being
+                                   encrypted
+     389  2026-10-01 22:29:48 UTC  it was encrypted, and goes to the transport
+     403  2026-10-01 22:29:48 UTC  the transport took it
+     454  2026-10-01 22:29:53 UTC  no answer came in time: the same bytes go
+                                   again
+     456  2026-10-01 22:29:53 UTC  the relay stored it for its recipient
+     649  2026-10-22 14:44:57 UTC  a receipt came: its recipient's device has it
+";
+    assert_eq!(why("00000022000000000000000000000000"), of_message);
+    let of_bob = "     335  2026-09-21 14:22:42 UTC  before record 335 already: they were a
+                                   contact; the conversation was open; what led
+                                   there can't be told any more
+     339  2026-09-21 14:22:42 UTC  as you asked, the keys of the conversation
+                                   were renewed
+     385  2026-10-01 22:29:48 UTC  by what the vault did, the keys of the
+                                   conversation were renewed (3 times, the last
+                                   at 616)
+";
+    assert_eq!(why("bob"), of_bob);
+    // A frame that came twice before it was read is one message.
+    assert!(why("8c75a37b").contains("it was read: a message of 81b637d8"));
+    for (what, number) in [("ffffffffffffffffffffffffffffffff", 120), ("334.0", 126)] {
+        let output = look_at(&home, &["--json", "journal", "why", what]);
+        assert_eq!(last(&output)["error"]["code"], number, "{what}");
+        assert!(output.stdout.windows(17).any(|words| words == b"before record 335"), "{what}");
+    }
+}
+
+#[test]
+fn records_that_no_snapshot_lets_fold_are_said_to_be_not_looked_at() {
+    let folder = tempfile::tempdir().expect("room");
+    let home = frozen("month-alice", folder.path());
+    for filter in [["--conversation", "bob"], ["--effect", "compose"]] {
+        for json in [&[][..], &["--json"]] {
+            let told = |more: &[&str]| {
+                let output = look_at(&home, &[json, &["journal", "ls"], &filter, more].concat());
+                assert_eq!(status(&output), 0, "{output:?}");
+                text(&output.stderr)
+            };
+            assert!(told(&[]).contains("records 335 to 588 were not looked at"), "{filter:?}");
+            assert!(told(&["--from", "588"]).contains("record 588 was not looked at"), "{filter:?}");
+            assert_eq!(told(&["--from", "589"]), "", "all that was asked for was looked at");
+        }
+    }
+    assert_eq!(text(&look_at(&home, &["journal", "ls"]).stderr), "", "a list that needs no fold has all");
+    let checks = lines(&look_at(&home, &["--json", "doctor"]))[0]["checks"].clone();
+    let journal = checks.as_array().and_then(|checks| checks.iter().find(|check| check["check"] == "journal")).expect("a check").clone();
+    let words = "448 records; two folds, and on from its snapshots, are equal; 254 records before them can't be folded any more";
+    assert_eq!((&journal["status"], &journal["what"]), (&json!("ok"), &json!(words)));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Records, one by one.
 
-use crate::commands::rows;
-use crate::output::{Trouble, put_json, remark, time_exact};
+use super::meant::meant;
+use crate::output::{Trouble, on_errors, put_json, remark, time_exact};
 use crate::progress::Progress;
-use crate::{Global, home, who};
+use crate::{Global, home};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use thicket_engine::{Walked, walk};
@@ -35,7 +35,7 @@ pub struct Wanted {
     #[arg(long, value_name = "NUMBER", value_parser = cause)]
     cause: Option<Code>,
     /// Records that touched the conversation with this contact alone: by name, or how the fingerprint begins.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = super::word)]
     conversation: Option<String>,
     /// Records that asked for such an effect alone, in a word of `journal stats`, or arm, disarm or tell.
     #[arg(long, value_name = "KIND", value_parser = effect)]
@@ -59,15 +59,31 @@ enum Kind {
 
 pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
     let at = home::at(global)?;
-    let with = wanted.conversation.as_deref().map(|typed| conversation(&at, typed)).transpose()?;
+    let with = wanted.conversation.as_deref().map(|typed| meant(&at, typed)?.contact()).transpose()?;
     let mut shown = Shown { global, left: wanted.count.unwrap_or(u64::MAX), last: wanted.last, kept: VecDeque::new(), any: false };
+    let mut unfolded = None;
     if with.is_some() || wanted.effect.is_some() {
         let takes = |step: &Step<'_>, touched| touched && wanted.takes_folded(step);
-        each_folded(global, &at, with, &takes, &mut |place, event| shown.take(place, event))?;
+        let replay = each_folded(global, &at, with, &takes, &mut |place, event| shown.take(place, event))?;
+        unfolded = not_looked_at(replay.oldest().max(Seq(wanted.from)), replay.first());
     } else {
         each(global, &at, &|walked| wanted.takes(walked.place, &walked.record.event), &mut |place, event| shown.take(place, event))?;
     }
-    shown.finish()
+    shown.finish()?;
+    if let Some(words) = unfolded {
+        note!("{}", on_errors(&format!("thicket: {words}")));
+    }
+    Ok(())
+}
+
+/// That records of those that were asked for could not be folded: those from one place on, up to where the fold begins.
+fn not_looked_at(from: Seq, first: Seq) -> Option<String> {
+    let which = match first.0.checked_sub(from.0)? {
+        0 => return None,
+        1 => format!("record {from} was"),
+        more => format!("records {from} to {} were", from.0 + more - 1),
+    };
+    Some(format!("{which} not looked at: no snapshot holds what came before, and without that nothing there can be folded"))
 }
 
 /// A record's line, in words.
@@ -110,20 +126,6 @@ impl Shown<'_> {
             remark(self.global.json, "no record is so");
         }
         self.kept.iter().try_for_each(|line| print(self.global, line))
-    }
-}
-
-/// Whose conversation was typed, and how they are called; by all its digits also of somebody who is gone, whom the journal alone
-/// knows.
-fn conversation(at: &home::At, typed: &str) -> Result<(Fingerprint, Option<Name>), Trouble> {
-    // The journal knows them; a capsule has no vault.
-    let view = at.look_into(|look| look.view())?;
-    match who::find(&view, typed) {
-        Ok(known) => Ok((known.fingerprint, Some(known.name.clone()))),
-        Err(unknown) => match rows::from_hex(typed).and_then(|bytes| Fingerprint::parse(&bytes)) {
-            Some(gone) => Ok((gone, None)),
-            None => Err(unknown),
-        },
     }
 }
 
@@ -240,11 +242,11 @@ fn each_folded(
     with: Option<(Fingerprint, Option<Name>)>,
     wanted: &dyn Fn(&Step<'_>, bool) -> bool,
     show: &mut dyn FnMut(Place, &Event) -> Result<(), Trouble>,
-) -> Result<(), Trouble> {
+) -> Result<Replay, Trouble> {
     let mut folding = Some(Progress::start(global, "folding the journal"));
     let mut seen = Seq::ZERO;
     let mut shown = Ok(());
-    at.look_into(|look| {
+    let replay = at.look_into(|look| {
         let (disk, keys) = look.files();
         let mut touching = with.clone().map(|(contact, name)| Touching::new(contact, name));
         Replay::read(disk, keys, &mut |step| {
@@ -259,7 +261,7 @@ fn each_folded(
             }
         })
     })?;
-    shown
+    shown.map(|()| replay)
 }
 
 /// Shows a record in a line.
@@ -401,6 +403,14 @@ mod tests {
         ] {
             assert!(begin(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn records_that_could_not_be_folded_are_named_where_they_were_asked_for() {
+        let told = |from, first| not_looked_at(Seq(from), Seq(first));
+        assert_eq!([told(1, 1), told(335, 335), told(700, 589)], [None, None, None]);
+        assert!(told(335, 589).is_some_and(|words| words.starts_with("records 335 to 588 were not looked at")));
+        assert!(told(588, 589).is_some_and(|words| words.starts_with("record 588 was not looked at")));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod compare;
 mod export;
 mod list;
+mod meant;
 mod show;
 mod state;
 mod stats;
@@ -89,7 +90,8 @@ pub enum Command {
     ///
     /// Example: thicket journal why 1dd49055
     Why {
-        /// A message, a frame or a contact by how its id begins, a contact by name, or an effect as `journal ls` shows it: 17.0.
+        /// A message, a frame or a contact by how its id begins, a contact by name, or an effect as `journal show` lists it: 17.0.
+        #[arg(value_parser = word)]
         what: String,
     },
     /// Count records by kind, bytes, how long effects took, and records over time.
@@ -106,6 +108,11 @@ pub enum Command {
 /// A record's place as it was typed.
 fn seq(typed: &str) -> Result<u64, String> {
     typed.parse().map_err(|_| "a record's place is a number, as journal ls shows it first in each line".to_owned())
+}
+
+/// Who or what is meant: not nothing, as a script has it whose variable is not set.
+fn word(typed: &str) -> Result<String, String> {
+    if typed.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(typed.to_owned()) }
 }
 
 /// How many, as it was typed.

@@ -62,9 +62,8 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
         return put_json(&json);
     }
     put!("records   {} from place {}", verified.records, verified.from.next())?;
-    let not_folded = verified.from.0.saturating_sub(verified.begins.0);
-    if not_folded > 0 {
-        let before = counted(not_folded, "record");
+    if verified.unfolded() > 0 {
+        let before = counted(verified.unfolded(), "record");
         put!("before    {before} from place {}, not folded: no snapshot holds what came before", verified.begins.next())?;
     }
     put!("state     {}", verified.state)?;

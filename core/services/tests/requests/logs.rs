@@ -94,7 +94,7 @@ fn a_log_is_created_once_for_a_stamp_and_again_for_none() {
     let hour = stamp::hour(desk.now);
     let stamps = (0..).map(|counter| Stamp { hour, counter });
     let paid = stamps.into_iter().find(|tried| stamp::zero_bits(&stamp::digest(&Transparent, RELAY, purpose, tried)) >= bits);
-    let stamped = |ask: &CreateLog| Ask::CreateLog(CreateLog { stamp: paid.clone(), ..ask.clone() });
+    let stamped = |ask: &CreateLog| Ask::CreateLog(CreateLog { stamp: paid, ..ask.clone() });
     let other = CreateLog { posting: digest(2), ..ask.clone() };
     assert_eq!(desk.code(LANE, stamped(&other)), Code::StampNeeded, "a stamp is for one log");
     assert!(matches!(desk.said(LANE, stamped(&ask)), Said::LogCreated(_)));

@@ -158,12 +158,12 @@ mod tests {
     use thicket_types::ids::{FrameId, IntentId};
 
     #[test]
-    fn a_record_is_shown_whole_but_for_names_tokens_and_bytes() {
+    fn a_record_is_shown_whole_but_for_names_addresses_tokens_and_bytes() {
         let (name, token) = (Name::parse("alice").expect("a name"), RegistrationToken::parse("open-sesame").expect("a token"));
         let relay = RelayAddress::parse("loopback:demo").expect("an address");
         let asked = |intent| object(&Event::Requested { id: IntentId([1; 16]), intent });
         let register = asked(Intent::Register { relay, key: Some(RelayKey([2; 32])), token: Some(token) });
-        let expected = json!({ "relay": "loopback:demo", "key": "02".repeat(32), "token": "(private)" });
+        let expected = json!({ "relay": "(private)", "key": "02".repeat(32), "token": "(private)" });
         assert_eq!(register, json!({ "requested": { "id": "01".repeat(16), "intent": { "register": expected } } }));
         let added = asked(Intent::AddContact { name });
         assert_eq!(added["requested"]["intent"], json!({ "add_contact": { "name": "(private)" } }));

@@ -32,5 +32,6 @@ pub use profile::{Options, Profile};
 pub use pump::{Closed, Observer, Point, Pump, Pumped, named_bodies};
 pub use site::Site;
 pub use system::{SeededEntropy, SharedEntropyHandle, SystemClock, SystemEntropy, share};
+pub use thicket_journal_format::keys::Cost;
 pub use thicket_reducer::{ContactView, View};
 pub use thicket_vault::{Direction, MessageRow, Origin, Reader};

@@ -93,12 +93,10 @@ fn what_a_person_gets_wrong_is_refused_by_its_number_and_costs_nothing() {
     refused(alice, &["contact", "add", "a b"], 3, Code::MalformedName);
     refused(alice, &["send", "a b", "hello"], 3, Code::MalformedName);
 
-    let eve = Person { name: "eve", home: folder.path().join("eve") };
-    eve.say(&["account", "create", "Alice"]);
+    let eve = Person::new("eve", "Alice", folder.path().join("eve"));
     refused(&eve, &["register", "--relay", &place.relay.address], 3, Code::NameTaken);
     assert_eq!(eve.json(&["status"])[0]["registered"], false);
-    let again = Person { name: "eve", home: folder.path().join("again") };
-    again.say(&["account", "create", "eve"]);
+    let again = Person::new("eve", "eve", folder.path().join("again"));
     again.say(&["register", "--relay", &place.relay.address]);
 
     refused(alice, &["send", "carol", "hello"], 3, Code::UnknownContact);
@@ -142,8 +140,7 @@ fn a_relay_that_is_gone_or_silent_is_said_and_what_was_sent_is_kept() {
 #[test]
 fn a_relay_of_another_key_is_told_from_one_that_is_gone() {
     let place = Place::new();
-    let carol = Person { name: "carol", home: place.folder.path().join("carol") };
-    carol.say(&["account", "create", "carol"]);
+    let carol = Person::new("carol", "carol", place.folder.path().join("carol"));
     let wrong = format!("direct:{}@127.0.0.1:{}", "01".repeat(32), place.relay.port());
     refused(&carol, &["register", "--relay", &wrong, "--timeout=2"], 6, Code::NotThatRelay);
     let key = place.relay.key.hex();
@@ -221,8 +218,7 @@ fn a_clock_that_is_hours_off_is_told_and_hinders_nothing() {
     let clock = checks["checks"].as_array().and_then(|checks| checks.iter().find(|check| check["check"] == "clock")).expect("a check");
     assert_eq!((clock["status"].as_str(), clock["code"].as_u64()), (Some("warning"), Some(307)), "{clock}");
     // Somebody new registers and writes to a stranger, which takes work that is bound to the relay's hour.
-    let carol = Person { name: "carol", home: place.folder.path().join("carol") };
-    carol.say(&["account", "create", "carol"]);
+    let carol = Person::new("carol", "carol", place.folder.path().join("carol"));
     carol.say(&["register", "--relay", &place.relay.address]);
     carol.say(&["contact", "add", "alice"]);
     assert_eq!(carol.json(&["send", "alice", "Good morning."])[0]["state"], "stored");

@@ -166,8 +166,7 @@ fn beginning() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let relay = TestRelay::start(&folder.path().join("relay"), 1, Policy::default());
     let person = |name: &'static str| {
-        let person = Person { name, home: folder.path().join(name) };
-        person.say(&["account", "create", name]);
+        let person = Person::new(name, name, folder.path().join(name));
         person
     };
     let (alice, bob) = (person("alice"), person("bob"));
@@ -326,8 +325,7 @@ fn accounts() {
 fn contacts() {
     let place = Place::with_conversation();
     let Place { alice, bob, .. } = &place;
-    let carol = Person { name: "carol", home: place.folder.path().join("carol") };
-    carol.say(&["account", "create", "carol"]);
+    let carol = Person::new("carol", "carol", place.folder.path().join("carol"));
     carol.say(&["register", "--relay", &place.relay.address]);
     carol.say(&["contact", "add", "alice"]);
     let asks = |text: &str| {
@@ -365,8 +363,7 @@ fn what_is_listed_fits_80_columns() {
     };
     // Whose name is as long as one may be, and who asks to be accepted.
     let name: &'static str = Box::leak("a-long-name-".repeat(6)[..64].to_owned().into_boxed_str());
-    let long = Person { name, home: place.folder.path().join("long") };
-    long.say(&["account", "create", name]);
+    let long = Person::new(name, name, place.folder.path().join("long"));
     long.say(&["register", "--relay", &place.relay.address]);
     long.say(&["contact", "add", "alice"]);
     long.say(&["send", "alice", &"世界 and a long text, ".repeat(9)]);

@@ -94,7 +94,8 @@ pub fn follow(global: &Global, client: Client, contact: Fingerprint, message: Me
             );
             note!("{}", on_errors(&words));
         }
-        if !view.online {
+        // Whoever is logged in and waits for a person is told so above; of everything else, that the time was up.
+        if !view.online || !is_to_begin(&view, contact) {
             note!("{}", on_errors(&silence.told()));
         }
     }

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use tempfile::TempDir;
-use thicket_client::{SystemClock, SystemEntropy};
+use thicket_client::{Cost, Options, Origin, Profile, SystemClock, SystemEntropy, share};
 use thicket_openpgp::Verifier;
 use thicket_relay::{Bell, Policy, Relay, Running, World};
 use thicket_store::SqliteStore;
 use thicket_transport::{DirectRelay, Waker};
 use thicket_types::ids::RelayKey;
+use thicket_types::name::Name;
 use thicket_types::ports::Clock;
+use thicket_types::secret::Secret;
 use thicket_types::time::Stamp;
 
 pub const PASSPHRASE: &str = "one two three";
@@ -137,6 +139,16 @@ pub struct Person {
 }
 
 impl Person {
+    /// Someone with a new profile. Its passphrase is hashed cheaply: what that costs is each command's own, and tests run thousands.
+    pub fn new(name: &'static str, account: &str, home: PathBuf) -> Person {
+        let options = Options { cost: Cost { memory_kib: 8, passes: 1, lanes: 1 } };
+        let origin = Origin::New(Name::parse(account).expect("a name"));
+        let passphrase = Secret::new(PASSPHRASE.as_bytes().to_vec());
+        let made = Profile::create(&home, origin, &passphrase, options, share(Box::new(SystemEntropy)), &SystemClock::new());
+        drop(made.expect("a profile"));
+        Person { name, home }
+    }
+
     /// Runs a command; it has time, unless it is told otherwise.
     pub fn run(&self, arguments: &[&str]) -> Output {
         program(&self.home, &patient(arguments)).output().expect("the program starts")
@@ -211,8 +223,7 @@ impl Place {
         let folder = TempDir::new().expect("a folder");
         let relay = TestRelay::start(&folder.path().join("relay"), 1, Policy::default());
         let person = |name: &'static str| {
-            let person = Person { name, home: folder.path().join(name) };
-            person.say(&["account", "create", name]);
+            let person = Person::new(name, name, folder.path().join(name));
             person.say(&["register", "--relay", &relay.address]);
             person
         };

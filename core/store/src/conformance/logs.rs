@@ -91,21 +91,21 @@ pub(super) fn entries_are_given_in_pages_with_what_they_are(store: &mut impl Sto
 pub(super) fn newest_posting_keys_are_known_and_since_when_each_is_replaced(store: &mut impl Store) {
     create(store, LOG, Stamp(1));
     let known = |store: &mut dyn Store, key| store.posting_key(LOG, digest(key)).expect("read");
-    assert_eq!(known(store, 0), Some(PostingKey { behind: 0, replaced: None }));
+    assert_eq!(known(store, 0), Some(PostingKey { replaced: None }));
     assert_eq!((known(store, 1), store.posting_key(OTHER, digest(0))), (None, Ok(None)));
     for number in 1..=POSTING_KEYS_MAX {
         commit(store, number, number, None, Stamp(10 + number));
     }
     assert_eq!(known(store, 0), None, "it is 16 behind");
-    assert_eq!(known(store, 1), Some(PostingKey { behind: POSTING_KEYS_MAX - 1, replaced: Some(Stamp(12)) }));
-    assert_eq!(known(store, POSTING_KEYS_MAX), Some(PostingKey { behind: 0, replaced: None }));
+    assert_eq!(known(store, 1), Some(PostingKey { replaced: Some(Stamp(12)) }));
+    assert_eq!(known(store, POSTING_KEYS_MAX), Some(PostingKey { replaced: None }));
     store.retire_posting_keys(LOG).expect("retired");
     assert_eq!((known(store, POSTING_KEYS_MAX - 1), known(store, POSTING_KEYS_MAX).is_some()), (None, true));
     // One that was there before is the newest again.
     commit(store, 90, 3, None, Stamp(50));
     commit(store, 91, 4, None, Stamp(51));
     commit(store, 92, 3, None, Stamp(52));
-    assert_eq!(known(store, 3), Some(PostingKey { behind: 0, replaced: None }));
+    assert_eq!(known(store, 3), Some(PostingKey { replaced: None }));
     assert_eq!(store.retire_posting_keys(OTHER), Err(StoreError::Failed));
 }
 

@@ -160,10 +160,9 @@ impl Logs for MemoryStore {
     }
 
     fn posting_key(&mut self, log: LogId, key: Digest) -> Result<Option<PostingKey>, StoreError> {
-        let keys = self.log_row(log).map_or(0, |row| row.keys);
         let mut known = self.kept.data.logs.posting.range((log, 0)..=(log, u64::MAX)).rev();
         let found = known.find(|(_, (of, _))| *of == key);
-        Ok(found.map(|((_, number), (_, replaced))| PostingKey { behind: keys - number, replaced: *replaced }))
+        Ok(found.map(|(_, (_, replaced))| PostingKey { replaced: *replaced }))
     }
 
     fn retire_posting_keys(&mut self, log: LogId) -> Result<(), StoreError> {

@@ -202,13 +202,10 @@ impl Logs for SqliteStore {
             return Ok(None);
         };
         self.read(|conn| {
-            let mut find = conn
-                .prepare_cached("SELECT number, replaced FROM posting_key WHERE log = ?1 AND digest = ?2 ORDER BY number DESC LIMIT 1")?;
-            let found = find.query_row(params![row.number, key.0], |found| {
-                let (number, replaced): (u64, Option<u64>) = (found.get(0)?, found.get(1)?);
-                Ok(PostingKey { behind: row.keys.saturating_sub(number), replaced: replaced.map(Stamp) })
-            });
-            found.optional()
+            let mut find =
+                conn.prepare_cached("SELECT replaced FROM posting_key WHERE log = ?1 AND digest = ?2 ORDER BY number DESC LIMIT 1")?;
+            let found = find.query_row(params![row.number, key.0], |found| found.get::<_, Option<u64>>(0));
+            Ok(found.optional()?.map(|replaced| PostingKey { replaced: replaced.map(Stamp) }))
         })
     }
 

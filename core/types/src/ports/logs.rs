@@ -103,8 +103,6 @@ pub struct LogEntry {
 /// A posting key that a log knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PostingKey {
-    /// How many were registered since.
-    pub behind: u64,
     /// When the next one was registered; `None`: it is the newest.
     pub replaced: Option<Stamp>,
 }

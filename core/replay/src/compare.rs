@@ -87,6 +87,8 @@ pub struct Parting {
     pub by: By,
     /// Whether they have no segment in common, and one goes on from a block that both had.
     pub goes_on: bool,
+    /// Whether they are not of one life: both have records, no segment is in both, and neither goes on from the other.
+    pub strangers: bool,
     /// Where each begins.
     pub begins: [Begins; 2],
     /// The last record of each.
@@ -95,6 +97,20 @@ pub struct Parting {
     pub same_upto: [Seq; 2],
     /// The record of each that made the difference; `None` if one is the beginning of the other.
     pub at: Option<[Seq; 2]>,
+}
+
+impl Parting {
+    /// Whether what a frontend saw is known of each from another place on: then it can't be compared, since it is told by what came
+    /// before.
+    pub fn begins_apart(&self) -> bool {
+        let [a, b] = self.begins;
+        self.by == By::View && a.folds != b.folds
+    }
+
+    /// Whether the two are of one life, and part nowhere.
+    pub fn is_same(&self) -> bool {
+        self.at.is_none() && !self.strangers
+    }
 }
 
 impl Course {
@@ -136,7 +152,8 @@ impl Course {
         let goes_on = a.goes_on_from(b) || b.goes_on_from(a);
         match a.names && b.names && (are_copies || goes_on) {
             true => Parting { goes_on: !are_copies, ..by_records(a, b) },
-            false => by_view(a, b),
+            // A capsule keeps its journal's segments.
+            false => Parting { strangers: !are_copies && !goes_on && !a.records.is_empty() && !b.records.is_empty(), ..by_view(a, b) },
         }
     }
 
@@ -171,7 +188,7 @@ fn by_view(a: &Course, b: &Course) -> Parting {
 /// What is known before anything is compared.
 fn parting(by: By, a: &Course, b: &Course) -> Parting {
     let last = [a.last, b.last];
-    Parting { by, goes_on: false, begins: [a.begins, b.begins], last, same_upto: last, at: None }
+    Parting { by, goes_on: false, strangers: false, begins: [a.begins, b.begins], last, same_upto: last, at: None }
 }
 
 fn before(seq: Seq) -> Seq {
@@ -298,6 +315,7 @@ mod tests {
     fn two_runs_that_ended_the_same_do_not_part_and_one_that_goes_on_is_longer() {
         let (parted, [one, other]) = parting(life(1, 0).0, life(2, 5).0);
         assert_eq!(told(&parted), (By::View, [3, 8], None));
+        assert!(parted.strangers && !parted.is_same() && !parted.begins_apart(), "two lives");
         assert_eq!(Tree::of(&one, true), Tree::of(&other, true));
         let (mut longer, _) = life(2, 5);
         longer.turn([asked(1)]); // 9
@@ -316,6 +334,10 @@ mod tests {
         }
         let (parted, _) = parting(life(1, 3).0, life(1, 3).0);
         assert_eq!(told(&parted), (By::Records, [6, 6], None));
+        assert!(parted.is_same());
+        let (_empty, mut disk, keys) = Life::of(1).close();
+        let empty = Course::read(&mut disk, &keys, true).expect("a journal");
+        assert!(Course::compare(&empty, &empty).is_same(), "nothing of it is another's");
         // No frontend sees the difference.
         one.turn([asked(2)]);
         other.turn([asked(3)]);
@@ -359,7 +381,7 @@ mod tests {
         assert!(parted.goes_on && parted.begins[1].folds > cut.next());
         // What somebody else went on from is nobody's.
         let (parted, _) = parting(life(2, 3).0, restored().0);
-        assert_eq!(parted.by, By::View);
+        assert_eq!((parted.by, parted.strangers, parted.begins_apart()), (By::View, true, true));
     }
 
     #[test]

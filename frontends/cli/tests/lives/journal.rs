@@ -308,6 +308,17 @@ fn a_journal_and_that_of_a_backup_that_went_on_are_the_same_up_to_the_backup() {
     let (ended, same) = compare();
     assert_eq!((ended, &same["by"], &same["a"]["same_upto"], &same["b"]["same_upto"]), (0, &json!("records"), &json!(cut), &json!(cut)));
     assert_eq!((&same["a"]["begins_after"], &same["b"]["begins_after"]), (&json!(0), &json!(cut)));
+    // Their capsules are not of one place: what can be compared is said.
+    for (person, name) in [(alice, "whole"), (&restored, "later")] {
+        person.json(&["journal", "export", "--redact", &path(name), "--yes"]);
+    }
+    for (a, b) in [("whole", "later"), ("alice", "later")] {
+        let output = alice.run(&["--json", "journal", "compare", &path(a), &path(b)]);
+        let message = last(&output)["error"]["message"].as_str().expect("words").to_owned();
+        assert_eq!(status(&output), 2);
+        assert!(message.contains(&format!("A is known from record 1 on, B from record {}", cut + 1)), "{message}");
+        assert!(message.contains("compared as profiles, by their records"), "{message}");
+    }
     // Both went on; so long that nothing can be folded any more of what the restored one did first.
     alice.say(&["settings", "read-marks", "on"]);
     for on in ["on", "off", "on"] {
@@ -396,6 +407,10 @@ fn where_two_journals_part_and_where_two_builds_do_is_told() {
     std::fs::write(path("other"), "another horse\n").expect("room");
     copy.say(&["account", "passphrase", "--new-file", &path("other")]);
     assert_eq!(alice.refused(&["journal", "compare", &path("alice"), &path("copy")]), (4, 100));
+    for (a, b, whose) in [("alice", "copy", "B"), ("copy", "alice", "A")] {
+        let told = text(&alice.run(&["journal", "compare", &path(a), &path(b)]).stderr);
+        assert!(told.contains(&format!("(of {whose}: {})", path("copy"))), "{told}");
+    }
     let with_both = ["journal", "compare", &path("alice"), &path("copy"), "--other-passphrase-file", &path("other")];
     let found = alice.run(&[&["--json"][..], &with_both].concat());
     assert_eq!((status(&found), last(&found)), (1, parted));
@@ -412,6 +427,17 @@ fn where_two_journals_part_and_where_two_builds_do_is_told() {
     let shown = text(&alice.run(&["journal", "compare", &path("alice"), &path("bob")]).stdout);
     assert!(shown.starts_with("compared   what a frontend saw") && shown.contains("from A's state to B's\n"), "{shown}");
     assert!(!shown.contains("bob"), "names only where they are asked for: {shown}");
+
+    // Two who have done little: a frontend saw the same of both, and they are two all the same.
+    let young = ["carol", "dave"].map(|name| Person { name, home: place.folder.path().join(name) });
+    for person in &young {
+        person.say(&["account", "create", person.name]);
+        person.say(&["settings", "read-marks", "on"]);
+    }
+    let (ended, strangers) = compare(&path("carol"), &path("dave"));
+    assert_eq!((ended, &strangers["one_life"], &strangers["same"]), (1, &json!(false), &json!(false)));
+    let shown = text(&alice.run(&["journal", "compare", &path("carol"), &path("dave")]).stdout);
+    assert!(shown.contains("\nlives      two: A and B are not of one life\n") && shown.contains("parted     nowhere"), "{shown}");
 
     // What this build says of a journal is what it says again; another state is found where it is.
     let digests = |every: &str| text(&alice.run(&["journal", "digests", "--every", every]).stdout);

@@ -147,12 +147,12 @@ pub fn run(global: &Global, two: &Two) -> Result<(), Trouble> {
         }
         (a, Side::Digests) => {
             let (at, written) = (journal(&a, &two.a, None)?, written(&two.b)?);
-            let own = own(global, &at, &two.b, &written)?;
+            let own = own(global, &at, &two.b, &written).map_err(|trouble| of_side(trouble, "A", &at))?;
             builds(global, &own, &written)
         }
         (Side::Digests, b) => {
             let (at, written) = (journal(&b, &two.b, other)?, written(&two.a)?);
-            let own = own(global, &at, &two.a, &written)?;
+            let own = own(global, &at, &two.a, &written).map_err(|trouble| of_side(trouble, "B", &at))?;
             builds(global, &written, &own)
         }
         (a, b) => journals(global, two, &journal(&a, &two.a, None)?, &journal(&b, &two.b, other)?),
@@ -221,7 +221,7 @@ fn builds(global: &Global, a: &Digests, b: &Digests) -> Result<(), Trouble> {
     }
     if global.json {
         let side = json!({ "begins_after": null, "same_upto": same_upto.0, "parted_by": differs.map(|seq| seq.0), "record": null });
-        put_json(&json!({ "by": "digests", "same": differs.is_none(), "a": side, "b": side, "changes": [] }))?;
+        put_json(&json!({ "by": "digests", "one_life": true, "same": differs.is_none(), "a": side, "b": side, "changes": [] }))?;
     } else {
         for (name, Digests { head: Head { build, rules, .. }, .. }) in [("A", a), ("B", b)] {
             put!("{name:<9}  build {build}, rules {rules}")?;
@@ -249,7 +249,12 @@ struct Parted {
 fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<(), Trouble> {
     let folding = Progress::start(global, "folding both journals");
     let capsules = a.is_capsule() || b.is_capsule();
-    let parting = Course::compare(&course(a, capsules)?, &course(b, capsules)?);
+    let of_a = |trouble| of_side(trouble, "A", a);
+    let of_b = |trouble| of_side(trouble, "B", b);
+    let parting = Course::compare(&course(a, capsules).map_err(of_a)?, &course(b, capsules).map_err(of_b)?);
+    if parting.begins_apart() {
+        return Err(Trouble::Usage(begins_apart(&parting)));
+    }
     let parted = match parting.at {
         Some([of_a, of_b]) => {
             let (parted_a, tree_a) = parted(a, of_a, parting.by, two.names, capsules)?;
@@ -260,7 +265,8 @@ fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<()
         None => None,
     };
     drop(folding);
-    let Parting { by, goes_on, begins, last, same_upto, at } = parting;
+    let is_same = parting.is_same();
+    let Parting { by, goes_on, strangers, begins, last, same_upto, at } = parting;
     if global.json {
         let side = |index: usize| {
             let record = parted.as_ref().and_then(|(parted, _)| parted.get(index));
@@ -273,7 +279,7 @@ fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<()
         };
         let changes = parted.as_ref().map_or(Some(Vec::new()), |(_, found)| found.as_ref().map(|found| found.iter().map(change).collect()));
         let by = if by == By::Records { "records" } else { "view" };
-        put_json(&json!({ "by": by, "same": at.is_none(), "a": side(0), "b": side(1), "changes": changes }))?;
+        put_json(&json!({ "by": by, "one_life": !strangers, "same": is_same, "a": side(0), "b": side(1), "changes": changes }))?;
     } else {
         let words = match by {
             By::Records if goes_on => "their records: one goes on from a state that both had",
@@ -282,6 +288,9 @@ fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<()
             By::View => "what a frontend saw: no record is in both",
         };
         put!("compared   {words}")?;
+        if strangers {
+            put!("lives      two: A and B are not of one life")?;
+        }
         for (name, Begins { after, restored, folds }) in ["A", "B"].into_iter().zip(begins) {
             match by {
                 By::Records if after > Seq::ZERO => {
@@ -314,7 +323,29 @@ fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<()
             }
         }
     }
-    if at.is_none() { Ok(()) } else { Err(Trouble::Said(1)) }
+    if is_same { Ok(()) } else { Err(Trouble::Said(1)) }
+}
+
+/// That two can't be compared of which each is known from another place on.
+fn begins_apart(parting: &Parting) -> String {
+    let [a, b] = parting.begins.map(|begins| begins.folds);
+    format!(
+        "what a frontend saw can be compared from one place on alone, and A is known from record {a} on, B from record {b}: a profile and \
+         its restored copy are compared as profiles, by their records, and not as capsules, whose records are redrawn"
+    )
+}
+
+/// Whose trouble it is, of two.
+fn of_side(trouble: Trouble, side: &str, at: &home::At) -> Trouble {
+    let of = |place: Option<String>| match place {
+        Some(place) => format!("of {side}: {place}"),
+        None => format!("of {side}: {}", at.folder.display()),
+    };
+    match trouble {
+        Trouble::Numbered(code, place) => Trouble::Numbered(code, Some(of(place))),
+        Trouble::Advised(code, place, hint) => Trouble::Advised(code, Some(of(place)), hint),
+        other => other,
+    }
 }
 
 fn words_of(record: &Record) -> (&'static str, String) {

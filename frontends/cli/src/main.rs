@@ -209,7 +209,7 @@ enum Command {
     #[command(after_help = "Example: thicket journal verify")]
     Journal {
         /// Look into a capsule, which needs no passphrase, instead of the profile's journal.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, global = true, value_name = "FILE")]
         capsule: Option<PathBuf>,
         #[command(subcommand)]
         command: commands::journal::Command,
@@ -232,7 +232,7 @@ fn main() -> ExitCode {
     }
     let Arguments { mut global, command } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage::exit(&error),
+        Err(error) => return usage::exit(&usage::without_home(error)),
     };
     output::call_again_by(global.again());
     let interrupted = if matches!(command, Command::Demo(_)) { Code::DemoInterrupted } else { Code::Interrupted };

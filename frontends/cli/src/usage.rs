@@ -1,12 +1,27 @@
 //! What clap makes of a command line that it does not take: its words for a person, the error's object for a program.
 
+use crate::Arguments;
 use crate::output::{Trouble, mention, print};
 use crate::paint::Colour;
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use thicket_types::error::Code;
+
+/// The same error as if THICKET_HOME was not set: where it is, clap writes `--home` into the usage as if it was to be given.
+pub fn without_home(error: clap::Error) -> clap::Error {
+    if error.exit_code() == 0 || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return error;
+    }
+    let again = shape_without_home().try_get_matches_from(std::env::args_os()).err();
+    again.filter(|again| again.kind() == error.kind()).unwrap_or(error)
+}
+
+fn shape_without_home() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command().mut_arg("home", |home| home.env(Resettable::Reset))
+}
 
 /// Says what is wrong with the command line, or shows the help that it asked for.
 pub fn exit(error: &clap::Error) -> ExitCode {

@@ -155,6 +155,12 @@ fn what_is_to_be_typed_names_the_profile_as_it_was_named() {
     command.env("THICKET_HOME", &none).arg("status");
     let output = command.output().expect("the program starts");
     assert!(String::from_utf8_lossy(&output.stderr).contains("to make one: thicket account create NAME"), "{output:?}");
+    // Nor does the usage ask for what is known.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thicket"));
+    command.env("THICKET_HOME", &none).args(["journal", "show"]);
+    let output = command.output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("Usage: thicket journal show <SEQ>") && said.contains("error 126: "), "{said}");
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn records_are_listed_by_kind_cause_and_time() {
     let by_kind: Vec<usize> = kinds.iter().map(|kind| places(alice, &["--kind", kind]).len()).collect();
     assert_eq!(by_kind.iter().sum::<usize>(), all.len());
     assert!(by_kind[0] > 0 && by_kind[1] > 0 && by_kind[3] > 0, "{by_kind:?}");
+    assert_eq!(places(alice, &["--kind", "Requested"]).len(), by_kind[0], "as it is shown");
     for record in alice.json(&["journal", "ls", "--kind", "resolved", "--count", "2"]) {
         assert_eq!(record["kind"], "Resolved");
     }
@@ -736,6 +737,10 @@ fn capsules_are_compared_as_journals_are_and_named_by_no_segment() {
         assert_eq!((ended, &parted["by"], &parted["same"]), (1, &json!("view"), &json!(false)), "{a} {b}");
         assert!(parted["a"]["parted_by"].as_u64() >= of_profiles["a"]["parted_by"].as_u64(), "{a} {b}: {parted}");
     }
+    // Where the option stands does not matter.
+    let capsule = path("one");
+    let before = nobody.json(&["journal", "--capsule", &capsule, "verify"]);
+    assert_eq!(nobody.json(&["journal", "verify", "--capsule", &capsule]), before);
     let shown = text(&nobody.run(&["journal", "compare", &path("one"), &path("of bob")]).stdout);
     assert!(shown.starts_with("compared   what a frontend saw, without names: a capsule has others\n"), "{shown}");
     // Where two builds are compared: digests of a capsule are of that one, and name no segment of the folder that it was made of.

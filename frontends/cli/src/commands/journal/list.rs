@@ -29,7 +29,7 @@ pub struct Wanted {
     #[arg(long, value_name = "N", value_parser = super::number, conflicts_with = "count")]
     last: Option<u64>,
     /// Records of this kind alone.
-    #[arg(long)]
+    #[arg(long, ignore_case = true)]
     kind: Option<Kind>,
     /// Records that name this error alone, by its number.
     #[arg(long, value_name = "NUMBER", value_parser = cause)]

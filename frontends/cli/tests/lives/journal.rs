@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use thicket_engine::{OsDisk, ProfileKeys, walk};
-use thicket_replay::capsule;
+use thicket_replay::{Replay, Tree, capsule};
 use thicket_scanner::{Scanner, forms};
 use thicket_types::ports::Disk;
 use thicket_types::secret::Secret;
@@ -482,6 +482,59 @@ fn where_two_journals_part_and_where_two_builds_do_is_told() {
         lines(&bob.run(&["--json", "journal", "digests"])).len() as u64,
         1 + bob.json(&["journal", "ls"]).len().div_ceil(100) as u64
     );
+}
+
+/// The fields that docs/CLI.md lists of a state.
+fn documented_fields() -> BTreeSet<String> {
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where the crate is")).join("../../docs/CLI.md");
+    let document = std::fs::read_to_string(path).expect("docs/CLI.md is there");
+    let table = document.split_once("| field | what it says |\n|---|---|\n").expect("a table of fields").1;
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    rows.map(|line| line.split('`').nth(1).expect("a field").to_owned()).collect()
+}
+
+/// The fields of a state by their paths, `*` for a key. What an effect, a reason, an answer or an older relay holds is no field of its own.
+fn fields(tree: &Tree, path: &str, found: &mut BTreeSet<String>) {
+    const WHOLE: [&str; 6] = ["effect", "why", "by_intent", "by_seq", "by_frame", "before"];
+    match tree {
+        Tree::Leaf(_) => {}
+        Tree::List(list) => list.iter().for_each(|each| fields(each, &format!("{path}.*"), found)),
+        Tree::Fields(inside) => {
+            for (name, tree) in inside {
+                let is_field = name.len() < 20 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+                let below = match (is_field, path) {
+                    (true, "") => name.clone(),
+                    (true, _) => format!("{path}.{name}"),
+                    (false, _) if path.ends_with(".*") => path.to_owned(),
+                    (false, _) => format!("{path}.*"),
+                };
+                if is_field {
+                    found.insert(below.clone());
+                }
+                if !WHOLE.contains(&name.as_str()) {
+                    fields(tree, &below, found);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_field_of_a_state_is_explained_and_nothing_else_is() {
+    let folder = tempfile::tempdir().expect("room");
+    let mut shown = BTreeSet::new();
+    for name in ["retired-alice", "month-bob", "epochs-alice", "taken-over-bob"] {
+        let home = frozen(name, folder.path());
+        let mut disk = OsDisk::new(&home);
+        let keys = ProfileKeys::unlock(&mut disk, &Secret::new(b"transparent".to_vec())).expect("the passphrase");
+        Replay::read(&mut disk, &keys, &mut |step| fields(&Tree::of(step.state, false), "", &mut shown)).expect("an intact journal");
+    }
+    // A group of fields goes without saying, if each of them has its row.
+    let documented = documented_fields();
+    let leads_on = |field: &String| documented.iter().any(|other| other.starts_with(&format!("{field}.")));
+    let unexplained: Vec<_> = shown.iter().filter(|field| !documented.contains(*field) && !leads_on(field)).collect();
+    let gone: Vec<_> = documented.iter().filter(|field| !shown.contains(*field)).collect();
+    assert!(unexplained.is_empty() && gone.is_empty(), "unexplained: {unexplained:?}; gone: {gone:?}");
 }
 
 #[test]

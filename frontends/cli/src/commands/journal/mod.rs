@@ -36,7 +36,7 @@ pub enum Command {
         #[arg(long)]
         names: bool,
     },
-    /// Show what the journal folds to, now or after the record at a place.
+    /// Show what the journal folds to, now or after the record at a place. docs/CLI.md says what each field is.
     ///
     /// Example: thicket journal state --at 17
     State {

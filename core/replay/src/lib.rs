@@ -7,6 +7,7 @@
 pub mod capsule;
 mod compare;
 mod fold;
+mod intact;
 #[cfg(test)]
 mod life;
 mod named;
@@ -21,6 +22,7 @@ mod words;
 
 pub use compare::{Begins, By, Course, Narrowed, Parting, compare_digests, seen_at};
 pub use fold::Step;
+pub use intact::Intact;
 pub use named::Named;
 pub use replay::{Moment, Replay};
 pub use stats::{EFFECT_KINDS, Kind, Stats, Took, effect_kind};

@@ -1,7 +1,7 @@
 //! The profile's folder and passphrase, and how a command opens it.
 
 use crate::Global;
-use crate::output::Trouble;
+use crate::output::{Trouble, on_errors};
 use crate::progress::Progress;
 use crate::text::beside;
 use crate::{terminal, who};
@@ -11,12 +11,13 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use thicket_client::{Client, Look, Profile, Reader, SystemEntropy, View, share};
-use thicket_engine::{Fault, KEYS_FILE, OsDisk, ProfileKeys};
+use thicket_engine::{Damage, Fault, KEYS_FILE, OsDisk, ProfileKeys};
 use thicket_journal_format::digest;
+use thicket_replay::Intact;
 use thicket_replay::capsule::{self, CapsuleDisk};
 use thicket_transport::DirectClient;
 use thicket_types::error::Code;
-use thicket_types::ids::{Digest, Fingerprint};
+use thicket_types::ids::{Digest, Fingerprint, Seq};
 use thicket_types::intent::{Answer, Intent};
 use thicket_types::limits::{CAPSULE_LEN_MAX, SECRET_FILE_LEN_MAX};
 use thicket_types::name::{Name, RegistrationToken, RelayAddress};
@@ -356,6 +357,34 @@ impl At {
         })
     }
 
+    /// Looks at what is wanted of the journal as [`At::look_into`]; of one that is damaged at what stands before the damage, and says
+    /// where that begins. Such a look has no vault.
+    pub fn look_before_damage<T>(&self, mut look: impl FnMut(&mut Look<'_>) -> Result<T, Fault>) -> Result<(T, Option<Damaged>), Trouble> {
+        let mut met = None;
+        let looked = self.look_into(|journal| look(journal).inspect_err(|fault| met.clone_from(&fault.damage)));
+        let (trouble, damage) = match (looked, met) {
+            (Err(trouble @ Trouble::Numbered(Code::JournalDamaged, _)), Some(damage)) => (trouble, damage),
+            (looked, _) => return Ok((looked?, None)),
+        };
+        let (disk, keys) = self.files()?;
+        let Some(intact) = Intact::before(disk, &keys, &damage)? else {
+            return Err(trouble);
+        };
+        let damaged = Damaged { from: intact.last().next(), damage };
+        let looked = look(&mut Look::without_vault(Box::new(intact), keys))?;
+        Ok((looked, Some(damaged)))
+    }
+
+    /// The files with their keys as [`At::files`]; of a journal that is damaged what stands before the damage.
+    pub fn files_before(&self, damaged: Option<&Damaged>) -> Result<(Box<dyn Disk>, ProfileKeys), Trouble> {
+        let (disk, keys) = self.files()?;
+        let Some(Damaged { damage, .. }) = damaged else {
+            return Ok((disk, keys));
+        };
+        let intact = Intact::before(disk, &keys, damage)?.ok_or(Code::JournalDamaged)?;
+        Ok((Box::new(intact), keys))
+    }
+
     /// Unlocks the profile, or gives `None` while another process has it open, or where it can only be looked at.
     pub fn unlock_if_free(&self, global: &Global) -> Result<Option<Profile>, Trouble> {
         match self.unlock(global) {
@@ -363,6 +392,46 @@ impl At {
             Err(Trouble::Numbered(Code::ProfileInUse | Code::FileFailed, _)) => Ok(None),
             Err(trouble) => Err(trouble),
         }
+    }
+}
+
+/// Where a journal is damaged of which the records before that were looked at.
+pub struct Damaged {
+    /// The first record that is not whole.
+    pub from: Seq,
+    damage: Damage,
+}
+
+impl Damaged {
+    /// That it is damaged from a record on; what is shown stands before that.
+    pub fn words(&self) -> String {
+        let Damaged { from, damage } = self;
+        let code = Code::JournalDamaged;
+        format!("{} from record {from} on ({damage}) (error {}): what is shown is what lies before it", code.what(), code.number())
+    }
+
+    /// Says so, on standard error, with `--json` too.
+    pub fn mention(&self) {
+        note!("{}", on_errors(&format!("thicket: {}", self.words())));
+    }
+
+    /// The error, where what was asked for lies behind the damage, all of it or some.
+    pub fn trouble(&self, is_shown: bool) -> Trouble {
+        let Damaged { from, damage } = self;
+        let shown = if is_shown { "; what is shown is what lies before it" } else { "" };
+        Trouble::Numbered(Code::JournalDamaged, Some(format!("from record {from} on, {damage}{shown}")))
+    }
+}
+
+/// Ends a look of [`At::look_before_damage`] whose find is shown: `is_all` that what was asked for lies before the damage.
+pub fn end(damaged: Option<&Damaged>, is_all: bool) -> Result<(), Trouble> {
+    match damaged {
+        None => Ok(()),
+        Some(damaged) if is_all => {
+            damaged.mention();
+            Ok(())
+        }
+        Some(damaged) => Err(damaged.trouble(true)),
     }
 }
 

@@ -33,6 +33,7 @@ fn settings(place: Option<&Path>) -> Settings {
         (r"(?m)^(name +\w+ )\([0-9a-f]{8}\)$", "$1([begin])"),
         (r"(thicket --home \S+ message cancel) [0-9a-f]{8}\b", "$1 [id]"),
         (r"\d+ records", "[count] records"),
+        (r"records from 1 to \d+", "records from 1 to [place]"),
         (r"records   \d+ from", "records   [count] from"),
         (r"snapshot  at \d+,", "snapshot  at [place],"),
         (r#""(records|at)":\d+"#, r#""$1":"[count]""#),

@@ -377,6 +377,9 @@ fn a_record_is_shown_in_words_and_names_only_where_they_are_asked_for() {
     let register = alice.json(&["journal", "ls"]).into_iter().find(|record| record["what"] == "Register").expect("she registered");
     let named = alice.say(&["journal", "show", "--names", &register["seq"].to_string()]);
     assert!(named.contains(&place.relay.address), "{named}");
+    let all = alice.json(&["journal", "ls"]);
+    let none = text(&alice.run(&["journal", "show", "9999"]).stderr);
+    assert!(none.contains(&format!("there are records from 1 to {}", all.len())), "{none}");
 }
 
 #[test]
@@ -482,6 +485,73 @@ fn where_two_journals_part_and_where_two_builds_do_is_told() {
         lines(&bob.run(&["--json", "journal", "digests"])).len() as u64,
         1 + bob.json(&["journal", "ls"]).len().div_ceil(100) as u64
     );
+}
+
+#[test]
+fn of_a_damaged_journal_what_stands_before_that_is_shown_and_where_it_begins_is_said() {
+    let place = Place::with_conversation();
+    let alice = &place.alice;
+    let all = alice.json(&["journal", "ls"]);
+    let state = alice.json(&["journal", "state", "--at", "3"]);
+    let mut segments: Vec<PathBuf> =
+        std::fs::read_dir(alice.home.join("journal")).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    segments.sort();
+    let damaged = &segments[2];
+    let mut bytes = std::fs::read(damaged).expect("a segment");
+    let end = bytes.len() - 5;
+    bytes[end] ^= 1;
+    std::fs::write(damaged, bytes).expect("room");
+    assert_eq!(alice.refused(&["journal", "verify"]), (7, 303));
+
+    // All of it is asked for: what stands before is listed, and then the error.
+    let listed = alice.run(&["--json", "journal", "ls"]);
+    let shown = lines(&listed);
+    let whole = shown.len() - 1;
+    assert!(whole > 3 && whole < all.len() && shown[..whole] == all[..whole], "{whole} of {}", all.len());
+    let says = format!("the journal is damaged from record {} on", whole + 1);
+    assert_eq!((status(&listed), &shown[whole]["error"]["code"]), (7, &json!(303)));
+    let (before, behind, last_whole) = ("3", (whole + 1).to_string(), whole.to_string());
+    // Asked for what lies before, each answers as ever, and says in a line of standard error what it leaves out.
+    for arguments in [
+        &["ls", "--count", "3"][..],
+        &["ls", "--conversation", "bob", "--count", "1"],
+        &["ls", "--until", "2026-01-01"],
+        &["show", &last_whole],
+        &["state", "--at", before],
+        &["diff", "0", before],
+        &["why", "2.0"],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let output = alice.run(&[json, &["journal"], arguments].concat());
+            let told = text(&output.stderr);
+            assert_eq!(status(&output), 0, "{arguments:?}: {output:?}");
+            let told: Vec<&str> = told.lines().filter(|line| line.contains(&says)).collect();
+            assert!(told.len() == 1 && told[0].contains("(error 303)") && told[0].contains("is what lies before it"), "{told:?}");
+        }
+    }
+    assert_eq!(alice.json(&["journal", "state", "--at", "3"]), state);
+    // Asked for what lies behind, or for all, each has the number's status.
+    for arguments in
+        [&["show", &behind][..], &["state", "--at", &behind], &["diff", "0", &behind], &["why", "deadbeef"], &["state"], &["stats"]]
+    {
+        let output = alice.run(&[&["--json", "journal"], arguments].concat());
+        assert_eq!((status(&output), &last(&output)["error"]["code"]), (7, &json!(303)), "{arguments:?}");
+        let has_all = arguments.len() == 1;
+        assert_eq!(lines(&output).len(), if has_all { 2 } else { 1 }, "{arguments:?}");
+    }
+    let stats = &lines(&alice.run(&["--json", "journal", "stats"]))[0];
+    assert_eq!(stats["records"], json!(whole));
+
+    // The capsule has what stands before it, and its preview says so.
+    let path = place.folder.path().join("a.capsule");
+    let file = path.to_str().expect("UTF-8");
+    let preview = alice.run(&["journal", "export", "--redact", file]);
+    assert!(status(&preview) == 2 && !path.exists(), "{preview:?}");
+    let words = text(&preview.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("damaged from record {} on (error 303): only what lies before it", whole + 1)), "{words}");
+    let exported = alice.json(&["journal", "export", "--redact", file, "--yes"]).remove(0);
+    assert_eq!((&exported["records"], &exported["damaged_from"]), (&json!(whole), &json!(whole + 1)));
+    assert_eq!(alice.json(&["journal", "--capsule", file, "verify"])[0]["records"], json!(whole));
 }
 
 /// The fields that docs/CLI.md lists of a state.

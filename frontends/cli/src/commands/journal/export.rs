@@ -36,17 +36,18 @@ pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
     files::vacant(file)?;
     let at = home::at(global)?;
     let making = Progress::start(global, "making the capsule");
-    let redacted = at.look_into(|look| {
+    let (redacted, damaged) = at.look_before_damage(|look| {
         let (disk, keys) = look.files();
         redact(disk, keys, &mut SystemEntropy)
     })?;
     drop(making);
     if !global.json {
-        preview(global, &redacted)?;
+        preview(global, &redacted, damaged.as_ref())?;
     }
+    let damaged = damaged.as_ref();
     if !yes && (global.json || !std::io::stdin().is_terminal()) {
         if global.json {
-            put_json(&object(&redacted, None))?;
+            put_json(&object(&redacted, damaged, None))?;
         }
         return Err(Trouble::Usage("nothing is written without --yes: look first at what the capsule tells".to_owned()));
     }
@@ -55,10 +56,12 @@ pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
     }
     write(file, &redacted.bytes)?;
     if global.json {
-        return put_json(&object(&redacted, Some(file)));
+        put_json(&object(&redacted, damaged, Some(file)))?;
+    } else {
+        put!("{} is written. To look into it:", file.display())?;
+        put!("thicket journal --capsule {} ls", quoted(&file.display().to_string()))?;
     }
-    put!("{} is written. To look into it:", file.display())?;
-    put!("thicket journal --capsule {} ls", quoted(&file.display().to_string()))
+    home::end(damaged, true)
 }
 
 fn agreed(file: &Path) -> Result<bool, Trouble> {
@@ -107,7 +110,7 @@ fn rows(replaced: &Replaced) -> Vec<(&'static str, usize)> {
     ]
 }
 
-fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
+fn preview(global: &Global, redacted: &Redacted, damaged: Option<&home::Damaged>) -> Result<(), Trouble> {
     let Redacted { bytes, begins, kinds, replaced, span, keeps_time_of_day, matched, samples } = redacted;
     let (paint, width) = (paint(global), terminal::width());
     let records: u64 = kinds.values().sum();
@@ -116,6 +119,10 @@ fn preview(global: &Global, redacted: &Redacted) -> Result<(), Trouble> {
     let len = size(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     let what = format!("{} over {}, {len}: {kinds}.", counted(records, "record"), in_words(*span));
     put!("  {}", beside(&what, 2, width))?;
+    if let Some(home::Damaged { from, .. }) = damaged {
+        let words = format!("The journal is damaged from record {from} on (error 303): only what lies before it is in the capsule.");
+        put!("  {}", beside(&words, 2, width))?;
+    }
     if *begins > Seq(1) {
         let came_to = format!(
             "It begins at record {begins}, and with what all before came to: who the contacts are, how they stand and how many messages each \
@@ -178,13 +185,14 @@ fn replacing(found: &Difference) -> Option<String> {
     (before != after).then(|| format!("{} {before} → {after}", found.path.last().map_or("", String::as_str)))
 }
 
-fn object(redacted: &Redacted, file: Option<&Path>) -> Value {
+fn object(redacted: &Redacted, damaged: Option<&home::Damaged>, file: Option<&Path>) -> Value {
     let Redacted { bytes, begins, kinds, replaced, span, keeps_time_of_day, matched, samples } = redacted;
     let sample = |Sample { seq, before, after }: &Sample| json!({ "seq": seq.0, "before": record::object(&before.event), "after": record::object(&after.event) });
     let replaced: Map<String, Value> = rows(replaced).into_iter().map(|(what, count)| (what.to_owned(), json!(count))).collect();
     json!({
         "file": file.map(|file| file.display().to_string()),
         "begins": begins.0,
+        "damaged_from": damaged.map(|damaged| damaged.from.0),
         "records": kinds.values().sum::<u64>(),
         "len": bytes.len(),
         "span_ms": span.0,

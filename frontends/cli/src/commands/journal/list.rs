@@ -5,6 +5,7 @@ use crate::output::{Trouble, on_errors, put_json, remark, time_exact};
 use crate::progress::Progress;
 use crate::{Global, home};
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use thicket_engine::{Walked, walk};
 use thicket_replay::{EFFECT_KINDS, Replay, Step, Touching, effect_kind, refusal, timer_words};
@@ -62,18 +63,30 @@ pub fn run(global: &Global, wanted: &Wanted) -> Result<(), Trouble> {
     let with = wanted.conversation.as_deref().map(|typed| meant(&at, typed)?.contact()).transpose()?;
     let mut shown = Shown { global, left: wanted.count.unwrap_or(u64::MAX), last: wanted.last, kept: VecDeque::new(), any: false };
     let mut unfolded = None;
-    if with.is_some() || wanted.effect.is_some() {
-        let takes = |step: &Step<'_>, touched| touched && wanted.takes_folded(step);
-        let replay = each_folded(global, &at, with, &takes, &mut |place, event| shown.take(place, event))?;
+    // Stamps never decrease: what comes after such a record is not asked for.
+    let is_past = Cell::new(false);
+    let note = |place: Place| is_past.set(is_past.get() || wanted.until.is_some_and(|until| place.stamp.0 > until));
+    let damaged = if with.is_some() || wanted.effect.is_some() {
+        let takes = |step: &Step<'_>, touched| {
+            note(step.place);
+            touched && wanted.takes_folded(step)
+        };
+        let (replay, damaged) = each_folded(global, &at, with, &takes, &mut |place, event| shown.take(place, event))?;
         unfolded = not_looked_at(replay.oldest().max(Seq(wanted.from)), replay.first());
+        damaged
     } else {
-        each(global, &at, &|walked| wanted.takes(walked.place, &walked.record.event), &mut |place, event| shown.take(place, event))?;
-    }
+        let takes = |walked: &Walked<'_>| {
+            note(walked.place);
+            wanted.takes(walked.place, &walked.record.event)
+        };
+        each(global, &at, &takes, &mut |place, event| shown.take(place, event))?
+    };
+    let is_all = shown.left == 0 || is_past.get();
     shown.finish()?;
     if let Some(words) = unfolded {
         note!("{}", on_errors(&format!("thicket: {words}")));
     }
-    Ok(())
+    home::end(damaged.as_ref(), is_all)
 }
 
 /// That records of those that were asked for could not be folded: those from one place on, up to where the fold begins.
@@ -212,12 +225,12 @@ fn each(
     at: &home::At,
     wanted: &dyn Fn(&Walked<'_>) -> bool,
     show: &mut dyn FnMut(Place, &Event) -> Result<(), Trouble>,
-) -> Result<(), Trouble> {
+) -> Result<Option<home::Damaged>, Trouble> {
     // Gone as soon as something else is shown.
     let mut reading = Some(Progress::start(global, "reading the journal"));
     let mut seen = Seq::ZERO;
     let mut shown = Ok(());
-    at.look_into(|look| {
+    let ((), damaged) = at.look_before_damage(|look| {
         let remembered = look.remembered();
         let (disk, keys) = look.files();
         walk(disk, keys, remembered, &mut |walked| {
@@ -232,7 +245,7 @@ fn each(
         })?;
         Ok(())
     })?;
-    shown
+    shown.map(|()| damaged)
 }
 
 /// Folds the journal and shows each record that is wanted, as [`each`]; of a conversation it is known whether it was touched.
@@ -242,11 +255,11 @@ fn each_folded(
     with: Option<(Fingerprint, Option<Name>)>,
     wanted: &dyn Fn(&Step<'_>, bool) -> bool,
     show: &mut dyn FnMut(Place, &Event) -> Result<(), Trouble>,
-) -> Result<Replay, Trouble> {
+) -> Result<(Replay, Option<home::Damaged>), Trouble> {
     let mut folding = Some(Progress::start(global, "folding the journal"));
     let mut seen = Seq::ZERO;
     let mut shown = Ok(());
-    let replay = at.look_into(|look| {
+    let found = at.look_before_damage(|look| {
         let (disk, keys) = look.files();
         let mut touching = with.clone().map(|(contact, name)| Touching::new(contact, name));
         Replay::read(disk, keys, &mut |step| {
@@ -261,7 +274,7 @@ fn each_folded(
             }
         })
     })?;
-    shown.map(|()| replay)
+    shown.map(|()| found)
 }
 
 /// Shows a record in a line.

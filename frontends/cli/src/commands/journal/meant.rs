@@ -25,12 +25,14 @@ pub struct Meant {
     view: View,
     first: Seq,
     last: Seq,
+    /// Where the journal is damaged: nothing is known of what comes after.
+    damaged: Option<home::Damaged>,
 }
 
 /// Looks for a message, a frame or a contact by how the id begins, and for a contact by name.
 pub fn meant(at: &home::At, typed: &str) -> Result<Meant, Trouble> {
     let name = Name::parse(typed).ok();
-    let ((by_id, by_name), view, replay) = at.look_into(|look| {
+    let (((by_id, by_name), view, replay), damaged) = at.look_before_damage(|look| {
         let view = look.view()?;
         let (disk, keys) = look.files();
         let mut named = Named::new(digits(typed), name.clone());
@@ -42,7 +44,7 @@ pub fn meant(at: &home::At, typed: &str) -> Result<Meant, Trouble> {
         Some(known) => BTreeSet::from([Subject::Contact(known.fingerprint)]),
         None => by_name,
     };
-    Ok(Meant { typed: typed.to_owned(), by_id, called, view, first: replay.first(), last: replay.last() })
+    Ok(Meant { typed: typed.to_owned(), by_id, called, view, first: replay.first(), last: replay.last(), damaged })
 }
 
 /// The message or the contact whose id was typed with all its digits.
@@ -74,7 +76,7 @@ impl Meant {
             _ => self.by_id.union(&self.called).filter(|fits| matches!(fits, Subject::Contact(_))).copied().collect(),
         };
         let Some(Subject::Contact(contact)) = self.only(&fits)? else {
-            return Err(nobody(&self.typed, self.first));
+            return Err(self.unless_damaged(nobody(&self.typed, self.first)));
         };
         let known = self.view.contacts.iter().find(|known| known.fingerprint == contact).map(|known| known.name.clone());
         let is_called = self.called.contains(&Subject::Contact(contact));
@@ -83,7 +85,17 @@ impl Meant {
 
     /// That nothing is so.
     pub fn nothing(&self) -> Trouble {
-        unknown(&self.typed, self.first, self.last)
+        self.unless_damaged(unknown(&self.typed, self.first, self.last))
+    }
+
+    /// Whether only what lies before damage was looked at.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.is_some()
+    }
+
+    /// What is not found before damage may lie behind it.
+    fn unless_damaged(&self, trouble: Trouble) -> Trouble {
+        self.damaged.as_ref().map_or(trouble, |damaged| damaged.trouble(false))
     }
 
     fn only(&self, fits: &[Subject]) -> Result<Option<Subject>, Trouble> {

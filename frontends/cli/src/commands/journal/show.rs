@@ -79,8 +79,9 @@ pub fn run(global: &Global, seq: u64, names: bool) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let folding = Progress::start(global, "folding the journal");
     let mut found: Option<Whole> = None;
-    let looked = at.look_into(|look| {
+    let looked = at.look_before_damage(|look| {
         found = None;
+        let (mut oldest, mut last) = (None, Seq::ZERO);
         let (disk, keys) = look.files();
         let folded = Replay::read(disk, keys, &mut |step| match &mut found {
             Some(whole) => whole.note(step.place, &step.record.event),
@@ -97,24 +98,40 @@ pub fn run(global: &Global, seq: u64, names: bool) -> Result<(), Trouble> {
             None => {}
         });
         if found.is_none() {
-            // One of before the oldest snapshot, where what came before it has retired, or of before damage.
-            walk(disk, keys, None, &mut |walked| match &mut found {
-                Some(whole) => whole.note(walked.place, &walked.record.event),
-                None if walked.place.seq == Seq(seq) => found = Some(Whole::new(walked.place, &walked.record.event)),
-                None => {}
+            // One of before the oldest snapshot, where what came before it has retired; or there is none.
+            walk(disk, keys, None, &mut |walked| {
+                oldest.get_or_insert(walked.place.seq);
+                last = walked.place.seq;
+                match &mut found {
+                    Some(whole) => whole.note(walked.place, &walked.record.event),
+                    None if walked.place.seq == Seq(seq) => found = Some(Whole::new(walked.place, &walked.record.event)),
+                    None => {}
+                }
             })?;
         }
-        folded.map(|_| ())
+        folded.map(|_| (oldest.unwrap_or(Seq(1)), last))
     });
     drop(folding);
-    // What is whole of a damaged journal is shown before that is said.
+    let damaged = looked.as_ref().ok().and_then(|(_, damaged)| damaged.as_ref());
+    // What is whole of a journal that can't be folded is shown before that is said.
     match &found {
         Some(whole) if global.json => put_json(&object(whole))?,
-        Some(whole) => print(whole, names)?,
+        Some(whole) => print(whole, names, damaged.is_some())?,
         None => {}
     }
-    looked?;
-    if found.is_some() { Ok(()) } else { Err(Trouble::Usage(format!("there is no record {seq}"))) }
+    let ((oldest, last), damaged) = looked?;
+    match (&found, &damaged) {
+        (Some(_), _) => home::end(damaged.as_ref(), true),
+        (None, Some(damaged)) if Seq(seq) >= damaged.from => Err(damaged.trouble(false)),
+        (None, _) => Err(Trouble::Usage(no_record(seq, oldest, last))),
+    }
+}
+
+fn no_record(seq: u64, oldest: Seq, last: Seq) -> String {
+    if last == Seq::ZERO {
+        return format!("there is no record {seq}: the journal has none");
+    }
+    format!("there is no record {seq}: there are records from {oldest} to {last}")
 }
 
 fn object(whole: &Whole) -> Value {
@@ -141,7 +158,8 @@ fn object(whole: &Whole) -> Value {
     Value::Object(whole)
 }
 
-fn print(whole: &Whole, names: bool) -> Result<(), Trouble> {
+/// Shows it; in a damaged journal only what lies before that is known.
+fn print(whole: &Whole, names: bool, is_damaged: bool) -> Result<(), Trouble> {
     let Whole { place, event, asked, ended } = whole;
     let (kind, what) = words(event);
     let begin = format!("{:>8}  {}  {kind:<9} ", place.seq, time_exact(place.stamp.0));
@@ -165,6 +183,7 @@ fn print(whole: &Whole, names: bool) -> Result<(), Trouble> {
         put!("{begin}{}", beside(&format!("{words}{reason}"), begin.len(), terminal::width()))?;
         match ended.iter().find(|ended| ended.index == index) {
             Some(ended) => print_end("    ", *place, ended)?,
+            None if *is_resolved && is_damaged => put!("    not resolved before the damage")?,
             None if *is_resolved => put!("    not resolved yet")?,
             None => {}
         }
@@ -177,4 +196,15 @@ fn print_end(begin: &str, asked: Place, ended: &Ended) -> Result<(), Trouble> {
     let took = ended.place.stamp.since(asked.stamp).0;
     let says = format!("at {} after {took} ms: {}", ended.place.seq, came_to(&what));
     put!("{begin}{}", beside(&says, begin.len(), terminal::width()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_a_record_that_is_not_there_is_told_which_are() {
+        assert_eq!(no_record(9_999, Seq(335), Seq(782)), "there is no record 9999: there are records from 335 to 782");
+        assert_eq!(no_record(1, Seq(1), Seq::ZERO), "there is no record 1: the journal has none");
+    }
 }

@@ -11,39 +11,40 @@ use thicket_replay::{Difference, Leaf, Replay, Tree, short_ids};
 use thicket_types::ids::Seq;
 
 pub fn show(global: &Global, at: Option<u64>, names: bool) -> Result<(), Trouble> {
-    let ([place], [tree]) = at_places(global, names, |last| [at.map_or(last, Seq)])?;
+    let ([place], [tree], damaged) = at_places(global, names, |last| [at.map_or(last, Seq)])?;
     if global.json {
-        return put_json(&json!({ "seq": place.0, "state": value(&tree) }));
+        put_json(&json!({ "seq": place.0, "state": value(&tree) }))?;
+    } else {
+        put!("{}", paint(global).bold(&format!("state after {place}")))?;
+        for (depth, line) in tree.lines(terminal::width()) {
+            put!("{}{line}", "  ".repeat(depth))?;
+        }
     }
-    let paint = paint(global);
-    put!("{}", paint.bold(&format!("state after {place}")))?;
-    for (depth, line) in tree.lines(terminal::width()) {
-        put!("{}{line}", "  ".repeat(depth))?;
-    }
-    Ok(())
+    // The last one lies behind the damage.
+    home::end(damaged.as_ref(), at.is_some())
 }
 
 pub fn diff(global: &Global, from: u64, to: u64, names: bool) -> Result<(), Trouble> {
-    let ([from, to], [before, after]) = at_places(global, names, |_| [Seq(from), Seq(to)])?;
+    let ([from, to], [before, after], damaged) = at_places(global, names, |_| [Seq(from), Seq(to)])?;
     let found = before.differences(&after);
     if global.json {
         let changes: Vec<Value> = found.iter().map(change).collect();
-        return put_json(&json!({ "from": from.0, "to": to.0, "changes": changes }));
+        put_json(&json!({ "from": from.0, "to": to.0, "changes": changes }))?;
+    } else if found.is_empty() {
+        put!("{from} and {to} fold to the same state")?;
+    } else {
+        printed(&found, paint(global), terminal::width()).iter().try_for_each(|line| put!("{line}"))?;
     }
-    if found.is_empty() {
-        return put!("{from} and {to} fold to the same state");
-    }
-    for line in printed(&found, paint(global), terminal::width()) {
-        put!("{line}")?;
-    }
-    Ok(())
+    home::end(damaged.as_ref(), true)
 }
 
-/// The states after some places.
-fn at_places<const N: usize>(global: &Global, names: bool, places: impl Fn(Seq) -> [Seq; N]) -> Result<([Seq; N], [Tree; N]), Trouble> {
+/// The states after some places, and where the journal is damaged.
+type AtPlaces<const N: usize> = ([Seq; N], [Tree; N], Option<home::Damaged>);
+
+fn at_places<const N: usize>(global: &Global, names: bool, places: impl Fn(Seq) -> [Seq; N]) -> Result<AtPlaces<N>, Trouble> {
     let at = home::at(global)?;
     let _folding = Progress::start(global, "folding the journal");
-    let (replay, places, states) = at.look_into(|look| {
+    let ((replay, places, states), damaged) = at.look_before_damage(|look| {
         let (disk, keys) = look.files();
         let replay = Replay::read(disk, keys, &mut |_| {})?;
         let places = places(replay.last());
@@ -54,8 +55,11 @@ fn at_places<const N: usize>(global: &Global, names: bool, places: impl Fn(Seq) 
         Ok((replay, places, states))
     })?;
     let reached = || format!("there is a state after each record from {} to {}", replay.first().0.saturating_sub(1), replay.last());
-    let states = <[Tree; N]>::try_from(states).map_err(|_| Trouble::Usage(reached()))?;
-    Ok((places, states))
+    let states = <[Tree; N]>::try_from(states).map_err(|_| match &damaged {
+        Some(damaged) if places.iter().any(|place| *place >= damaged.from) => damaged.trouble(false),
+        _ => Trouble::Usage(reached()),
+    })?;
+    Ok((places, states, damaged))
 }
 
 /// Colours for standard output.

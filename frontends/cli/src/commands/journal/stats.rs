@@ -17,12 +17,17 @@ const SPANS: usize = 60;
 pub fn run(global: &Global) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let counting = Progress::start(global, "counting the journal");
-    let stats = at.look_into(|look| {
+    let (stats, damaged) = at.look_before_damage(|look| {
         let (disk, keys) = look.files();
         Stats::of(disk, keys)
     })?;
     drop(counting);
-    if global.json { put_json(&object(&stats)) } else { show(global, &stats) }
+    if global.json {
+        put_json(&object(&stats))?
+    } else {
+        show(global, &stats)?
+    }
+    home::end(damaged.as_ref(), false)
 }
 
 fn object(stats: &Stats) -> Value {

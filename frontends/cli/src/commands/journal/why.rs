@@ -16,7 +16,7 @@ pub fn run(global: &Global, typed: &str) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let folding = Progress::start(global, "folding the journal");
     let subject = subject(&at, global, typed)?;
-    let (lines, first) = at.look_into(|look| {
+    let ((lines, first), damaged) = at.look_before_damage(|look| {
         let (disk, keys) = look.files();
         let mut explaining = Explaining::new(subject);
         let replay = Replay::read(disk, keys, &mut |step| explaining.note(step))?;
@@ -24,7 +24,7 @@ pub fn run(global: &Global, typed: &str) -> Result<(), Trouble> {
     })?;
     drop(folding);
     if lines.is_empty() {
-        return Err(nothing(typed, subject, first));
+        return Err(damaged.map_or_else(|| nothing(typed, subject, first), |damaged| damaged.trouble(false)));
     }
     for Line { seq, stamp, says } in &lines {
         if global.json {
@@ -34,7 +34,7 @@ pub fn run(global: &Global, typed: &str) -> Result<(), Trouble> {
             put!("{}{}", paint(global).dim(&begin), beside(says, begin.len(), terminal::width()))?;
         }
     }
-    Ok(())
+    home::end(damaged.as_ref(), true)
 }
 
 /// That there is nothing to say: the first record that can be folded tells whether there may have been.
@@ -69,7 +69,7 @@ fn subject(at: &home::At, global: &Global, typed: &str) -> Result<Subject, Troub
         return Ok(one);
     }
     // What the journal knows no more may have its row still.
-    if let Some(digits) = digits(typed).filter(|_| !at.is_capsule()) {
+    if let Some(digits) = digits(typed).filter(|_| !at.is_capsule() && !meant.is_damaged()) {
         let (view, reader) = at.look(global)?;
         match rows::find(&digits, &view, |message| reader.find(message), |after, count| reader.messages(None, after, count)) {
             Ok(found) => return Ok(Subject::Message(found.message)),

@@ -45,7 +45,7 @@ pub fn run(global: &Global, at: Option<u64>, names: bool) -> Result<(), Trouble>
     }
     let home = home::at(global)?;
     let folding = Progress::start(global, "folding the journal");
-    let Folded { replay, rows, resolved } = home.look_into(|look| {
+    let (Folded { replay, rows, resolved }, damaged) = home.look_before_damage(|look| {
         let (disk, keys) = look.files();
         let (mut rows, mut resolved) = (Vec::new(), BTreeMap::new());
         let replay = Replay::read(disk, keys, &mut |step| {
@@ -60,17 +60,23 @@ pub fn run(global: &Global, at: Option<u64>, names: bool) -> Result<(), Trouble>
         Ok(Folded { replay, rows, resolved })
     })?;
     // The look is over: what follows reads the same records again, whoever has the profile open by then.
-    let (mut disk, keys) = home.files()?;
+    let (mut disk, keys) = home.files_before(damaged.as_ref())?;
     drop(folding);
     if replay.last() < replay.first() {
         return put!("the journal has no record");
     }
     let place = at.map_or(replay.last(), Seq);
+    if let Some(damaged) = damaged.as_ref().filter(|damaged| place >= damaged.from) {
+        return Err(damaged.trouble(false));
+    }
     if place < replay.first() || place > replay.last() {
         return Err(Trouble::Usage(format!("there are records from {} to {}", replay.first(), replay.last())));
     }
     let colours = global.color.paint(true).colours();
     let mut view = View::new(rows, place.0, colours);
+    if let Some(damaged) = &damaged {
+        view.tell(format!("damaged from record {} on (303)", damaged.from));
+    }
     interrupt::is_usual();
     let mut around = Vec::new();
     scrub(&mut view, |view| {
@@ -82,8 +88,10 @@ pub fn run(global: &Global, at: Option<u64>, names: bool) -> Result<(), Trouble>
             let (from, upto) = (seq.0.saturating_sub(AROUND), seq.0.saturating_add(AROUND));
             around = replay.records(&mut *disk, &keys, Seq(from), Seq(upto))?;
         }
-        Ok(around.iter().find(is_here).map(|moment| deeds(view, moment, &resolved, names)).unwrap_or_default())
-    })
+        let end = if damaged.is_some() { "not resolved before the damage" } else { "not resolved yet" };
+        Ok(around.iter().find(is_here).map(|moment| deeds(view, moment, &resolved, end, names)).unwrap_or_default())
+    })?;
+    home::end(damaged.as_ref(), true)
 }
 
 /// Shows the view and does what keys ask, until one leaves.
@@ -133,8 +141,8 @@ fn said(indent: usize, text: impl AsRef<str>, tone: Tone) -> Said {
     Said { indent, sign: None, text: harmless(text.as_ref(), ""), tone }
 }
 
-/// What a record did: to whom it belongs, what it asked for and what came of that, and what it changed in the state.
-fn deeds(view: &View, moment: &Moment, resolved: &BTreeMap<(u64, u32), (usize, Tone)>, names: bool) -> Vec<Said> {
+/// What a record did: to whom it belongs, what it asked for and what came of that, or `not_yet`, and what it changed in the state.
+fn deeds(view: &View, moment: &Moment, resolved: &BTreeMap<(u64, u32), (usize, Tone)>, not_yet: &str, names: bool) -> Vec<Said> {
     let (kind, what) = words(&moment.record.event);
     let mut lines = vec![said(0, format!("{kind}: {what}"), Tone::Plain), said(0, "", Tone::Plain)];
     if !moment.effects.is_empty() {
@@ -151,7 +159,7 @@ fn deeds(view: &View, moment: &Moment, resolved: &BTreeMap<(u64, u32), (usize, T
                 let took = row.stamp_ms.saturating_sub(moment.place.stamp.0);
                 lines.push(said(4, format!("at {} after {took} ms: {}", row.seq, came_to(&row.what)), tone));
             }
-            (None, Effect::Vault(_) | Effect::Send(_)) => lines.push(said(4, "not resolved yet", Tone::Warning)),
+            (None, Effect::Vault(_) | Effect::Send(_)) => lines.push(said(4, not_yet, Tone::Warning)),
             (None, Effect::Arm(..) | Effect::Disarm(_) | Effect::Notify(_)) => {}
         }
     }

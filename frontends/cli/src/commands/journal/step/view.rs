@@ -128,6 +128,11 @@ impl View {
         self.rows.get(index)
     }
 
+    /// Says something in the last row, until a key is pressed.
+    pub fn tell(&mut self, notice: String) {
+        self.notice = Some(notice);
+    }
+
     /// Takes what the record did.
     pub fn show(&mut self, said: Vec<Said>) {
         self.said = said;

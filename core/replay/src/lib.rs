@@ -31,4 +31,4 @@ pub use tree::{Difference, Leaf, Tree, short_ids};
 pub use verify::{FoldedOn, Verified, state_digest, verify};
 pub use view_digest::{Numbering, Seen};
 pub use why::{Explaining, Line, Subject, refusal};
-pub use words::{asked_for, timer_words, why_words};
+pub use words::{asked_for, reason, timer_words, why_words};

@@ -1,9 +1,10 @@
 //! What a journal names only by type and id, in words for people. No name of a person is among them, and ids stand by their first
 //! eight digits.
 
-use thicket_reducer::Why;
+use thicket_reducer::{State, Why};
 use thicket_types::effect::Effect;
 use thicket_types::event::TimerId;
+use thicket_types::ids::EffectId;
 
 /// What an effect asks for, with who does it.
 pub fn asked_for(effect: &Effect) -> String {
@@ -29,6 +30,11 @@ pub fn timer_words(timer: &TimerId) -> String {
         TimerId::Grant => "capabilities".to_owned(),
         TimerId::Resume => "end of the login's moment".to_owned(),
     }
+}
+
+/// What an effect is for that a state has as not resolved; `None` for any other.
+pub fn reason(state: &State, effect: EffectId) -> Option<String> {
+    state.outstanding.get(&effect).map(|known| why_words(&known.why))
 }
 
 /// What an effect is for.

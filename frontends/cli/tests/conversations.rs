@@ -765,6 +765,7 @@ fn a_record_is_shown_whole_to_a_program_too() {
     let mut shown = alice.json(&["journal", "show", &send["seq"].to_string()]).remove(0);
     let mut field = |name: &str| shown.as_object_mut().and_then(|shown| shown.remove(name)).expect("a field");
     let (event, effects, outcomes) = (field("event"), field("effects"), field("outcomes"));
+    assert_eq!(field("resolves"), Value::Null);
     assert_eq!(&shown, send, "and what the list says");
     assert_eq!((&event["requested"]["id"], &event["requested"]["intent"]["send"]["len"]), (&sent, &json!("See you at eight.".len())));
     // What it asked for, and each record that resolved something of that.

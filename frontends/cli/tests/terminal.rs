@@ -473,6 +473,9 @@ fn a_journal_is_stepped_through_on_a_screen_that_is_given_back() {
         }
     }
     terminal.until("a record", |rows| rows.iter().any(|row| row.starts_with('▸') && row.contains("Connect")));
+    // Also what each effect is for, and what a record resolved.
+    terminal.press("/a frame of\r");
+    terminal.until("a record", |rows| rows.iter().any(|row| row.contains("│ resolved")) && rows.iter().any(|row| row.contains(", for ")));
     terminal.press("q");
     assert_eq!(terminal.end(), 0);
     is_given_back(&terminal, before);

@@ -377,7 +377,21 @@ fn a_record_is_shown_in_words_and_names_only_where_they_are_asked_for() {
     let register = alice.json(&["journal", "ls"]).into_iter().find(|record| record["what"] == "Register").expect("she registered");
     let named = alice.say(&["journal", "show", "--names", &register["seq"].to_string()]);
     assert!(named.contains(&place.relay.address), "{named}");
+    // What resolved something says what, what for, and where it was asked for.
     let all = alice.json(&["journal", "ls"]);
+    let send = all.iter().find(|record| record["what"] == "Send").expect("she wrote")["seq"].as_u64().expect("a place");
+    let asked = alice.json(&["journal", "show", &send.to_string()]).remove(0);
+    assert_eq!(asked["resolves"], Value::Null);
+    let ended = &asked["outcomes"][0];
+    let shown = alice.json(&["journal", "show", &ended["seq"].to_string()]).remove(0);
+    let effect = &asked["effects"].as_array().expect("effects").iter().find(|effect| effect["effect"] == ended["effect"]).expect("one");
+    let resolves = &shown["resolves"];
+    for field in ["effect", "kind", "what", "for"] {
+        assert_eq!(resolves[field], effect[field], "{field}");
+    }
+    assert_eq!((&resolves["seq"], &resolves["took_ms"]), (&json!(send), &ended["took_ms"]));
+    let said = alice.say(&["journal", "show", &ended["seq"].to_string()]);
+    assert!(said.contains(&format!("resolved\n  {send}.")) && said.contains(&format!("asked for at {send}, ")), "{said}");
     let none = text(&alice.run(&["journal", "show", "9999"]).stderr);
     assert!(none.contains(&format!("there are records from 1 to {}", all.len())), "{none}");
 }

@@ -7,12 +7,12 @@ use crate::progress::Progress;
 use crate::text::{beside, harmless};
 use crate::{Global, home, terminal};
 use serde_json::{Value, json};
-use thicket_engine::walk;
-use thicket_replay::{Replay, Tree, asked_for, effect_kind, why_words};
+use thicket_engine::{Fault, ProfileKeys, walk};
+use thicket_replay::{Moment, Replay, Tree, asked_for, effect_kind, reason};
 use thicket_types::effect::Effect;
 use thicket_types::event::{Event, Outcome};
 use thicket_types::ids::{EffectId, Seq};
-use thicket_types::ports::Place;
+use thicket_types::ports::{Disk, Place};
 use thicket_types::time::Stamp;
 
 /// Columns that its fields stand in.
@@ -22,6 +22,8 @@ const INDENT: usize = 2;
 struct Whole {
     place: Place,
     event: Event,
+    /// What it resolved, as far as that is known.
+    resolves: Option<Resolves>,
     /// `None` if the fold does not reach it.
     asked: Option<Vec<Asked>>,
     /// What resolved that, in order.
@@ -38,6 +40,16 @@ struct Asked {
     is_resolved: bool,
 }
 
+/// An effect that the record resolved.
+struct Resolves {
+    id: EffectId,
+    /// The effect; `None` if what asked for it has retired, and the state had it no more.
+    effect: Option<Effect>,
+    reason: Option<String>,
+    /// Where it was asked for: when, and by what.
+    asked: Option<(Stamp, Event)>,
+}
+
 /// The record that resolved an effect.
 struct Ended {
     /// The effect's place among those of its record.
@@ -49,7 +61,7 @@ struct Ended {
 
 impl Whole {
     fn new(place: Place, event: &Event) -> Whole {
-        Whole { place, event: event.clone(), asked: None, ended: Vec::new() }
+        Whole { place, event: event.clone(), resolves: None, asked: None, ended: Vec::new() }
     }
 
     /// Looks at a later record.
@@ -75,6 +87,26 @@ pub fn came_to(what: &str) -> &str {
     what.split_once(' ').map_or("", |(_, came_to)| came_to)
 }
 
+/// What an effect asks for, and what for.
+pub fn with_reason(words: &str, reason: Option<&String>) -> String {
+    reason.map_or_else(|| words.to_owned(), |reason| format!("{words}, for {reason}"))
+}
+
+/// What a record resolved, and the record that asked for that; `None` if it resolved nothing, or can't be folded.
+fn resolves(replay: &Replay, disk: &mut dyn Disk, keys: &ProfileKeys, seq: Seq) -> Result<Option<Resolves>, Fault> {
+    let Some(Moment { record, before, .. }) = replay.record(disk, keys, seq)? else {
+        return Ok(None);
+    };
+    let Event::Resolved { effect: id, .. } = record.event else {
+        return Ok(None);
+    };
+    let asked = replay.record(disk, keys, id.seq)?.filter(|asked| asked.place.segment == id.segment);
+    let of_record = |asked: &Moment| asked.effects.get(usize::try_from(id.index).unwrap_or(usize::MAX)).cloned();
+    let effect = before.outstanding.get(&id).map(|known| known.effect.clone()).or_else(|| asked.as_ref().and_then(of_record));
+    let asked = asked.map(|asked| (asked.place.stamp, asked.record.event));
+    Ok(Some(Resolves { id, effect, reason: reason(&before, id), asked }))
+}
+
 pub fn run(global: &Global, seq: u64, names: bool) -> Result<(), Trouble> {
     let at = home::at(global)?;
     let folding = Progress::start(global, "folding the journal");
@@ -90,24 +122,28 @@ pub fn run(global: &Global, seq: u64, names: bool) -> Result<(), Trouble> {
                 let asked = (0..).zip(step.effects).map(|(index, effect)| Asked {
                     kind: effect_kind(effect),
                     words: effect_words(effect, stamp),
-                    reason: step.state.outstanding.get(&EffectId { seq, index, segment }).map(|known| why_words(&known.why)),
+                    reason: reason(step.state, EffectId { seq, index, segment }),
                     is_resolved: matches!(effect, Effect::Vault(_) | Effect::Send(_)),
                 });
                 found = Some(Whole { asked: Some(asked.collect()), ..Whole::new(step.place, &step.record.event) });
             }
             None => {}
         });
-        if found.is_none() {
+        match (&mut found, &folded) {
+            (Some(whole), Ok(replay)) => whole.resolves = resolves(replay, disk, keys, Seq(seq))?,
+            (Some(_), Err(_)) => {}
             // One of before the oldest snapshot, where what came before it has retired; or there is none.
-            walk(disk, keys, None, &mut |walked| {
-                oldest.get_or_insert(walked.place.seq);
-                last = walked.place.seq;
-                match &mut found {
-                    Some(whole) => whole.note(walked.place, &walked.record.event),
-                    None if walked.place.seq == Seq(seq) => found = Some(Whole::new(walked.place, &walked.record.event)),
-                    None => {}
-                }
-            })?;
+            (None, _) => {
+                walk(disk, keys, None, &mut |walked| {
+                    oldest.get_or_insert(walked.place.seq);
+                    last = walked.place.seq;
+                    match &mut found {
+                        Some(whole) => whole.note(walked.place, &walked.record.event),
+                        None if walked.place.seq == Seq(seq) => found = Some(Whole::new(walked.place, &walked.record.event)),
+                        None => {}
+                    }
+                })?;
+            }
         }
         folded.map(|_| (oldest.unwrap_or(Seq(1)), last))
     });
@@ -135,7 +171,17 @@ fn no_record(seq: u64, oldest: Seq, last: Seq) -> String {
 }
 
 fn object(whole: &Whole) -> Value {
-    let Whole { place, event, asked, ended } = whole;
+    let Whole { place, event, resolves, asked, ended } = whole;
+    let resolves = resolves.as_ref().map(|Resolves { id, effect, reason, asked }| {
+        json!({
+            "effect": format!("{}.{}", id.seq, id.index),
+            "seq": id.seq.0,
+            "took_ms": asked.as_ref().map(|(stamp, _)| place.stamp.since(*stamp).0),
+            "kind": effect.as_ref().map(effect_kind),
+            "what": effect.as_ref().map(asked_for),
+            "for": reason,
+        })
+    });
     let id = |index: u32| format!("{}.{index}", place.seq);
     let effects = asked.as_ref().map(|asked| {
         let each = (0..)
@@ -153,6 +199,7 @@ fn object(whole: &Whole) -> Value {
     });
     let mut whole = line(*place, event);
     whole.insert("event".to_owned(), record::object(event));
+    whole.insert("resolves".to_owned(), json!(resolves));
     whole.insert("effects".to_owned(), json!(effects));
     whole.insert("outcomes".to_owned(), outcomes.collect());
     Value::Object(whole)
@@ -160,7 +207,7 @@ fn object(whole: &Whole) -> Value {
 
 /// Shows it; in a damaged journal only what lies before that is known.
 fn print(whole: &Whole, names: bool, is_damaged: bool) -> Result<(), Trouble> {
-    let Whole { place, event, asked, ended } = whole;
+    let Whole { place, event, resolves, asked, ended } = whole;
     let (kind, what) = words(event);
     let begin = format!("{:>8}  {}  {kind:<9} ", place.seq, time_exact(place.stamp.0));
     put!("{begin}{}", beside(&what, begin.len(), terminal::width()))?;
@@ -172,6 +219,9 @@ fn print(whole: &Whole, names: bool, is_damaged: bool) -> Result<(), Trouble> {
     for (depth, line) in fields.iter().flat_map(|fields| fields.lines(terminal::width().saturating_sub(INDENT))) {
         put!("{:INDENT$}{}{}", "", "  ".repeat(depth), harmless(&line, ""))?;
     }
+    if let Some(resolves) = resolves {
+        print_resolved(resolves, *place)?;
+    }
     let Some(asked) = asked else {
         put!("what it asked for is not known any more: what came before it has retired")?;
         return ended.iter().try_for_each(|ended| print_end(&format!("{}.{} ", place.seq, ended.index), *place, ended));
@@ -179,8 +229,7 @@ fn print(whole: &Whole, names: bool, is_damaged: bool) -> Result<(), Trouble> {
     put!("{}", if asked.is_empty() { "asked for nothing" } else { "asked for" })?;
     for (index, Asked { words, reason, is_resolved, .. }) in (0..).zip(asked) {
         let begin = format!("  {}.{index} ", place.seq);
-        let reason = reason.as_ref().map_or_else(String::new, |reason| format!(", for {reason}"));
-        put!("{begin}{}", beside(&format!("{words}{reason}"), begin.len(), terminal::width()))?;
+        put!("{begin}{}", beside(&with_reason(words, reason.as_ref()), begin.len(), terminal::width()))?;
         match ended.iter().find(|ended| ended.index == index) {
             Some(ended) => print_end("    ", *place, ended)?,
             None if *is_resolved && is_damaged => put!("    not resolved before the damage")?,
@@ -189,6 +238,22 @@ fn print(whole: &Whole, names: bool, is_damaged: bool) -> Result<(), Trouble> {
         }
     }
     Ok(())
+}
+
+fn print_resolved(resolves: &Resolves, place: Place) -> Result<(), Trouble> {
+    let Resolves { id, effect, reason, asked } = resolves;
+    put!("resolved")?;
+    let begin = format!("  {}.{} ", id.seq, id.index);
+    let what = effect.as_ref().map_or_else(|| "what that was is not known any more".to_owned(), asked_for);
+    put!("{begin}{}", beside(&with_reason(&what, reason.as_ref()), begin.len(), terminal::width()))?;
+    let by = match asked {
+        Some((stamp, event)) => {
+            let (kind, what) = words(event);
+            format!("asked for at {}, {} ms before: {kind} {what}", id.seq, place.stamp.since(*stamp).0)
+        }
+        None => format!("asked for at {}, which can't be folded any more", id.seq),
+    };
+    put!("    {}", beside(&by, 4, terminal::width()))
 }
 
 fn print_end(begin: &str, asked: Place, ended: &Ended) -> Result<(), Trouble> {

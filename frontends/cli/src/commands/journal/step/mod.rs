@@ -3,7 +3,7 @@
 mod view;
 
 use super::list::{cause_of, words};
-use super::show::{came_to, effect_words};
+use super::show::{came_to, effect_words, with_reason};
 use super::state::{Changed, changed};
 use crate::output::Trouble;
 use crate::progress::Progress;
@@ -15,10 +15,10 @@ use ratatui::crossterm::event::{self, Event as Input, KeyEventKind};
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
-use thicket_replay::{Moment, Replay, Tree};
+use thicket_replay::{Moment, Replay, Tree, asked_for, reason};
 use thicket_types::effect::Effect;
 use thicket_types::event::{Event, Outcome};
-use thicket_types::ids::Seq;
+use thicket_types::ids::{EffectId, Seq};
 use view::{Row, Said, Then, Tone, View};
 
 /// How often it is looked whether the program is to end.
@@ -141,10 +141,18 @@ fn said(indent: usize, text: impl AsRef<str>, tone: Tone) -> Said {
     Said { indent, sign: None, text: harmless(text.as_ref(), ""), tone }
 }
 
-/// What a record did: to whom it belongs, what it asked for and what came of that, or `not_yet`, and what it changed in the state.
+/// What a record did: what it resolved, what it asked for and what came of that, or `not_yet`, and what it changed in the state.
 fn deeds(view: &View, moment: &Moment, resolved: &BTreeMap<(u64, u32), (usize, Tone)>, not_yet: &str, names: bool) -> Vec<Said> {
     let (kind, what) = words(&moment.record.event);
     let mut lines = vec![said(0, format!("{kind}: {what}"), Tone::Plain), said(0, "", Tone::Plain)];
+    if let Event::Resolved { effect: id, .. } = &moment.record.event
+        && let Some(known) = moment.before.outstanding.get(id)
+    {
+        let what = with_reason(&asked_for(&known.effect), reason(&moment.before, *id).as_ref());
+        lines.push(said(0, "resolved", Tone::Head));
+        lines.push(said(2, format!("{}.{} {what}", id.seq, id.index), Tone::Plain));
+        lines.push(said(0, "", Tone::Plain));
+    }
     if !moment.effects.is_empty() {
         lines.push(said(0, "asked for", Tone::Head));
     }
@@ -152,7 +160,9 @@ fn deeds(view: &View, moment: &Moment, resolved: &BTreeMap<(u64, u32), (usize, T
         let seq = moment.place.seq.0;
         // What nothing resolves need not catch the eye.
         let tone = if matches!(effect, Effect::Vault(_) | Effect::Send(_)) { Tone::Plain } else { Tone::Dim };
-        lines.push(said(2, format!("{seq}.{index} {}", effect_words(effect, moment.place.stamp)), tone));
+        let id = EffectId { seq: moment.place.seq, index, segment: moment.place.segment };
+        let what = with_reason(&effect_words(effect, moment.place.stamp), reason(&moment.after, id).as_ref());
+        lines.push(said(2, format!("{seq}.{index} {what}"), tone));
         let end = resolved.get(&(seq, index)).and_then(|(at, tone)| Some((view.row_at(*at)?, *tone)));
         match (end, effect) {
             (Some((row, tone)), _) => {

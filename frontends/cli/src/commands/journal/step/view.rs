@@ -318,7 +318,7 @@ impl View {
             let begin = format!("{mark}{:>places$} {clock} ", row.seq);
             let cause = row.cause.map(|number| format!(" {number}")).unwrap_or_default();
             let used = columns(&begin) + columns(&kind) + 1 + columns(&cause);
-            let what = fit_words(&row.what, usize::from(width).saturating_sub(used + 1));
+            let what = fit(&row.what, usize::from(width).saturating_sub(used + 1)).replace(" …", "…");
             let base = if marked { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
             if marked {
                 canvas.put(0, y, &" ".repeat(usize::from(width)), base);
@@ -417,26 +417,6 @@ fn sign(kind: &str) -> &'static str {
         "Elapsed" => "·",
         _ => "=",
     }
-}
-
-/// The begin of a text that fits, cut between two words where there is one.
-fn fit_words(text: &str, columns_max: usize) -> String {
-    if columns(text) <= columns_max {
-        return text.to_owned();
-    }
-    let mut fitted = String::new();
-    for word in text.split(' ') {
-        let gap = usize::from(!fitted.is_empty());
-        // The mark of the cut stands beside the last word.
-        if columns(&fitted) + gap + columns(word) + 1 > columns_max {
-            break;
-        }
-        if gap > 0 {
-            fitted.push(' ');
-        }
-        fitted.push_str(word);
-    }
-    if fitted.is_empty() { fit(text, columns_max) } else { fitted.trim_end_matches([',', ':', ';']).to_owned() + "…" }
 }
 
 /// Lines broken at their words; what goes on stands under its begin.

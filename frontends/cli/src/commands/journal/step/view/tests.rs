@@ -202,11 +202,3 @@ fn an_empty_journal_has_no_record_and_no_key_panics() {
     press(&mut view, "g1\n/a\nn");
     assert!(view.row().is_none() && !drawn(&mut view, 80, 24).is_empty());
 }
-
-#[test]
-fn a_text_is_cut_between_words() {
-    assert_eq!(fit_words("a frame of 1584 bytes", 30), "a frame of 1584 bytes");
-    assert_eq!(fit_words("a frame of 1584 bytes", 20), "a frame of 1584…");
-    assert_eq!(fit_words("an answer, 96 bytes", 11), "an answer…");
-    assert_eq!(fit_words("unbroken", 5), "unbr…");
-}

@@ -289,7 +289,7 @@ fn journals(global: &Global, two: &Two, a: &home::At, b: &home::At) -> Result<()
         };
         put!("compared   {words}")?;
         if strangers {
-            put!("lives      two: A and B are not of one life")?;
+            put!("lives      two: A and B are not of one life, as two people's are not, nor two runs of one script")?;
         }
         for (name, Begins { after, restored, folds }) in ["A", "B"].into_iter().zip(begins) {
             match by {

@@ -74,7 +74,7 @@ pub enum Command {
     },
     /// Say where two journals part: two profiles, copies of one, capsules; or where this build comes to another state than a file says.
     ///
-    /// Exits with 1 if they part, or are not of one life.
+    /// Exits with 1 if they part.
     ///
     /// Example: thicket journal compare /tmp/a /tmp/b
     Compare(compare::Two),

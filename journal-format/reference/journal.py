@@ -223,6 +223,8 @@ class Profile:
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     # What a writer would cut, and from which byte on. From byte 0 on: it would remove the file.
     cuts: list[tuple[str, int]] = field(default_factory=list)
+    # Ids of segments that somebody took away: the key is there, and the file is not.
+    taken: list[str] = field(default_factory=list)
     first: int = 0
     last: int = 0
     chain: bytes = bytes(32)
@@ -250,6 +252,8 @@ class Profile:
                 if name != names[-1] or later_block(self.files[name], 0, 0):
                     raise Stop("journal-damaged", str(e), name, 0) from e
                 self.cuts.append((name, 0))
+        there = {segment.ident for segment in found} | {bytes.fromhex(name[-36:-4]) for name, _ in self.cuts}
+        self.taken = [ident.hex() for kind, ident in sorted(self.keys.entries) if kind == SEGMENT and ident not in there]
         held = [(SEGMENT, segment.ident) in self.keys.entries for segment in found]
         if self.snapshot and any(held):
             while not held[0] and len(found) > 1 and found[1].first <= self.snapshot.seq + 1:
@@ -279,9 +283,9 @@ class Profile:
         for segment in segments:
             if (segment.first, segment.chain) != (seq, self.chain):
                 raise Stop("journal-damaged", "it does not continue the segment before", segment.name, 0)
-            if (key := self.keys.key(SEGMENT, segment.ident)) is None:
+            if (key := self.keys.key(SEGMENT, segment.ident)) is None and len(self.files[segment.name]) > HEADER:
                 raise Stop("journal-damaged", "there is no key", segment.name, 0)
-            for block in self.blocks(segment._replace(key=key), segment is segments[-1], beyond):
+            for block in self.blocks(segment._replace(key=key or b""), segment is segments[-1], beyond):
                 if not self.snapshot or seq + len(block.records) - 1 > self.snapshot.seq:
                     check_rules(segment.rules, segment.name)
                 yield from block.records
@@ -301,7 +305,8 @@ class Profile:
     def result(self) -> dict[str, Any]:
         result, snapshot = "torn" if self.cuts else "ok", self.snapshot and self.snapshot.seq
         where = {"first": self.first, "last": self.last, "chain": self.chain.hex(), "snapshot": snapshot}
-        return {"result": result} | where | {"passed_over": self.passed_over, "cut": sorted(self.cuts)}
+        found = {"passed_over": self.passed_over, "cut": sorted(self.cuts), "taken": self.taken}
+        return {"result": result} | where | found
 
     def blocks(self, segment: Segment, newest: bool, beyond: int) -> Iterator[Block]:
         data = self.files[segment.name]

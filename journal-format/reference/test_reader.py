@@ -242,7 +242,7 @@ class Reading(unittest.TestCase):
         found = self.expect("ok")
         chain = self.w.chain.hex()
         whole = {"result": "ok", "first": 7, "last": 10, "chain": chain, "snapshot": 8}
-        self.assertEqual(found, whole | {"passed_over": [], "cut": []})
+        self.assertEqual(found, whole | {"passed_over": [], "cut": [], "taken": []})
         self.assertEqual(self.expect("ok", whole=True)["first"], 1)
 
     def test_without_snapshots_it_is_read_from_the_first_record(self) -> None:
@@ -251,6 +251,11 @@ class Reading(unittest.TestCase):
         self.assertEqual((found["first"], found["last"], found["snapshot"]), (1, 10, None))
         del self.files[self.older]
         self.expect("journal-damaged", self.newest, 0)
+
+    def test_a_segment_that_somebody_took_away_is_told_by_its_key(self) -> None:
+        del self.files[self.older]
+        self.assertEqual(self.expect("ok")["taken"], [self.older[-36:-4]])
+        self.assertEqual(self.expect("ok", whole=True)["taken"], [self.older[-36:-4]])
 
     def test_an_empty_profile_is_ok(self) -> None:
         w = Writer()
@@ -278,6 +283,7 @@ class Reading(unittest.TestCase):
     def test_a_creation_that_was_cut_short_is_removed(self) -> None:
         self.w.segment()
         name, header = self.w.name, self.files[self.w.name]
+        self.assertEqual(self.expect("torn", name, 0)["last"], 10, "there is no key yet")
         self.w.keys()
         for size in range(len(header) + 1):
             self.files[name] = header[:size]

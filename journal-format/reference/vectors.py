@@ -44,7 +44,9 @@ def run_vector(data: bytes) -> list[str]:
     got["listing"] = listing.hexdigest()
     places = result.get("cut") or ([(result["file"], result["byte"])] if "file" in result else [])
     got["at"] = ", ".join(f"{file} {byte}" for file, byte in places)
-    wanted = {"at", "last", "chain", "snapshot", "pieces", "listing"} & facts.keys() | {"expect"}
+    got["taken"] = ", ".join(result.get("taken", []))
+    facts.setdefault("taken", "")
+    wanted = {"at", "last", "chain", "snapshot", "pieces", "listing", "taken"} & facts.keys() | {"expect"}
     return [f"{name} is {got.get(name)}, not {facts[name]}" for name in sorted(wanted) if got.get(name) != facts[name]]
 
 

@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::archive::Cut;
 use crate::frames::{Frames, frame_of};
-use crate::journal::{self, BlockAt, NextBlock, Unwritten, Writer};
+use crate::journal::{self, BlockAt, End, Leftover, NextBlock, Unwritten, Writer};
 use crate::keys::ProfileKeys;
 use crate::snapshots::{self, Carried, Newest};
 use std::collections::{BTreeSet, VecDeque};
@@ -103,10 +103,11 @@ impl<R: Reducer> Engine<R> {
         mut disk: Box<dyn Disk + Send>,
         clock: Box<dyn Clock + Send>,
         entropy: Box<dyn Entropy + Send>,
-        keys: ProfileKeys,
+        mut keys: ProfileKeys,
         remembered: Remembered,
     ) -> Result<(Engine<R>, Opened), Fault> {
         let loaded = load_whole::<R>(disk.as_mut(), &keys, remembered)?;
+        loaded.take_away(disk.as_mut(), &mut keys)?;
         let engine = Engine::new(disk, clock, entropy, keys, loaded);
         let opened = engine.opened();
         Ok((engine, opened))
@@ -122,7 +123,7 @@ impl<R: Reducer> Engine<R> {
         mut disk: Box<dyn Disk + Send>,
         clock: Box<dyn Clock + Send>,
         entropy: Box<dyn Entropy + Send>,
-        keys: ProfileKeys,
+        mut keys: ProfileKeys,
         remembered: Remembered,
         first: Input,
     ) -> Result<(Engine<R>, Opened), Fault> {
@@ -132,6 +133,7 @@ impl<R: Reducer> Engine<R> {
             Err(fault) => return Err(fault),
         }
         let loaded = load_apart::<R>(disk.as_mut(), &keys, remembered)?;
+        loaded.take_away(disk.as_mut(), &mut keys)?;
         let mut engine = Engine::new(disk, clock, entropy, keys, loaded);
         engine.push(first);
         let turn = engine.turn()?;
@@ -143,10 +145,18 @@ impl<R: Reducer> Engine<R> {
         Ok((engine, opened))
     }
 
-    /// Removes the snapshots that [`Engine::open_apart`] passed over: they are of another history than the journal.
+    /// Removes the snapshots that [`Engine::open_apart`] passed over: they are of another history than the journal. So are the segments
+    /// whose keys are left: nobody is told of them any more.
     pub fn drop_passed_over(&mut self) -> Result<(), Fault> {
         let used = self.covered.as_ref().map_or(Seq::ZERO, |covered| covered.seq);
-        snapshots::remove_after(self.disk.as_mut(), used)
+        snapshots::remove_after(self.disk.as_mut(), used)?;
+        self.destroy_loose_keys()
+    }
+
+    /// Destroys the keys of segments that somebody took away.
+    fn destroy_loose_keys(&mut self) -> Result<(), Fault> {
+        let segments = journal::segment_ids(self.disk.as_mut())?;
+        self.keys.keep_only(self.disk.as_mut(), Kind::Segment, &segments)
     }
 
     fn new(
@@ -414,8 +424,6 @@ impl<R: Reducer> Engine<R> {
             Ok(())
         });
         self.tidy()?;
-        let segments = journal::segment_ids(self.disk.as_mut())?;
-        self.keys.keep_only(self.disk.as_mut(), Kind::Segment, &segments)?;
         retired.map(|()| before.map(|before| (before.seq, before.open)))
     }
 
@@ -429,6 +437,8 @@ impl<R: Reducer> Engine<R> {
         self.tidy()?;
         let begins = self.keep_beginning(retiring.upto);
         journal::retire(self.disk.as_mut(), &mut self.keys, &retiring)?;
+        // A key without a file says that somebody took the file. Its time is over with that of the oldest that is left.
+        self.destroy_loose_keys()?;
         // No fold begins before what is left.
         if begins.is_err() { snapshots::remove_upto(self.disk.as_mut(), retiring.upto.seq) } else { Ok(()) }
     }
@@ -530,9 +540,17 @@ struct Loaded<S> {
     covered: Option<Covered>,
     carried: Carried,
     folded: u64,
+    leftovers: Vec<Leftover>,
 }
 
-/// Folds what is on disk: all of it, cutting a torn tail; or up to a place, changing nothing.
+impl<S> Loaded<S> {
+    /// Takes away what a writer goes on without. Not before all is read: a profile that is refused stays as it is.
+    fn take_away(&self, disk: &mut dyn Disk, keys: &mut ProfileKeys) -> Result<(), Fault> {
+        self.leftovers.iter().try_for_each(|leftover| leftover.take_away(disk, keys))
+    }
+}
+
+/// Folds what is on disk, all of it or up to a place, and changes nothing.
 fn load<R: Reducer>(
     disk: &mut dyn Disk,
     keys: &ProfileKeys,
@@ -624,9 +642,6 @@ fn load_from<R: Reducer>(
     if !apart && (in_tail && !met || at_snapshot) {
         return Err(Fault::from(Code::RolledBack));
     }
-    // Not before: a profile that is refused stays as it is.
-    if upto.is_none() {
-        end.leftovers.iter().try_for_each(|leftover| leftover.take_away(disk))?;
-    }
-    Ok(Loaded { state, durable: end.durable, stamp: stamp.max(end.stamp), blocks: end.blocks, covered, carried, folded })
+    let End { durable, blocks, leftovers, .. } = end;
+    Ok(Loaded { state, durable, stamp: stamp.max(end.stamp), blocks, covered, carried, folded, leftovers })
 }

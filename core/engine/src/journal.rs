@@ -14,7 +14,7 @@ use thicket_journal_format::{FormatError, Key};
 use thicket_types::error::Code;
 use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
 use thicket_types::limits::{JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENT_BLOCKS_MAX, SEGMENT_LEN_MAX, SEGMENTS_KEPT_MAX};
-use thicket_types::ports::{Disk, Durable, Entropy, Place};
+use thicket_types::ports::{Disk, DiskError, Durable, Entropy, Place};
 use thicket_types::time::Stamp;
 
 const FOLDER: &str = "journal";
@@ -126,6 +126,8 @@ pub(crate) struct End {
     pub(crate) continues: bool,
     /// What a writer takes away before it goes on.
     pub(crate) leftovers: Vec<Leftover>,
+    /// Segments whose key is there, and whose file is not.
+    taken: Vec<SegmentId>,
 }
 
 /// What nobody needs any more, since it was never acknowledged or its key is destroyed.
@@ -152,12 +154,34 @@ impl fmt::Display for Torn {
 }
 
 impl Leftover {
-    pub(crate) fn take_away(&self, disk: &mut dyn Disk) -> Result<(), Fault> {
+    pub(crate) fn take_away(&self, disk: &mut dyn Disk, keys: &mut ProfileKeys) -> Result<(), Fault> {
         Ok(match self {
-            Leftover::Retired(file) | Leftover::Torn(Torn { file, offset: 0 }) => disk.remove(file),
+            Leftover::Retired(file) => disk.remove(file),
+            Leftover::Torn(Torn { file, offset: 0 }) => unmake(disk, keys, file),
             Leftover::Torn(Torn { file, offset }) => disk.truncate(file, *offset),
         }?)
     }
+}
+
+/// Takes away a segment of which no block was acknowledged.
+///
+/// Its blocks go first, for blocks without a key are damage; and its key before its file, for a key without a file says that somebody
+/// took the file. Where the key can't go, for want of room, the header stays: that is no segment, with a key or without.
+fn unmake(disk: &mut dyn Disk, keys: &mut ProfileKeys, file: &str) -> Result<(), DiskError> {
+    let header_len = u64::try_from(HEADER_LEN).unwrap_or(u64::MAX);
+    match disk.len(file) {
+        Err(DiskError::Missing) => return Ok(()),
+        Ok(len) if len <= header_len => {}
+        Ok(_) | Err(_) => disk.truncate(file, header_len)?,
+    }
+    let id = segment_id(disk, file)?;
+    if id.is_none_or(|id| keys.destroy(disk, Kind::Segment, &[id]).is_ok()) { disk.remove(file) } else { Ok(()) }
+}
+
+/// A segment's id: by its header, or, if that can't be read, by its name.
+fn segment_id(disk: &mut dyn Disk, file: &str) -> Result<Option<[u8; 16]>, DiskError> {
+    let header = Header::parse(&disk.read_at(file, 0, HEADER_LEN)?);
+    Ok(header.map_or_else(|_| id_of(file.rsplit('/').next()?), |(header, _)| Some(header.segment.0)))
 }
 
 /// Whether a name in the folder `journal` is one that a segment has.
@@ -190,14 +214,18 @@ pub(crate) fn read(
     visit: &mut dyn FnMut(Walked<'_>),
 ) -> Result<End, Fault> {
     let files = files(disk)?;
-    let (mut segments, mut leftovers) = (Vec::new(), Vec::new());
+    let (mut segments, mut leftovers, mut ids) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (position, name) in files.iter().enumerate() {
         let file = format!("{FOLDER}/{name}");
         let head = disk.read_at(&file, 0, HEADER_LEN + 1)?;
         match Header::parse(&head) {
-            Ok((header, chain)) => segments.push(Found { file, header, chain, empty: head.len() == HEADER_LEN }),
+            Ok((header, chain)) => {
+                ids.insert(header.segment.0);
+                segments.push(Found { file, header, chain, empty: head.len() == HEADER_LEN });
+            }
             // The newest file's creation was cut short: nothing in it was ever acknowledged.
             Err(what) if position + 1 == files.len() && what != FormatError::Newer && none_follows(&disk.read(&file)?, 0, Seq::ZERO) => {
+                ids.extend(id_of(name));
                 leftovers.push(Leftover::Torn(Torn { file, offset: 0 }));
             }
             Err(what) => return Err(damaged(&file, 0, what)),
@@ -231,23 +259,32 @@ pub(crate) fn read(
         }
         0
     };
-    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at, met: from.is_none(), continues: false, leftovers };
+    let taken = keys.loose(Kind::Segment, &ids).map(SegmentId).collect();
+    let met = from.is_none();
+    let mut end = End { durable: at, stamp: Stamp(0), blocks: Vec::new(), from: at, met, continues: false, leftovers, taken };
     let count = segments.len();
-    for (position, Found { file, header, chain, empty: _ }) in segments.into_iter().enumerate().skip(start) {
+    for (position, Found { file, header, chain, empty }) in segments.into_iter().enumerate().skip(start) {
         let newest = position + 1 == count;
         let known = from.filter(|from| header.first <= from.seq);
         if known.is_none() && (header.first != end.durable.seq.next() || header.previous != end.durable.chain) {
             return Err(damaged(&file, 0, FormatError::Place));
         }
-        let Some(key) = keys.key(Kind::Segment, header.segment.0)? else {
-            return Err(damaged(&file, 0, FormatError::Seal));
-        };
         // A journal that begins right after the snapshot: the rest has retired, or it came with an archive. Its first block was durable
         // before the snapshot was written, or the profile was one: it is never torn.
         let continues = position == 0 && covered > Seq::ZERO && header.first == covered.next();
         let beyond = if continues { beyond.max(header.first) } else { beyond };
         end.met &= !continues;
         end.continues |= continues;
+        let Some(key) = keys.key(Kind::Segment, header.segment.0)? else {
+            // A segment's key is made after its header, and before its first block.
+            if !empty {
+                return Err(damaged(&file, 0, FormatError::Seal));
+            }
+            if !continues {
+                end.leftovers.push(Leftover::Torn(Torn { file, offset: 0 }));
+            }
+            continue;
+        };
         walk_segment(disk, &mut end, &Segment { file, header, chain, key, newest, beyond, continues }, known, visit)?;
     }
     if !end.met {
@@ -435,7 +472,7 @@ pub(crate) fn begins(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Seq, Fau
 }
 
 /// A segment's id, by its name.
-fn id_of(name: &str) -> Option<[u8; 16]> {
+pub(crate) fn id_of(name: &str) -> Option<[u8; 16]> {
     let digits = name.get(17..49)?;
     Some(u128::from_str_radix(digits, 16).ok()?.to_be_bytes())
 }
@@ -475,6 +512,8 @@ pub struct Extent {
     pub ends: Durable,
     /// What was passed over at the end, as a write that was cut short.
     pub torn: Vec<Torn>,
+    /// Segments that somebody took away: the key is there, and the file is not. No crash leaves such a key.
+    pub taken: Vec<SegmentId>,
 }
 
 /// Walks a whole journal without changing it, from its oldest segment that has not retired. `remembered` is the block that the vault
@@ -506,7 +545,7 @@ pub fn walk(
         Leftover::Torn(torn) => Some(torn),
         Leftover::Retired(_) => None,
     });
-    Ok(Extent { begins: end.from, ends: end.durable, torn: torn.collect() })
+    Ok(Extent { begins: end.from, ends: end.durable, torn: torn.collect(), taken: end.taken })
 }
 
 /// Walks on from a block that a walk came by, to a place that it came by as well; reads no more of the journal than that. The
@@ -679,12 +718,21 @@ impl Writer {
             }
             None => {
                 let header = Header { segment: self.segment, rules: self.rules, first, created, previous: durable.chain };
-                let mut file_bytes = header.encode();
-                let (_, before) = Header::parse(&file_bytes)?;
-                let key = keys.make(disk, entropy, Kind::Segment, self.segment.0)?;
-                let after = block::seal_into(&key, nonce(entropy), before, first, 0, records, plain, &mut self.bytes)?;
-                file_bytes.extend_from_slice(&self.bytes);
+                let header_bytes = header.encode();
+                let (_, before) = Header::parse(&header_bytes)?;
                 let file = format!("{FOLDER}/{}", header.file_name());
+                // The file stands before its key: a key without a file says that somebody took the file.
+                let mut begin = || {
+                    disk.create(&file, &header_bytes)?;
+                    let key = keys.make(disk, entropy, Kind::Segment, self.segment.0)?;
+                    let after = block::seal_into(&key, nonce(entropy), before, first, 0, records, plain, &mut self.bytes)?;
+                    disk.append(&file, &self.bytes)?;
+                    Ok((key, after))
+                };
+                let (key, after) = match begin() {
+                    Ok(begun) => begun,
+                    Err(fault) => return Err(Unwritten { fault, cut: unmake(disk, keys, &file).is_ok() }),
+                };
                 let at = BlockAt {
                     file: file.clone(),
                     offset: u64::try_from(HEADER_LEN).unwrap_or(u64::MAX),
@@ -694,11 +742,7 @@ impl Writer {
                     before,
                     segment: self.segment,
                 };
-                if let Err(error) = disk.create(&file, &file_bytes) {
-                    let cut = disk.remove(&file).is_ok();
-                    return Err(Unwritten { fault: Fault::from(error), cut });
-                }
-                let len = u64::try_from(file_bytes.len()).unwrap_or(u64::MAX);
+                let len = at.offset.saturating_add(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX));
                 self.open = Some(OpenSegment { file, key, chain: after, index: 1, len });
                 (after, at)
             }

@@ -85,6 +85,8 @@ impl ProfileKeys {
         self.keys.add(kind, id, &key, nonce(entropy))?;
         if let Err(fault) = self.write(disk) {
             self.keys.destroy(kind, id);
+            // Should the disk have done what it said that it did not.
+            let _ = self.write(disk);
             return Err(fault);
         }
         Ok(key)
@@ -99,10 +101,15 @@ impl ProfileKeys {
         Ok(())
     }
 
-    /// Destroys every key that names no file: what a crash between a key and its file left behind.
+    /// Destroys every key that names no file.
     pub(crate) fn keep_only(&mut self, disk: &mut dyn Disk, kind: Kind, ids: &BTreeSet<[u8; 16]>) -> Result<(), Fault> {
-        let loose: Vec<[u8; 16]> = self.keys.ids(kind).filter(|id| !ids.contains(id)).collect();
+        let loose: Vec<[u8; 16]> = self.loose(kind, ids).collect();
         self.destroy(disk, kind, &loose)
+    }
+
+    /// The keys of a kind that name no file; `ids`: those that have one.
+    pub(crate) fn loose(&self, kind: Kind, ids: &BTreeSet<[u8; 16]>) -> impl Iterator<Item = [u8; 16]> {
+        self.keys.ids(kind).filter(|id| !ids.contains(id))
     }
 
     pub(crate) fn holds(&self, kind: Kind, id: [u8; 16]) -> bool {

@@ -372,6 +372,11 @@ impl Disk for FakeDisk {
     }
 }
 
+/// The segments that somebody took away, as a walk says.
+fn taken(world: &World) -> Vec<SegmentId> {
+    walk(&mut world.disk.clone(), &world.keys(), None, &mut |_| {}).expect("an intact journal").taken
+}
+
 // The rest of the world.
 
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use thicket_journal_format::event::Record;
 use thicket_reducer::{ClientRules, State};
 use thicket_types::effect::Effect;
 use thicket_types::error::Code;
-use thicket_types::ids::{Digest, RulesVersion, Seq};
+use thicket_types::ids::{Digest, RulesVersion, SegmentId, Seq};
 use thicket_types::ports::{Disk, Durable, Place, Reducer as _};
 
 /// Where a fold begins.
@@ -90,6 +90,8 @@ pub(crate) struct Starts {
     pub(crate) carried: Option<Carried>,
     /// What the journal ends with that is no record.
     pub(crate) torn: Vec<Torn>,
+    /// Segments that somebody took away.
+    pub(crate) taken: Vec<SegmentId>,
 }
 
 /// Finds where folds can begin. Every seal and the chain are checked on the way. `remembered` is the block that the vault remembers,
@@ -99,7 +101,7 @@ pub(crate) struct Starts {
 /// its oldest record.
 pub(crate) fn starts(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<Durable>) -> Result<Starts, Fault> {
     let mut snapshots = Snapshots::read(disk, keys)?;
-    let Extent { begins, torn, ends: _ } = walk(disk, keys, remembered, &mut |walked| snapshots.note(&walked))?;
+    let Extent { begins, torn, taken, ends: _ } = walk(disk, keys, remembered, &mut |walked| snapshots.note(&walked))?;
     snapshots.hold(begins)?;
     let oldest = snapshots.start(begins.seq).ok_or(Fault::from(Code::JournalDamaged))?;
     // Of a capsule, which begins under no chain, nobody asks for them.
@@ -109,7 +111,7 @@ pub(crate) fn starts(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option
     if begins.seq != Seq::ZERO {
         later.pop_front();
     }
-    Ok(Starts { oldest, later, begins: begins.seq, carried, torn })
+    Ok(Starts { oldest, later, begins: begins.seq, carried, torn, taken })
 }
 
 /// Folds one record, if the fold is not past it; the visitor sees what came of it.

@@ -6,7 +6,7 @@ use thicket_engine::{Fault, ProfileKeys, Torn, names_what_is_gone};
 use thicket_journal_format::{codec, digest};
 use thicket_reducer::{ClientRules, State, view};
 use thicket_types::error::Code;
-use thicket_types::ids::{Digest, Seq};
+use thicket_types::ids::{Digest, SegmentId, Seq};
 use thicket_types::ports::{Disk, Durable};
 
 /// What verifying a journal found.
@@ -31,6 +31,8 @@ pub struct Verified {
     pub snapshots: Vec<FoldedOn>,
     /// What the journal ends with that is no record: a write that was cut short. Who writes the profile cuts it.
     pub torn: Vec<Torn>,
+    /// Segments that somebody took away, by the keys that they left. What is left folds without them.
+    pub taken: Vec<SegmentId>,
 }
 
 /// What folding on from a snapshot came to.
@@ -45,8 +47,13 @@ pub struct FoldedOn {
 }
 
 impl Verified {
-    /// Whether every fold came to the same.
+    /// Whether every fold came to the same, and nobody took a segment away.
     pub fn holds(&self) -> bool {
+        self.folds_agree() && self.taken.is_empty()
+    }
+
+    /// Whether every fold came to the same.
+    pub fn folds_agree(&self) -> bool {
         self.repeats && self.snapshots.iter().all(|snapshot| snapshot.same)
     }
 
@@ -68,7 +75,7 @@ pub fn state_digest(state: &State) -> Result<Digest, Fault> {
 /// **Errors:** `JournalDamaged` with its place, or without one if what the state names is gone; `RolledBack` if a snapshot is not of this journal, or the vault is not of its time;
 /// `ProfileNewer`; the disk's.
 pub fn verify(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<Durable>) -> Result<Verified, Fault> {
-    let Starts { oldest, later, begins, carried, torn } = starts(disk, keys, remembered)?;
+    let Starts { oldest, later, begins, carried, torn, taken } = starts(disk, keys, remembered)?;
     let places: Vec<Seq> = later.iter().map(|start| start.after).collect();
     let from = oldest.after;
     let (first, state) = fold(disk, keys, oldest.clone(), &places)?;
@@ -85,7 +92,7 @@ pub fn verify(disk: &mut dyn Disk, keys: &ProfileKeys, remembered: Option<Durabl
     }
     let repeats = first == second;
     let Fold { state, view, whole, .. } = first;
-    Ok(Verified { begins, from, records: whole.records, state, effects: whole.effects, view, repeats, snapshots, torn })
+    Ok(Verified { begins, from, records: whole.records, state, effects: whole.effects, view, repeats, snapshots, torn, taken })
 }
 
 /// What a fold came to.

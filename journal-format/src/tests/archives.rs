@@ -255,6 +255,7 @@ impl Making {
             comment,
             passphrase: PASSPHRASE,
             remembered: None,
+            taken: None,
             expected,
             last: (Seq(self.head.first.0 - 1), self.head.previous),
             snapshot: None,

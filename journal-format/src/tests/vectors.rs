@@ -68,6 +68,8 @@ pub(super) struct Vector {
     pub(super) comment: &'static str,
     pub(super) passphrase: &'static str,
     pub(super) remembered: Option<(Seq, Digest)>,
+    /// Segments whose file somebody took away.
+    pub(super) taken: Option<[u8; 16]>,
     pub(super) expected: Expected,
     /// The last record, after the cut.
     pub(super) last: (Seq, Digest),
@@ -251,7 +253,19 @@ impl Making {
         files.entry("keys".to_owned()).or_insert_with(|| self.keys_file());
         let (last, records) = (*durable, self.records);
         let passphrase = PASSPHRASE;
-        Vector { name, comment, passphrase, remembered: None, expected, last, snapshot: None, records, pieces: Vec::new(), files }
+        Vector {
+            name,
+            comment,
+            passphrase,
+            remembered: None,
+            taken: None,
+            expected,
+            last,
+            snapshot: None,
+            records,
+            pieces: Vec::new(),
+            files,
+        }
     }
 
     fn ok(self, name: &'static str, comment: &'static str) -> Vector {
@@ -397,6 +411,13 @@ fn valid() -> Vec<Vector> {
         vectors.push(Vector { snapshot: Some(used), ..making.ok(name, comment) });
     }
 
+    let (mut making, snapshots) = with_two_snapshots();
+    let first = making.files.keys().find(|file| file.starts_with("journal/")).expect("a segment").clone();
+    let id: [u8; 16] = making.files[&first][64..80].try_into().expect("16 bytes");
+    making.files.remove(&first);
+    let comment = "The first segment's file is gone as if it had retired, but its key is there: somebody took it away.";
+    vectors.push(Vector { snapshot: Some(snapshots[1].1), taken: Some(id), ..making.ok("valid-segment-taken", comment) });
+
     let (mut making, at) = restored();
     let mut segment = making.begin();
     making.block(&mut segment, &[Record { stamp: CREATED, event: requested(Intent::Restore) }]);
@@ -504,6 +525,12 @@ fn torn_tails() -> Vec<Vector> {
         making.bytes(&segment.file).truncate(keep);
         vectors.push(Vector { last, ..making.vector(name, comment, torn(&segment.file, 0)) });
     }
+
+    let (mut making, _) = life();
+    let (last, segment) = (making.durable, making.begin());
+    making.keys.retain(|(kind, id), _| *kind != Kind::Segment || making.files[&segment.file][64..80] != *id);
+    let comment = "The newest segment has no block and no key, as its creation begins: the file goes.";
+    vectors.push(Vector { last, ..making.vector("torn-header-without-a-key", comment, torn(&segment.file, 0)) });
     vectors
 }
 
@@ -886,6 +913,9 @@ impl Vector {
             let (last, chain) = self.last;
             line("last", &last.0.to_string());
             line("chain", &super::hex(&chain.0));
+            if let Some(taken) = self.taken {
+                line("taken", &super::hex(&taken));
+            }
             let listing = if self.pieces.is_empty() {
                 line("snapshot", &self.snapshot.map_or_else(|| "none".to_owned(), |seq| seq.0.to_string()));
                 let listed = self.records.iter().filter(|(seq, _)| Some(*seq) > self.snapshot && *seq <= last);

@@ -1,7 +1,7 @@
 //! Retention of segments.
 
 use super::*;
-use crate::journal::{retire, retiring};
+use crate::journal::{id_of, retire, retiring};
 use crate::keys::derive;
 use crate::snapshots;
 use thicket_journal_format::header::Header;
@@ -184,6 +184,7 @@ fn dies_while_segments_retire(ready: &World, after: usize, plan: &'static [Done;
     drop(engine);
     let dead = world.disk.failed();
     world.disk.heal();
+    assert_eq!(taken(&world), [], "after {after}");
     for damaged in 0..2 {
         let copy = world.copy();
         let snapshots = copy.disk.names("snapshots").into_iter().filter(|name| name.ends_with(".snap")).rev();
@@ -237,6 +238,41 @@ fn a_journal_that_lost_what_its_state_names_is_refused_where_nothing_else_is_bef
     let oldest = world.disk.names("journal")[0].clone();
     world.disk.delete(&oldest);
     assert_eq!(world.refused(FORGETFUL).code, Code::JournalDamaged);
+}
+
+#[test]
+fn segments_that_somebody_took_away_are_told_by_their_keys_until_others_retire() {
+    // Given a profile of four segments, the first two of which were taken away: the rest begins where a snapshot stands.
+    let world = four_segments();
+    let files: Vec<String> = world.disk.names("journal").into_iter().take(2).collect();
+    files.iter().for_each(|file| world.disk.delete(file));
+    let mut ids: Vec<SegmentId> =
+        files.iter().map(|file| SegmentId(id_of(file.rsplit('/').next().expect("a name")).expect("an id"))).collect();
+    ids.sort();
+    // Then it opens as before, and a walk tells which they are.
+    let state = world.open().state().clone();
+    assert_eq!(taken(&world), ids);
+    // Also after more opens and snapshots.
+    for number in 5..=7 {
+        let mut engine = world.open();
+        turn(&mut engine, [intent(number)]);
+        engine.snapshot().expect("a disk that works");
+    }
+    assert!(state.intents.iter().all(|id| world.open().state().intents.contains(id)));
+    assert_eq!(taken(&world), ids);
+    // Once others retire their time is over too: no key of theirs is left.
+    month(&world, 1);
+    assert_eq!(taken(&world), []);
+}
+
+#[test]
+fn a_newest_segment_that_somebody_took_away_is_told_where_nothing_else_remembers_it() {
+    let world = World::new();
+    turn(&mut world.open(), [intent(1)]);
+    turn(&mut world.open(), [intent(2)]);
+    world.disk.delete(&world.disk.newest("journal"));
+    assert_eq!(world.open().state().intents, [intent_id(1)]);
+    assert_eq!(taken(&world).len(), 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What may be wrong with a profile, looked for: a check a line, and what to do.
 
-use super::journal::verified;
+use super::journal::{TAKEN, took_away, verified};
 use super::relay::way;
 use super::rows::PAGE;
 use super::send::held;
@@ -286,6 +286,10 @@ fn beside_the_journal(global: &Global, at: &home::At, checks: &mut Vec<Check>) -
 fn journal(global: &Global, at: &home::At, checks: &mut Vec<Check>) -> Result<bool, Trouble> {
     let _checking = Progress::start(global, "checking the journal");
     let (check, good) = match verified(at) {
+        Ok(verified) if verified.folds_agree() && !verified.taken.is_empty() => {
+            let found = Found::Advised(Code::JournalDamaged, TAKEN.to_owned());
+            (Check { found, ..Check::of("journal", Code::JournalDamaged, took_away(&verified)) }, true)
+        }
         Ok(verified) if verified.holds() => {
             let from = if verified.snapshots.is_empty() { "" } else { ", and on from its snapshots," };
             let unfolded = match verified.unfolded() {

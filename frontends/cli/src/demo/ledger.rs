@@ -161,6 +161,7 @@ mod tests {
             repeats,
             snapshots: vec![FoldedOn { at: Seq(340), records: 5, same: true }],
             torn: Vec::new(),
+            taken: Vec::new(),
         };
         Row { name, sent: 21, confirmed: 21, received: 16 - lost, lost, doubled: 0, verified }
     }

@@ -15,14 +15,28 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     let verified = verified(&at)?;
     drop(checking);
     show(global, &verified)?;
-    if verified.holds() { Ok(()) } else { Err(Code::Inconsistent.into()) }
+    match (verified.folds_agree(), took_away(&verified)) {
+        (false, _) => Err(Code::Inconsistent.into()),
+        (true, Some(files)) => Err(Trouble::Advised(Code::JournalDamaged, Some(files), TAKEN.to_owned())),
+        (true, None) => Ok(()),
+    }
+}
+
+/// What to do about segments that somebody took away.
+pub const TAKEN: &str = "put the files back from a copy of the folder; without them the profile goes on from its snapshots, and what \
+                         they held can't be explained or exported";
+
+/// The files of the segments that somebody took away, if there are any: of each only the end of its name is known.
+pub fn took_away(verified: &Verified) -> Option<String> {
+    let files: Vec<String> = verified.taken.iter().map(|id| format!("journal/*-{}.seg", id.hex())).collect();
+    (!files.is_empty()).then(|| format!("taken away: {}", files.join(", ")))
 }
 
 /// Verifies a profile's journal. What else may be wrong with the profile does not matter to it.
 ///
 /// **Errors:** `ProfileInUse`, if another process writes it without a pause.
 pub fn verified(at: &home::At) -> Result<Verified, Trouble> {
-    // Folds that differ, and a torn end, may be what another process wrote in between: looked at again, and shown if they are still
+    // Folds that differ, a torn end, and a key without its file may be what another process wrote in between: looked at again, and shown if they are still
     // there.
     let mut shown = None;
     let looked = at.look_into(|look| {
@@ -48,6 +62,7 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
         let snapshots: Vec<Value> = verified.snapshots.iter().map(snapshot).collect();
         let torn = |torn: &Torn| json!({ "file": torn.file, "byte": torn.offset });
         let torn: Vec<Value> = verified.torn.iter().map(torn).collect();
+        let taken: Vec<String> = verified.taken.iter().map(|id| id.hex()).collect();
         let json = json!({
             "begins": verified.begins.next().0,
             "from": verified.from.next().0,
@@ -57,6 +72,7 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
             "view": verified.view.hex(),
             "snapshots": snapshots,
             "torn": torn,
+            "taken": taken,
             "verified": verified.holds(),
         });
         return put_json(&json);
@@ -78,6 +94,9 @@ fn show(global: &Global, verified: &Verified) -> Result<(), Trouble> {
     }
     for torn in &verified.torn {
         put!("torn      {torn}: a write was cut short, the next command that writes cuts it")?;
+    }
+    for id in &verified.taken {
+        put!("taken     journal/*-{}.seg: its key is there and the file is not, somebody took it away", id.hex())?;
     }
     put!("verified  {}", if verified.holds() { "yes" } else { "NO" })
 }

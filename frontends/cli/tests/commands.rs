@@ -317,6 +317,41 @@ fn a_relay_that_is_not_there_exits_with_6() {
 }
 
 #[test]
+fn a_segment_that_somebody_took_away_is_named_and_the_profile_opens() {
+    let folder = made();
+    let home = folder.path().join("p");
+    for _ in 0..2 {
+        thicket(&home, &["sync"]);
+    }
+    let files = || std::fs::read_dir(home.join("journal")).expect("a journal").map(|entry| entry.expect("a file").path());
+    let first = files().min().expect("a segment");
+    let id = first.to_str().and_then(|path| path.strip_suffix(".seg")).map(|path| path[path.len() - 32..].to_owned()).expect("an id");
+    let bytes = std::fs::read(&first).expect("a file");
+    std::fs::remove_file(&first).expect("a file");
+    let output = thicket(&home, &["--json", "journal", "verify"]);
+    assert_eq!(status(&output), 7, "{output:?}");
+    let found: serde_json::Value =
+        serde_json::from_slice(output.stdout.split(|byte| *byte == b'\n').next().expect("a line")).expect("JSON");
+    assert_eq!((&found["taken"][0], &found["verified"]), (&id.clone().into(), &false.into()), "{found}");
+    let error = last_json(&output);
+    assert_eq!(error["error"]["name"], "JournalDamaged");
+    assert!(error["error"]["message"].as_str().is_some_and(|message| message.contains(&format!("journal/*-{id}.seg"))), "{error}");
+    // The doctor says it too, and starts the profile all the same.
+    let output = thicket(&home, &["--json", "doctor"]);
+    let report: serde_json::Value =
+        serde_json::from_slice(output.stdout.split(|byte| *byte == b'\n').next().expect("a line")).expect("JSON");
+    let checks = report["checks"].as_array().expect("a list");
+    let status_of = |name: &str| checks.iter().find(|check| check["check"] == name).map(|check| check["status"].clone());
+    assert_eq!(["journal", "vault"].map(status_of), ["problem", "ok"].map(|word| Some(word.into())), "{report}");
+    assert_eq!((status(&output), last_json(&output)["error"]["name"].as_str()), (7, Some("JournalDamaged")), "{output:?}");
+    assert!(files().max().is_some_and(|newest| newest > first));
+    // With the file put back nothing is missing.
+    std::fs::write(&first, bytes).expect("room");
+    let output = thicket(&home, &["journal", "verify"]);
+    assert_eq!(status(&output), 0, "{output:?}");
+}
+
+#[test]
 fn a_damaged_journal_exits_with_7_and_names_the_place() {
     let folder = made();
     let home = folder.path().join("p");

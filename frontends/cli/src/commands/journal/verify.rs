@@ -17,7 +17,7 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     show(global, &verified)?;
     match (verified.folds_agree(), took_away(&verified)) {
         (false, _) => Err(Code::Inconsistent.into()),
-        (true, Some(files)) => Err(Trouble::Advised(Code::JournalDamaged, Some(files), TAKEN.to_owned())),
+        (true, Some(files)) => Err(Trouble::Advised(Code::JournalDamaged, Some(files), format!("{TAKEN}."))),
         (true, None) => Ok(()),
     }
 }

@@ -1,7 +1,6 @@
 //! Bad input as a person meets it: refused by its number, with what to do, and nothing is lost: afterwards all goes on.
 
-mod world;
-
+use crate::world::{PASSPHRASE, Person, Place, last, program, status, text};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
@@ -12,7 +11,6 @@ use thicket_scanner::files;
 use thicket_types::error::Code;
 use thicket_types::limits::BODY_LEN_MAX;
 use thicket_types::secret::Secret;
-use world::{PASSPHRASE, Person, Place, last, program, status, text};
 
 /// Holds that a command ended by this error: status, number, what happened, and what to do.
 fn is_error(output: &Output, wanted: i32, code: Code) {

@@ -1,14 +1,12 @@
 //! Two people with the real program and a relay: what the commands for messages do.
 
-mod world;
-
+use crate::world::{Person, Place, TestRelay, documented, documented_changes, fields, last, lines, program, status, text};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Child;
 use thicket_relay::{Policy, Registration};
 use thicket_types::error::Code;
-use world::{Person, Place, TestRelay, documented, documented_changes, fields, last, lines, program, status, text};
 
 /// Reads lines of a running command until one is as wanted; its input is kept open.
 fn until(child: &mut Child, mut wanted: impl FnMut(&Value) -> bool) -> Value {
@@ -908,7 +906,7 @@ fn a_chat_shows_nothing_twice_that_a_process_died_over() {
     let Place { alice, bob, .. } = &place;
     alice.say(&["send", "bob", "Once."]);
     // Given a process that died when the message stood in the vault, and the journal did not know it yet.
-    let passphrase = thicket_types::secret::Secret::new(world::PASSPHRASE.as_bytes().to_vec());
+    let passphrase = thicket_types::secret::Secret::new(crate::world::PASSPHRASE.as_bytes().to_vec());
     let profile = Profile::unlock(&bob.home, &passphrase, share(Box::new(SystemEntropy))).expect("intact");
     let dies = |point| match point {
         Point::Committed { ops } if ops.contains(&"OpenEnvelope") => ControlFlow::Break(()),

@@ -1,13 +1,11 @@
 //! What the program shows, held as snapshots: whoever changes a screen sees it in the review.
 
-mod world;
-
+use crate::world::{Person, Place, TestRelay, program, text};
 use insta::{Settings, assert_snapshot};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::Output;
 use thicket_relay::Policy;
-use world::{Person, Place, TestRelay, program, text};
 
 /// Puts a word in place of what differs from run to run.
 fn settings(place: Option<&Path>) -> Settings {
@@ -307,7 +305,7 @@ fn accounts() {
     let place = Place::with_conversation();
     let Place { alice, bob, .. } = &place;
     let new = place.folder.path().join("new");
-    std::fs::write(&new, world::PASSPHRASE).expect("room");
+    std::fs::write(&new, crate::world::PASSPHRASE).expect("room");
     let rekey = ["account", "passphrase", "--new-file", new.to_str().expect("UTF-8")];
     settings(Some(place.folder.path())).bind(|| {
         assert_snapshot!("account_show", both(alice, &["account", "show"]));

@@ -1,8 +1,7 @@
 //! On a terminal: the passphrase, the progress line, and the prompt of a chat.
 #![cfg(target_os = "linux")]
 
-mod world;
-
+use crate::world::{PASSPHRASE, Person, Place, program};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
@@ -18,7 +17,6 @@ use thicket_client::{Options, Origin, Profile, SystemClock, SystemEntropy, share
 use thicket_journal_format::keys::Cost;
 use thicket_types::name::Name;
 use thicket_types::secret::Secret;
-use world::{PASSPHRASE, Person, Place, program};
 
 const COLUMNS: usize = 60;
 const ROWS: usize = 12;

@@ -1,6 +1,6 @@
 //! The journal as a person looks at it: what is listed, what it folds to, and what changed.
 
-use crate::demo::{copy_folder, private_numbers, secret_key};
+use super::demo::{copy_folder, private_numbers, secret_key};
 use crate::world::{PASSPHRASE, Person, Place, last, lines, program, status, text};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
 //! A relay in the test's own process, and people who run the real program against it.
-#![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;

@@ -345,6 +345,14 @@ fn a_segment_that_somebody_took_away_is_named_and_the_profile_opens() {
     assert_eq!(["journal", "vault"].map(status_of), ["problem", "ok"].map(|word| Some(word.into())), "{report}");
     assert_eq!((status(&output), last_json(&output)["error"]["name"].as_str()), (7, Some("JournalDamaged")), "{output:?}");
     assert!(files().max().is_some_and(|newest| newest > first));
+    // Also while another process has the profile open.
+    let lock = std::fs::File::options().write(true).open(home.join("lock")).expect("a lock");
+    lock.lock().expect("nobody has it");
+    for command in [&["--json", "journal", "verify"][..], &["--json", "doctor"]] {
+        let output = thicket(&home, command);
+        assert_eq!((status(&output), last_json(&output)["error"]["name"].as_str()), (7, Some("JournalDamaged")), "{output:?}");
+    }
+    drop(lock);
     // With the file put back nothing is missing.
     std::fs::write(&first, bytes).expect("room");
     let output = thicket(&home, &["journal", "verify"]);

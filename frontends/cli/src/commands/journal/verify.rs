@@ -36,15 +36,16 @@ pub fn took_away(verified: &Verified) -> Option<String> {
 ///
 /// **Errors:** `ProfileInUse`, if another process writes it without a pause.
 pub fn verified(at: &home::At) -> Result<Verified, Trouble> {
-    // Folds that differ, a torn end, and a key without its file may be what another process wrote in between: looked at again, and shown if they are still
-    // there.
-    let mut shown = None;
+    // Folds that differ, a torn end, and a key without its file may be what another process wrote in between: looked at again, and shown
+    // if nobody writes, or, of the last, if it is the same once more: that process is at no segment for so long.
+    let mut shown: Option<Verified> = None;
     let looked = at.look_into(|look| {
         // Before the journal: a block is durable before the vault remembers it.
         let remembered = look.remembered();
         let (disk, keys) = look.files();
         let verified = verify(disk, keys, remembered)?;
-        if verified.holds() && verified.torn.is_empty() {
+        let taken_before = shown.as_ref().map_or(&[][..], |before| &before.taken);
+        if verified.folds_agree() && verified.torn.is_empty() && verified.taken == taken_before {
             return Ok(verified);
         }
         shown = Some(verified);

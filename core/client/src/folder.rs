@@ -106,7 +106,7 @@ pub(crate) struct Making {
     above: Option<PathBuf>,
     /// How the folder was open before, if it was there.
     permissions: Option<fs::Permissions>,
-    lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 impl Making {
@@ -145,7 +145,7 @@ impl Making {
     }
 
     /// The profile is whole: gives its lock.
-    pub(crate) fn done(self) -> Result<File, Fault> {
+    pub(crate) fn done(self) -> Result<Lock, Fault> {
         self.lock.ok_or(Fault::from(Code::Inconsistent))
     }
 
@@ -209,8 +209,27 @@ pub(crate) fn finish(site: &mut dyn Site) -> Result<(), Fault> {
     Ok(site.disk().remove(RESTORE_FILE)?)
 }
 
-/// Locks a profile's folder against other processes, for as long as the file is held.
-pub(crate) fn lock(folder: &Path) -> Result<File, Fault> {
+/// That a profile's folder is locked against other processes.
+pub struct Lock(File);
+
+#[cfg(test)]
+impl Lock {
+    /// The open file, as a fork hands it to a child.
+    pub(crate) fn handed_down(&self) -> File {
+        self.0.try_clone().expect("another descriptor")
+    }
+}
+
+impl Drop for Lock {
+    /// Not by closing the file: a process that another thread is about to start has it too, until it is the program that it becomes.
+    fn drop(&mut self) {
+        // What can't be unlocked is closed next.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Locks a profile's folder against other processes, for as long as the lock is held.
+pub(crate) fn lock(folder: &Path) -> Result<Lock, Fault> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     // Who may read it may lock it.
@@ -218,7 +237,7 @@ pub(crate) fn lock(folder: &Path) -> Result<File, Fault> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(folder.join(LOCK_FILE)).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(Fault::from(Code::ProfileInUse)),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
@@ -227,7 +246,7 @@ pub(crate) fn lock(folder: &Path) -> Result<File, Fault> {
 /// How a profile's folder is held for a look.
 pub(crate) enum Held {
     /// Locked: nobody else writes it.
-    Locked(File),
+    Locked(Lock),
     /// Nothing can be written there, not even a lock; nor does anybody hold the one that is there.
     ReadOnly,
 }
@@ -261,7 +280,7 @@ pub(crate) fn clear_deleted(site: &mut dyn Site) -> Result<(), Fault> {
 }
 
 /// Removes what is the profile's, and the folder if nothing else is in it; says whether it went.
-pub(crate) fn empty(folder: &Path, lock: File) -> Result<bool, Fault> {
+pub(crate) fn empty(folder: &Path, lock: Lock) -> Result<bool, Fault> {
     // Where a link leads: the link itself is no folder that could be removed.
     let folder = fs::canonicalize(folder).map_err(failed)?;
     clear_deleted(&mut OsSite::new(&folder))?;

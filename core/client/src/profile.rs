@@ -1,12 +1,11 @@
 //! A profile's folder: its lock, and how it is made and opened.
 
-use crate::folder::{self, Making, VAULT_FILE};
+use crate::folder::{self, Lock, Making, VAULT_FILE};
 use crate::look;
 use crate::making;
 use crate::pump::{Pump, named_bodies};
 use crate::site::OsSite;
 use crate::system::SharedEntropyHandle;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use thicket_engine::{Engine, Fault, Input, Opened, OsDisk, ProfileKeys};
 use thicket_journal_format::keys::Cost;
@@ -37,7 +36,7 @@ pub struct Profile {
     keys: ProfileKeys,
     vault: SqlVault,
     entropy: SharedEntropy,
-    lock: File,
+    lock: Lock,
 }
 
 impl Profile {
@@ -94,7 +93,7 @@ impl Profile {
         folder::end_deletion(folder)
     }
 
-    pub(crate) fn made(folder: &Path, keys: ProfileKeys, vault: SqlVault, entropy: SharedEntropy, lock: File) -> Profile {
+    pub(crate) fn made(folder: &Path, keys: ProfileKeys, vault: SqlVault, entropy: SharedEntropy, lock: Lock) -> Profile {
         Profile { folder: folder.to_path_buf(), keys, vault, entropy, lock }
     }
 
@@ -170,7 +169,7 @@ impl Profile {
         opened: Opened,
         mut vault: SqlVault,
         transport: Box<dyn Transport + Send>,
-        lock: File,
+        lock: Lock,
     ) -> Result<Pump<SqlVault>, Fault> {
         let named = named_bodies(engine.state());
         vault.sweep(&named)?;

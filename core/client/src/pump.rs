@@ -1,7 +1,7 @@
 //! The machine of one profile: what arrives goes in, durable effects go out. One call does all there is to do now.
 
+use crate::folder::Lock;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fs::File;
 use std::ops::ControlFlow;
 use thicket_engine::{Engine, Fault, Input, Opened};
 use thicket_reducer::{ClientRules, Link, State, View, view};
@@ -91,14 +91,14 @@ pub struct Pump<V> {
     /// Set if there is no way to any relay: frames and timers wait for the next process.
     offline: bool,
     /// Held open for as long as the profile is: other processes stay out.
-    lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 /// What a profile leaves that was closed. Other processes stay out until it is dropped: the vault's last writes are still to come.
 pub struct Closed<V> {
     /// The vault, which goes before the lock does.
     pub vault: V,
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 /// Bodies that the state names: staged, and perhaps not yet in a message's row.
@@ -144,7 +144,7 @@ impl<V: Vault> Pump<V> {
         opened: Opened,
         vault: V,
         transport: Box<dyn Transport + std::marker::Send>,
-        lock: Option<File>,
+        lock: Option<Lock>,
     ) -> Pump<V> {
         let mut engine = engine;
         let lane_since = engine.now();

@@ -503,6 +503,17 @@ pub(crate) fn segment_ids(disk: &mut dyn Disk) -> Result<BTreeSet<[u8; 16]>, Fau
     Ok(ids)
 }
 
+/// Segments that somebody took away, of a journal that need not be whole: their keys are there, and their files are not.
+pub fn taken(disk: &mut dyn Disk, keys: &ProfileKeys) -> Result<Vec<SegmentId>, Fault> {
+    let mut there = BTreeSet::new();
+    for name in files(disk)? {
+        let header = disk.read_at(&format!("{FOLDER}/{name}"), 0, HEADER_LEN)?;
+        // The name of one whose header is damaged says which it was.
+        there.extend(Header::parse(&header).map_or_else(|_| id_of(&name), |(header, _)| Some(header.segment.0)));
+    }
+    Ok(keys.loose(Kind::Segment, &there).map(SegmentId).collect())
+}
+
 /// What a walk went over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Extent {

@@ -25,7 +25,7 @@ mod tests;
 pub use archive::{ArchiveKeys, ArchiveReader, ArchiveWriter, ArchivedState, Cut, begin_restored};
 pub use disk::{OsDisk, disk_error, private_folders};
 pub use engine::{Engine, Input, Opened, Turn, look, names_what_is_gone};
-pub use journal::{BlockStart, Damage, Extent, Resume, Torn, Walked, is_segment, walk, walk_on};
+pub use journal::{BlockStart, Damage, Extent, Resume, Torn, Walked, is_segment, taken, walk, walk_on};
 pub use keys::{KEYS_FILE, ProfileKeys, Unlocking};
 pub use snapshots::{Carried, Newest, is_snapshot, kept};
 

@@ -353,6 +353,19 @@ fn a_segment_that_somebody_took_away_is_named_and_the_profile_opens() {
         assert_eq!((status(&output), last_json(&output)["error"]["name"].as_str()), (7, Some("JournalDamaged")), "{output:?}");
     }
     drop(lock);
+    // One from the middle is named as well, beside the one behind it, which does not fit any more.
+    std::fs::write(&first, &bytes).expect("room");
+    let mut all: Vec<_> = files().collect();
+    all.sort();
+    let middle = &all[1];
+    let of_middle = std::fs::read(middle).expect("a file");
+    std::fs::remove_file(middle).expect("a file");
+    let name = middle.file_name().and_then(|name| name.to_str()).expect("a name");
+    let output = thicket(&home, &["--json", "journal", "verify"]);
+    let error = last_json(&output);
+    let named = format!("taken away: journal/*-{}", &name[17..]);
+    assert!(error["error"]["message"].as_str().is_some_and(|message| message.contains(&named)), "{error}");
+    std::fs::write(middle, of_middle).expect("room");
     // With the file put back nothing is missing.
     std::fs::write(&first, bytes).expect("room");
     let output = thicket(&home, &["journal", "verify"]);

@@ -217,3 +217,15 @@ fn a_vault_that_is_not_there_is_damage_and_not_the_disks() {
     assert_eq!(looked.err().map(|fault| fault.code), Some(Code::VaultDamaged));
     assert!(!folder.join("vault.db").exists(), "and none is made");
 }
+
+#[test]
+fn a_profile_that_was_closed_is_free_though_a_process_that_is_being_started_still_has_its_files() {
+    let folder = tempfile::tempdir().expect("room");
+    let held = crate::folder::lock(folder.path()).expect("nobody has it");
+    assert_eq!(crate::folder::lock(folder.path()).err().map(|fault| fault.code), Some(Code::ProfileInUse));
+    // What a fork gives to a child, until it becomes another program.
+    let inherited = held.handed_down();
+    drop(held);
+    assert!(crate::folder::lock(folder.path()).is_ok());
+    drop(inherited);
+}

@@ -1,6 +1,6 @@
 //! What may be wrong with a profile, looked for: a check a line, and what to do.
 
-use super::journal::{TAKEN, took_away, verified};
+use super::journal::{TAKEN_FIRST, took_away, verified};
 use super::relay::way;
 use super::rows::PAGE;
 use super::send::held;
@@ -278,7 +278,7 @@ fn beside_the_journal(global: &Global, at: &home::At, checks: &mut Vec<Check>) -
         Ok(reader) => vault(global, |after| reader.messages(None, after, PAGE)),
         Err(trouble) => Check::fault("vault", trouble)?,
     });
-    checks.push(Check::warning("relay", "not asked: the profile is not started with such a journal", "see to the journal first"));
+    checks.push(Check::warning("relay", "not asked: the profile is not started beside a damaged journal", "see to the journal first"));
     Ok(())
 }
 
@@ -287,7 +287,7 @@ fn journal(global: &Global, at: &home::At, checks: &mut Vec<Check>) -> Result<bo
     let _checking = Progress::start(global, "checking the journal");
     let (check, good) = match verified(at) {
         Ok(verified) if verified.folds_agree() && !verified.taken.is_empty() => {
-            let found = Found::Advised(Code::JournalDamaged, TAKEN.to_owned());
+            let found = Found::Advised(Code::JournalDamaged, TAKEN_FIRST.to_owned());
             (Check { found, ..Check::of("journal", Code::JournalDamaged, took_away(&verified)) }, true)
         }
         Ok(verified) if verified.holds() => {

@@ -139,7 +139,7 @@ fn unknown(typed: &str, first: Seq, last: Seq) -> Trouble {
             "no id begins with {typed}; if the record of that place is meant: its effects are {seq}.0 and on, as journal show {seq} lists them"
         )),
         _ if digits(typed).is_some() => {
-            let hint = "no message, frame or contact of this journal has an id that begins so; journal show has those of a record";
+            let hint = "no message or contact of this journal has an id that begins so, nor a frame that carried a message; journal show has those of a record";
             Trouble::Advised(Code::UnknownMessage, place, format!("{hint}.{gone}"))
         }
         _ if Name::parse(typed).is_ok() => {

@@ -13,7 +13,7 @@ mod why;
 
 use crate::Global;
 use crate::output::Trouble;
-pub use verify::{TAKEN, took_away, verified};
+pub use verify::{TAKEN_FIRST, took_away, verified};
 
 #[derive(clap::Subcommand)]
 pub enum Command {

@@ -5,9 +5,10 @@ use crate::progress::Progress;
 use crate::text::counted;
 use crate::{Global, home};
 use serde_json::{Value, json};
-use thicket_engine::{Fault, Torn};
+use thicket_engine::{Fault, Torn, taken};
 use thicket_replay::{FoldedOn, Verified, verify};
 use thicket_types::error::Code;
+use thicket_types::ids::SegmentId;
 
 pub fn run(global: &Global) -> Result<(), Trouble> {
     let at = home::at(global)?;
@@ -17,19 +18,38 @@ pub fn run(global: &Global) -> Result<(), Trouble> {
     show(global, &verified)?;
     match (verified.folds_agree(), took_away(&verified)) {
         (false, _) => Err(Code::Inconsistent.into()),
-        (true, Some(files)) => Err(Trouble::Advised(Code::JournalDamaged, Some(files), format!("{TAKEN}."))),
+        (true, Some(files)) => Err(Trouble::Advised(Code::JournalDamaged, Some(files), format!("{TAKEN_FIRST}."))),
         (true, None) => Ok(()),
     }
 }
 
-/// What to do about segments that somebody took away.
-pub const TAKEN: &str = "put the files back from a copy of the folder; without them the profile goes on from its snapshots, and what \
-                         they held can't be explained or exported";
+/// What to do about segments that somebody took away from a journal's beginning: what is left is whole.
+pub const TAKEN_FIRST: &str = "put the files back from a copy of the folder; without them the profile goes on from its snapshots, and what \
+                               they held can't be explained or exported";
+/// The same of others.
+const TAKEN: &str = "put the files back from a copy of the folder, or restore a backup";
 
 /// The files of the segments that somebody took away, if there are any: of each only the end of its name is known.
 pub fn took_away(verified: &Verified) -> Option<String> {
-    let files: Vec<String> = verified.taken.iter().map(|id| format!("journal/*-{}.seg", id.hex())).collect();
+    named(&verified.taken)
+}
+
+fn named(taken: &[SegmentId]) -> Option<String> {
+    let files: Vec<String> = taken.iter().map(|id| format!("journal/*-{}.seg", id.hex())).collect();
     (!files.is_empty()).then(|| format!("taken away: {}", files.join(", ")))
+}
+
+/// Says of a damaged journal which segments somebody took away: what does not fit is what stands behind the gap.
+fn with_taken(trouble: Trouble, at: &home::At) -> Trouble {
+    let Trouble::Numbered(Code::JournalDamaged, place) = trouble else {
+        return trouble;
+    };
+    let files = at.files().ok().and_then(|(mut disk, keys)| taken(disk.as_mut(), &keys).ok()).and_then(|taken| named(&taken));
+    match (files, place) {
+        (None, place) => Trouble::Numbered(Code::JournalDamaged, place),
+        (Some(files), None) => Trouble::Advised(Code::JournalDamaged, Some(files), format!("{TAKEN}.")),
+        (Some(files), Some(place)) => Trouble::Advised(Code::JournalDamaged, Some(format!("{place}; {files}")), format!("{TAKEN}.")),
+    }
 }
 
 /// Verifies a profile's journal. What else may be wrong with the profile does not matter to it.
@@ -53,7 +73,7 @@ pub fn verified(at: &home::At) -> Result<Verified, Trouble> {
     });
     match (looked, shown) {
         (Err(Trouble::Numbered(Code::Inconsistent, None)), Some(shown)) => Ok(shown),
-        (looked, _) => looked,
+        (looked, _) => looked.map_err(|trouble| with_taken(trouble, at)),
     }
 }
 

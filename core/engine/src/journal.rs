@@ -134,6 +134,8 @@ pub(crate) struct End {
 pub(crate) enum Leftover {
     /// A segment's file that is on its way out.
     Retired(String),
+    /// A segment without a block, in whose place another one is.
+    Empty(String),
     /// The end of the last write.
     Torn(Torn),
 }
@@ -155,33 +157,38 @@ impl fmt::Display for Torn {
 
 impl Leftover {
     pub(crate) fn take_away(&self, disk: &mut dyn Disk, keys: &mut ProfileKeys) -> Result<(), Fault> {
-        Ok(match self {
-            Leftover::Retired(file) => disk.remove(file),
-            Leftover::Torn(Torn { file, offset: 0 }) => unmake(disk, keys, file),
-            Leftover::Torn(Torn { file, offset }) => disk.truncate(file, *offset),
-        }?)
+        match self {
+            Leftover::Retired(file) => Ok(disk.remove(file)?),
+            Leftover::Empty(file) | Leftover::Torn(Torn { file, offset: 0 }) => unmake(disk, keys, file),
+            Leftover::Torn(Torn { file, offset }) => Ok(disk.truncate(file, *offset)?),
+        }
     }
 }
 
 /// Takes away a segment of which no block was acknowledged.
 ///
 /// Its blocks go first, for blocks without a key are damage; and its key before its file, for a key without a file says that somebody
-/// took the file. Where the key can't go, for want of room, the header stays: that is no segment, with a key or without.
-fn unmake(disk: &mut dyn Disk, keys: &mut ProfileKeys, file: &str) -> Result<(), DiskError> {
-    let header_len = u64::try_from(HEADER_LEN).unwrap_or(u64::MAX);
+/// took the file. Where the key can't go, for want of room, a whole header stays: that is no segment, with a key or without, and the
+/// next open takes it away. Without a whole header the file must not stay beside what is written next: that is an error.
+fn unmake(disk: &mut dyn Disk, keys: &mut ProfileKeys, file: &str) -> Result<(), Fault> {
     match disk.len(file) {
         Err(DiskError::Missing) => return Ok(()),
-        Ok(len) if len <= header_len => {}
-        Ok(_) | Err(_) => disk.truncate(file, header_len)?,
+        Ok(len) if !holds_blocks(len) => {}
+        Ok(_) | Err(_) => disk.truncate(file, u64::try_from(HEADER_LEN).unwrap_or(u64::MAX))?,
     }
-    let id = segment_id(disk, file)?;
-    if id.is_none_or(|id| keys.destroy(disk, Kind::Segment, &[id]).is_ok()) { disk.remove(file) } else { Ok(()) }
+    let header = Header::parse(&disk.read_at(file, 0, HEADER_LEN)?);
+    // By its header, or, if that can't be read, by its name.
+    let id = header.as_ref().map_or_else(|_| id_of(file.rsplit('/').next()?), |(header, _)| Some(header.segment.0));
+    match keys.destroy(disk, Kind::Segment, id.as_slice()) {
+        Ok(()) => Ok(disk.remove(file)?),
+        Err(_) if header.is_ok() => Ok(()),
+        Err(fault) => Err(fault),
+    }
 }
 
-/// A segment's id: by its header, or, if that can't be read, by its name.
-fn segment_id(disk: &mut dyn Disk, file: &str) -> Result<Option<[u8; 16]>, DiskError> {
-    let header = Header::parse(&disk.read_at(file, 0, HEADER_LEN)?);
-    Ok(header.map_or_else(|_| id_of(file.rsplit('/').next()?), |(header, _)| Some(header.segment.0)))
+/// Whether there is a byte behind the header in a file so long.
+fn holds_blocks(len: u64) -> bool {
+    len > u64::try_from(HEADER_LEN).unwrap_or(u64::MAX)
 }
 
 /// Whether a name in the folder `journal` is one that a segment has.
@@ -243,8 +250,14 @@ pub(crate) fn read(
     // A crash may undo the removal of a segment without a block, whose place another took since. Whatever its id, it is none.
     segments.sort_by_key(|segment| (segment.header.first, !segment.empty));
     let last = segments.pop();
-    segments.retain(|segment| !segment.empty);
-    segments.extend(last);
+    let mut kept: Vec<Found> = Vec::new();
+    for segment in segments.into_iter().chain(last) {
+        // What has its place is the next one: it goes, and is no torn end.
+        let before = kept.pop_if(|before| before.empty);
+        leftovers.extend(before.filter(|before| before.header.first == segment.header.first).map(|before| Leftover::Empty(before.file)));
+        kept.push(segment);
+    }
+    let segments = kept;
 
     let mut at = from.unwrap_or(Durable { seq: Seq::ZERO, chain: Digest([0; 32]) });
     let start = if from.is_some() {
@@ -401,16 +414,29 @@ fn none_follows(bytes: &[u8], offset: usize, place: Seq) -> bool {
 /// A segment's file, header and bytes.
 type SegmentFile = (String, Header, u64);
 
-/// The segments, oldest first, and how many of the oldest are past their time, or over the bounds of size and number.
-fn aged(disk: &mut dyn Disk, now: Stamp) -> Result<(Vec<SegmentFile>, usize), Fault> {
-    let mut segments = Vec::new();
+/// The segments by their age.
+struct Aged {
+    /// Oldest first.
+    segments: Vec<SegmentFile>,
+    /// How many of the oldest are past their time, or over the bounds of size and number.
+    due: usize,
+    /// Those without a block, which are none, and nobody's successors: others have their places.
+    empty: Vec<SegmentFile>,
+}
+
+fn aged(disk: &mut dyn Disk, now: Stamp) -> Result<Aged, Fault> {
+    let (mut segments, mut empty) = (Vec::new(), Vec::new());
     let mut kept = 0_u64;
     for name in files(disk)? {
         let file = format!("{FOLDER}/{name}");
         let (header, _) = Header::parse(&disk.read_at(&file, 0, HEADER_LEN)?).map_err(|what| damaged(&file, 0, what))?;
         let len = disk.len(&file)?;
-        kept = kept.saturating_add(len);
-        segments.push((file, header, len));
+        if holds_blocks(len) {
+            kept = kept.saturating_add(len);
+            segments.push((file, header, len));
+        } else {
+            empty.push((file, header, len));
+        }
     }
     segments.sort_by_key(|(_, header, _)| header.first);
     let mut left = segments.len();
@@ -426,12 +452,12 @@ fn aged(disk: &mut dyn Disk, now: Stamp) -> Result<(Vec<SegmentFile>, usize), Fa
         left = left.saturating_sub(1);
         due += 1;
     }
-    Ok((segments, due))
+    Ok(Aged { segments, due, empty })
 }
 
 /// The place before which segments are past their time, or over the bounds: they retire if nothing needs them.
 pub(crate) fn due_before(disk: &mut dyn Disk, now: Stamp) -> Result<Seq, Fault> {
-    let (segments, due) = aged(disk, now)?;
+    let Aged { segments, due, .. } = aged(disk, now)?;
     Ok(if due == 0 { Seq::ZERO } else { segments.get(due).map_or(Seq::ZERO, |(_, header, _)| header.first) })
 }
 
@@ -444,13 +470,17 @@ pub(crate) struct Retiring {
 }
 
 /// Which segments retire: the oldest, which lie wholly before `needed` and are past their time, or over the bounds of size and number.
+/// What a failed write left in their places goes with them.
 pub(crate) fn retiring(disk: &mut dyn Disk, needed: Seq, now: Stamp) -> Result<Option<Retiring>, Fault> {
-    let (segments, due) = aged(disk, now)?;
-    let behind = segments.iter().skip(1).map(|(_, next, _)| next);
-    let retiring: Vec<_> = segments.iter().take(due).zip(behind).take_while(|(_, next)| next.first <= needed).collect();
-    Ok(retiring.last().map(|(_, next)| Retiring {
-        files: retiring.iter().map(|((file, _, _), _)| file.clone()).collect(),
-        ids: retiring.iter().map(|((_, header, _), _)| header.segment.0).collect(),
+    let Aged { segments, due, empty } = aged(disk, now)?;
+    let behind = segments.iter().skip(1).take(due).map(|(_, next, _)| next);
+    let Some(next) = behind.take_while(|next| next.first <= needed).last() else {
+        return Ok(None);
+    };
+    let retiring: Vec<_> = segments.iter().chain(&empty).filter(|(_, header, _)| header.first < next.first).collect();
+    Ok(Some(Retiring {
+        files: retiring.iter().map(|(file, _, _)| file.clone()).collect(),
+        ids: retiring.iter().map(|(_, header, _)| header.segment.0).collect(),
         upto: Durable { seq: Seq(next.first.0.saturating_sub(1)), chain: next.previous },
     }))
 }
@@ -484,7 +514,7 @@ pub(crate) fn resume_at(disk: &mut dyn Disk, place: Seq) -> Result<Option<Resume
         let file = format!("{FOLDER}/{name}");
         let (header, before) = Header::parse(&disk.read_at(&file, 0, HEADER_LEN)?).map_err(|what| damaged(&file, 0, what))?;
         // A segment without a block is none, and another begins at its place.
-        if header.first <= place.next() && disk.len(&file)? > u64::try_from(HEADER_LEN).unwrap_or(u64::MAX) {
+        if header.first <= place.next() && holds_blocks(disk.len(&file)?) {
             let offset = u64::try_from(HEADER_LEN).unwrap_or(u64::MAX);
             found = Some(Resume { file, offset, first: header.first, index: 0, before });
         }
@@ -554,7 +584,7 @@ pub fn walk(
     }
     let torn = end.leftovers.into_iter().filter_map(|leftover| match leftover {
         Leftover::Torn(torn) => Some(torn),
-        Leftover::Retired(_) => None,
+        Leftover::Retired(_) | Leftover::Empty(_) => None,
     });
     Ok(Extent { begins: end.from, ends: end.durable, torn: torn.collect(), taken: end.taken })
 }
@@ -599,7 +629,7 @@ pub fn walk_on(disk: &mut dyn Disk, keys: &ProfileKeys, from: &Resume, upto: Seq
         for name in next {
             let header = Header::parse(&disk.read_at(&name, 0, HEADER_LEN)?);
             // A segment without a block is none: another begins at its place.
-            let holds_blocks = disk.len(&name)? > u64::try_from(HEADER_LEN).unwrap_or(u64::MAX);
+            let holds_blocks = holds_blocks(disk.len(&name)?);
             if let Ok((header, chain)) = header
                 && (header.first, header.previous) == (first, before)
                 && holds_blocks

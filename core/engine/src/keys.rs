@@ -17,6 +17,8 @@ pub struct ProfileKeys {
     keys: Keys,
     /// Set while they are in memory alone.
     unwritten: bool,
+    /// Set while the file may hold others than memory: a write failed, and may have been done all the same.
+    in_doubt: bool,
 }
 
 impl ProfileKeys {
@@ -33,7 +35,7 @@ impl ProfileKeys {
         let front = Front { cost, salt: random(entropy), profile: random(entropy) };
         let account = Key::new(random(entropy));
         let keys = Keys::create(front, &derive(passphrase, &front)?, account, nonce(entropy))?;
-        Ok(ProfileKeys { keys, unwritten: true })
+        Ok(ProfileKeys { keys, unwritten: true, in_doubt: false })
     }
 
     /// Writes the keys file of a new profile, whole or not at all. **Errors:** `ProfileExists`, the disk's.
@@ -92,9 +94,9 @@ impl ProfileKeys {
         Ok(key)
     }
 
-    /// Destroys keys: one rewrite, after which what they sealed can't be read.
+    /// Destroys keys: one rewrite, after which what they sealed can't be read. None if none of them can be in the file.
     pub(crate) fn destroy(&mut self, disk: &mut dyn Disk, kind: Kind, ids: &[[u8; 16]]) -> Result<(), Fault> {
-        if ids.iter().any(|id| self.keys.holds(kind, *id)) {
+        if self.in_doubt || ids.iter().any(|id| self.keys.holds(kind, *id)) {
             ids.iter().for_each(|id| self.keys.destroy(kind, *id));
             self.write(disk)?;
         }
@@ -116,11 +118,14 @@ impl ProfileKeys {
         self.keys.holds(kind, id)
     }
 
-    fn write(&self, disk: &mut dyn Disk) -> Result<(), Fault> {
+    fn write(&mut self, disk: &mut dyn Disk) -> Result<(), Fault> {
         if self.unwritten {
             return Ok(());
         }
-        Ok(disk.replace(KEYS_FILE, &self.keys.encode()?)?)
+        self.in_doubt = true;
+        disk.replace(KEYS_FILE, &self.keys.encode()?)?;
+        self.in_doubt = false;
+        Ok(())
     }
 }
 
@@ -155,7 +160,7 @@ impl<'a> Unlocking<'a> {
         };
         let keys = Keys::unlock(&bytes, &key).map_err(damaged)?;
         self.derived = Some((front, key));
-        Ok(ProfileKeys { keys, unwritten: false })
+        Ok(ProfileKeys { keys, unwritten: false, in_doubt: false })
     }
 }
 

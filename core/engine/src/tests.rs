@@ -166,6 +166,8 @@ enum Done {
     Start,
     Half,
     Whole,
+    /// All, and it is told so: it is the next that fails.
+    Good,
 }
 
 #[derive(Clone, Debug)]
@@ -194,7 +196,7 @@ impl Files {
         let number = self.ops.len();
         let failing = self.plan.and_then(|(from, plan, error)| {
             let done = number.checked_sub(from).and_then(|at| plan.get(at))?;
-            Some((*done, error))
+            (*done != Done::Good).then_some((*done, error))
         });
         self.ops.push(Op { name, path: path.to_owned(), bytes: bytes.to_vec(), failed: failing.is_some() });
         failing.map_or((Done::Whole, Ok(())), |(done, error)| (done, Err(error)))
@@ -206,7 +208,7 @@ fn part(done: Done, bytes: &[u8]) -> &[u8] {
         Done::Nothing => &[],
         Done::Start => &bytes[..bytes.len().min(60)],
         Done::Half => &bytes[..bytes.len() / 2],
-        Done::Whole => bytes,
+        Done::Whole | Done::Good => bytes,
     }
 }
 
@@ -354,7 +356,7 @@ impl Disk for FakeDisk {
             Done::Start | Done::Half => {
                 files.files.insert(new, part(done, bytes).to_vec());
             }
-            Done::Whole => {
+            Done::Whole | Done::Good => {
                 files.files.remove(&new);
                 files.files.insert(path.to_owned(), bytes.to_vec());
             }

@@ -52,6 +52,8 @@ fn live(world: &World, alone: bool, what: &str) -> Vec<IntentId> {
     for act in SCRIPT {
         let (state, durable) = (engine.state().clone(), engine.durable());
         let mut asked = None;
+        // As a process finds it that begins here.
+        assert_eq!(taken(&world.copy()), [], "{what}: a key without a file");
         match act {
             Act::Ask(number) => {
                 asked = Some(intent_id(*number));
@@ -113,6 +115,9 @@ fn check(world: &World, acknowledged: &[IntentId], what: &str) {
     turn(&mut engine, [intent(100)]);
     let intents = engine.state().intents.clone();
     assert_eq!(reopen(world, what).0.state().intents, intents, "{what}: what came after is lost");
+    // What failed left nothing, and what retires is not what is still needed.
+    let empty: Vec<String> = world.disk.names("journal").into_iter().filter(|path| world.disk.bytes(path).len() <= HEADER_LEN).collect();
+    assert_eq!(empty, Vec::<String>::new(), "{what}: segments without a block");
 
     let ops = world.disk.files().ops.clone();
     let (mut segments, mut nonces, mut spoilt) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -182,6 +187,28 @@ fn a_torn_write_that_cannot_be_cut_off_loses_nothing_acknowledged() {
     sweep(&[Done::Half, Done::Nothing]);
     sweep(&[Done::Start, Done::Nothing, Done::Nothing]);
     sweep(&[Done::Half, Done::Nothing, Done::Nothing]);
+}
+
+#[test]
+fn a_key_that_may_have_been_written_all_the_same_goes_before_its_file() {
+    // Given a first segment whose key is written, and the disk says otherwise, and then takes it back no more.
+    let world = World::new();
+    let mut engine = world.open();
+    world.disk.fail(1, &[Done::Whole, Done::Nothing], DiskError::Failed);
+    engine.push(intent(1));
+    assert!(engine.turn().is_err() && world.disk.fired());
+    drop(engine);
+    // Then nothing looks as if somebody had taken it away.
+    assert_eq!(taken(&world), []);
+    assert_eq!(world.disk.names("journal"), Vec::<String>::new());
+}
+
+#[test]
+fn a_write_that_is_cut_off_and_whose_key_stays_loses_nothing_acknowledged() {
+    sweep(&[Done::Nothing, Done::Nothing]);
+    sweep(&[Done::Half, Done::Good, Done::Nothing]);
+    sweep(&[Done::Whole, Done::Good, Done::Nothing]);
+    sweep(&[Done::Half, Done::Good, Done::Whole]);
 }
 
 #[test]

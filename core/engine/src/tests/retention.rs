@@ -7,7 +7,7 @@ use crate::snapshots;
 use thicket_journal_format::header::Header;
 use thicket_journal_format::keys::{Front, Keys, Kind};
 use thicket_journal_format::{Key, block, snapshot};
-use thicket_types::limits::{CARRIED_LEN_MAX, JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENTS_KEPT_MAX};
+use thicket_types::limits::{CARRIED_LEN_MAX, JOURNAL_KEPT_FOR, JOURNAL_KEPT_LEN, SEGMENT_BLOCKS_MAX, SEGMENTS_KEPT_MAX};
 
 /// A profile of four segments, with a snapshot after the second and one after the third.
 fn four_segments() -> World {
@@ -314,7 +314,7 @@ fn retired(world: &World, after: Duration) -> usize {
 
 #[test]
 fn a_segment_retires_when_its_successor_is_older_than_is_kept_and_the_newest_never_does() {
-    let world = segments(3, HEADER_LEN);
+    let world = segments(3, HEADER_LEN + 1);
     assert_eq!(retired(&world, JOURNAL_KEPT_FOR), 0);
     assert_eq!(retired(&world, Duration(JOURNAL_KEPT_FOR.0 + 1)), 2);
     assert_eq!(world.disk.names("journal").len(), 1);
@@ -333,9 +333,9 @@ fn past_so_many_bytes_the_oldest_segments_retire_before_their_time() {
 
 #[test]
 fn past_so_many_segments_the_oldest_retire_before_their_time() {
-    let world = segments(SEGMENTS_KEPT_MAX, HEADER_LEN);
+    let world = segments(SEGMENTS_KEPT_MAX, HEADER_LEN + 1);
     assert_eq!(retired(&world, Duration(0)), 0);
-    let world = segments(SEGMENTS_KEPT_MAX + 2, HEADER_LEN);
+    let world = segments(SEGMENTS_KEPT_MAX + 2, HEADER_LEN + 1);
     let names = world.disk.names("journal");
     assert_eq!(retired(&world, Duration(0)), 2);
     assert_eq!(world.disk.names("journal"), names[2..]);
@@ -347,6 +347,76 @@ fn month(world: &World, number: u64) {
     let mut engine = world.open();
     turn(&mut engine, [intent(u8::try_from(number).expect("few months"))]);
     engine.snapshot().expect("a disk that works");
+}
+
+/// A segment is begun, and gets no block; its key can't be destroyed, so its header stays.
+const STAYS: [Done; 5] = [Done::Good, Done::Good, Done::Half, Done::Good, Done::Nothing];
+
+/// A profile whose first segment never got a block, the engine that went on with the second in its place, and the names of both.
+fn with_an_empty_segment(seed: u64) -> (World, Engine<Counting>, String, String) {
+    let world = World::new();
+    world.entropy.0.store(seed, Ordering::Relaxed);
+    let mut engine = world.open();
+    world.disk.fail(0, &STAYS, DiskError::Full);
+    engine.push(intent(1));
+    assert_eq!(engine.turn().err().map(|fault| fault.code), Some(Code::DiskFull));
+    assert!(world.disk.fired());
+    let empty = world.disk.newest("journal");
+    assert_eq!(world.disk.bytes(&empty).len(), HEADER_LEN);
+    turn(&mut engine, [intent(2)]);
+    let live = world.disk.names("journal").into_iter().find(|name| *name != empty).expect("another segment");
+    (world, engine, empty, live)
+}
+
+#[test]
+fn a_segment_without_a_block_is_nobodys_successor_whatever_its_id() {
+    let mut orders = BTreeSet::new();
+    for seed in 0..16 {
+        for reopens in [false, true] {
+            let (world, mut engine, empty, live) = with_an_empty_segment(seed);
+            orders.insert(empty < live);
+            // When the segment that has its place would be past its time, had it a successor, and is written to.
+            engine.snapshot().expect("a disk that works");
+            turn(&mut engine, [intent(3)]);
+            engine.snapshot().expect("a disk that works");
+            world.set_clock(1_790_000_000_000 + 31 * 86_400_000);
+            if reopens {
+                engine = world.open();
+                assert_eq!(world.disk.names("journal"), std::slice::from_ref(&live), "the open takes it away");
+            }
+            turn(&mut engine, [intent(4)]);
+            engine.snapshot().expect("a disk that works");
+            turn(&mut engine, [intent(5)]);
+            // Then it is there, with what came last.
+            let state = engine.state().clone();
+            drop(engine);
+            assert!(world.disk.names("journal").contains(&live), "seed {seed}");
+            assert_eq!(world.open_with(FORGETFUL).map(|(engine, _)| engine.state().clone()), Ok(state), "seed {seed}");
+            assert_eq!(taken(&world), [], "seed {seed}");
+            assert!(!world.disk.names("journal").contains(&empty) && has_a_key_a_file(&world), "seed {seed}");
+        }
+    }
+    assert_eq!(orders.len(), 2, "before it by name, and after it");
+}
+
+#[test]
+fn a_segment_without_a_block_goes_with_the_one_that_has_its_place() {
+    // Given two lives, in which none is opened again until both are past their time.
+    for seed in 0..8 {
+        let (world, mut engine, empty, live) = with_an_empty_segment(seed);
+        engine.pretend_blocks(u32::try_from(SEGMENT_BLOCKS_MAX).expect("32 bits"));
+        for number in 1..=3 {
+            world.set_clock(1_790_000_000_000 + number * 31 * 86_400_000);
+            turn(&mut engine, [intent(9)]);
+            engine.snapshot().expect("a disk that works");
+        }
+        // When that retires: then neither is left, nor a key of theirs, and the journal begins where a snapshot stands.
+        let names = world.disk.names("journal");
+        assert!(!names.contains(&live) && !names.contains(&empty), "seed {seed}: {names:?}");
+        assert!(has_a_key_a_file(&world), "seed {seed}");
+        let kept = snapshots::kept::<Counting>(&mut world.disk.clone(), &world.keys()).expect("intact snapshots");
+        assert_eq!(kept[0].durable.seq.0, begins(&world), "seed {seed}");
+    }
 }
 
 #[test]

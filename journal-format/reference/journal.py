@@ -249,7 +249,8 @@ class Profile:
             try:
                 found.append(segment_header(self.files[name], name))
             except Broken as e:
-                if name != names[-1] or later_block(self.files[name], 0, 0):
+                followed = any(len(self.files[later]) > HEADER for later in names if later > name)
+                if followed or later_block(self.files[name], 0, 0):
                     raise Stop("journal-damaged", str(e), name, 0) from e
                 self.cuts.append((name, 0))
         there = {segment.ident for segment in found} | {bytes.fromhex(name[-36:-4]) for name, _ in self.cuts}

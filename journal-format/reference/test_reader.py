@@ -323,6 +323,20 @@ class Reading(unittest.TestCase):
         self.w.keys()
         self.assertEqual(self.expect("ok")["last"], 11)
 
+    def test_a_header_is_torn_also_before_a_segment_without_a_block(self) -> None:
+        chain = self.w.chain
+        self.w.segment()
+        empty, self.w.chain = self.w.name, chain
+        self.w.segment()
+        self.w.keys()
+        begun, behind = self.w.name, f"journal/{11:016x}-{'f' * 32}.seg"
+        self.files[behind] = self.files.pop(empty)
+        self.files[begun] = self.files[begun][:60]
+        found = self.expect("torn")
+        self.assertEqual((found["cut"], found["last"], found["taken"]), ([(begun, 0), (behind, 0)], 10, []))
+        self.files[behind] += b"\0"
+        self.expect("journal-damaged", begun, 0)
+
     def test_damage_is_named_where_it_is(self) -> None:
         for name, at in ((self.older, 20), (self.newest, 20)):
             self.setUp()

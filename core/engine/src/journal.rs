@@ -231,7 +231,11 @@ pub(crate) fn read(
                 segments.push(Found { file, header, chain, empty: head.len() == HEADER_LEN });
             }
             // The newest file's creation was cut short: nothing in it was ever acknowledged.
-            Err(what) if position + 1 == files.len() && what != FormatError::Newer && none_follows(&disk.read(&file)?, 0, Seq::ZERO) => {
+            Err(what)
+                if what != FormatError::Newer
+                    && is_newest(disk, files.get(position.saturating_add(1)..).unwrap_or_default())?
+                    && none_follows(&disk.read(&file)?, 0, Seq::ZERO) =>
+            {
                 ids.extend(id_of(name));
                 leftovers.push(Leftover::Torn(Torn { file, offset: 0 }));
             }
@@ -404,6 +408,16 @@ fn pass(
 /// Whether a failure shows that the block was written whole, by this version or a newer one, here or elsewhere: it is never cut.
 fn written(what: FormatError) -> bool {
     matches!(what, FormatError::Newer | FormatError::Payload | FormatError::Place)
+}
+
+/// Whether a segment is the newest but for some without a block; `behind`: the names after its own.
+fn is_newest(disk: &mut dyn Disk, behind: &[String]) -> Result<bool, Fault> {
+    for name in behind {
+        if holds_blocks(disk.len(&format!("{FOLDER}/{name}"))?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether no intact block of a later place stands at an offset or behind it: what fails before that is the torn end of the last write.

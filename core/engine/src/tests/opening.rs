@@ -3,6 +3,7 @@
 use super::*;
 use crate::frames::Frames;
 use crate::{Torn, walk_on};
+use thicket_journal_format::header::Header;
 use thicket_types::limits::{BLOCK_LEN_MAX, FRAME_CACHE_LEN_MAX, SEGMENT_BLOCKS_MAX, SEGMENT_LEN_MAX};
 
 #[test]
@@ -208,6 +209,32 @@ fn a_fold_that_panics_on_what_comes_first_leaves_a_profile_of_two_times_as_it_wa
     let fault = Engine::<Counting>::open_apart(disk, clock, entropy, keys, remembered, intent(MAGIC)).err();
     assert_eq!(fault.map(|fault| fault.code), Some(Code::FoldPanicked));
     assert_eq!(world.disk.files().files, before);
+}
+
+#[test]
+fn a_header_that_was_cut_short_is_torn_also_before_a_segment_without_a_block() {
+    // Given a segment that never got its block, and one in its place whose header was cut short, with a smaller id.
+    let world = World::new();
+    turn(&mut world.open(), [intent(1)]);
+    let (whole, state) = (world.disk.names("journal"), world.open().state().clone());
+    let copy = world.copy();
+    turn(&mut copy.open(), [intent(2)]);
+    let begun = copy.disk.newest("journal");
+    let (header, _) = Header::parse(&copy.disk.bytes(&begun)).expect("an intact header");
+    let empty = Header { segment: SegmentId([0xff; 16]), ..header };
+    let empty_file = format!("journal/{}", empty.file_name());
+    world.disk.put(&begun, copy.disk.bytes(&begun)[..60].to_vec());
+    world.disk.put(&empty_file, empty.encode());
+    // Then both are torn, and taken away.
+    let torn = walk(&mut world.disk.clone(), &world.keys(), None, &mut |_| {}).map(|extent| extent.torn);
+    let at_0 = |file: &String| Torn { file: file.clone(), offset: 0 };
+    assert_eq!(torn, Ok(vec![at_0(&begun), at_0(&empty_file)]));
+    assert_eq!(*world.open().state(), state);
+    assert_eq!(world.disk.names("journal"), whole);
+    // But not before one with a block.
+    world.disk.put(&whole[0], copy.disk.bytes(&whole[0])[..60].to_vec());
+    world.disk.put(&begun, copy.disk.bytes(&begun));
+    assert_eq!(world.refused(FORGETFUL).damage.map(|damage| (damage.file, damage.offset)), Some((whole[0].clone(), 0)));
 }
 
 #[test]

@@ -36,6 +36,20 @@ fn edges_of_the_end() -> Vec<Vector> {
     let comment = "The last block's seal does not open, and behind it stands a header of its own Seq, which is none after it.";
     vectors.push(Vector { last: *first_of_two, ..making.vector("torn-stale-block", comment, torn(file, *at)) });
 
+    let (mut making, _) = life();
+    let (last, segment) = (making.durable, making.begin());
+    let bytes = making.bytes(&segment.file);
+    let mut header = bytes.clone();
+    bytes.truncate(60);
+    header[64..80].copy_from_slice(&[0xFF; 16]);
+    check_again(&mut header, 0, 96, 32);
+    let empty = format!("{}{}.seg", &segment.file[..segment.file.len() - 36], "f".repeat(32));
+    making.files.insert(empty.clone(), header);
+    making.keys.insert((Kind::Segment, [0xFF; 16]), drawn("segment key", 99));
+    let cuts = Expected::Torn(vec![(segment.file, 0), (empty, 0)]);
+    let comment = "The newest segment was cut within its header, and behind it by name is one without a block: both go.";
+    vectors.push(Vector { last, ..making.vector("torn-header-before-an-empty-segment", comment, cuts) });
+
     let mut making = whole.clone();
     let middle = blocks[3].0.clone();
     making.bytes(&middle).truncate(60);

@@ -148,7 +148,8 @@ impl Profile {
     /// missing part of journal or vault held is lost.
     ///
     /// **Errors:** `NotCopied` if journal and vault are of the same time; otherwise as [`Profile::open`]. After an error the
-    /// profile is refused as before. **Repeat:** does it once more.
+    /// profile is refused as before, unless only the vault's sweep failed, which each open does: then it is taken over, and
+    /// [`Profile::open`] goes on with it. **Repeat:** does it once more.
     pub fn open_to_take_over(self, transport: Box<dyn Transport + Send>, clock: Box<dyn Clock + Send>) -> Result<Pump<SqlVault>, Fault> {
         let Profile { folder, keys, mut vault, entropy, lock } = self;
         let remembered = vault.remembered()?;

@@ -147,10 +147,15 @@ impl<R: Reducer> Engine<R> {
 
     /// Removes the snapshots that [`Engine::open_apart`] passed over: they are of another history than the journal. So are the segments
     /// whose keys are left: nobody is told of them any more.
+    ///
+    /// **Errors:** the disk's, where a snapshot stays: then [`Engine::open`] refuses the profile as before.
     pub fn drop_passed_over(&mut self) -> Result<(), Fault> {
         let used = self.covered.as_ref().map_or(Seq::ZERO, |covered| covered.seq);
         snapshots::remove_after(self.disk.as_mut(), used)?;
-        self.destroy_loose_keys()
+        // From here on journal and vault are of one time: what fails now must not look as if they were not. The keys that stay go with
+        // the next write of their file, or when segments retire.
+        let _ = self.destroy_loose_keys();
+        Ok(())
     }
 
     /// Destroys the keys of segments that somebody took away.
@@ -437,10 +442,12 @@ impl<R: Reducer> Engine<R> {
         self.tidy()?;
         let begins = self.keep_beginning(retiring.upto);
         journal::retire(self.disk.as_mut(), &mut self.keys, &retiring)?;
-        // A key without a file says that somebody took the file. Its time is over with that of the oldest that is left.
-        self.destroy_loose_keys()?;
         // No fold begins before what is left.
-        if begins.is_err() { snapshots::remove_upto(self.disk.as_mut(), retiring.upto.seq) } else { Ok(()) }
+        if begins.is_err() {
+            snapshots::remove_upto(self.disk.as_mut(), retiring.upto.seq)?;
+        }
+        // A key without a file says that somebody took the file. Its time is over with that of the oldest that is left.
+        self.destroy_loose_keys()
     }
 
     /// Sees to it that a snapshot stands where a segment ends.

@@ -200,6 +200,48 @@ fn a_profile_of_two_times_goes_on_with_the_snapshot_that_its_journal_holds() {
 }
 
 #[test]
+fn a_profile_is_taken_over_though_keys_without_a_file_stay() {
+    // Given a journal that was put back, without the segment that the vault remembers: its key is there.
+    let world = World::new();
+    turn(&mut world.open(), [intent(1)]);
+    let mut engine = world.open();
+    turn(&mut engine, [intent(2)]);
+    let remembered = Remembered { durable: Some(engine.durable()), count: u64::MAX };
+    drop(engine);
+    world.disk.delete(&world.disk.newest("journal"));
+    let (mut engine, _) = world.open_apart_with(remembered).expect("a profile of two times");
+    // When the vault was told, and the keys can't be written.
+    world.disk.fail(0, &[Done::Nothing], DiskError::Full);
+    assert_eq!(engine.drop_passed_over(), Ok(()));
+    // Then it is taken over, as the next open finds; and the key goes with the next write.
+    assert!(world.disk.fired());
+    assert_eq!(world.copy().open_with(remembering(engine.durable())).map(|(engine, _)| engine.durable()), Ok(engine.durable()));
+    assert_eq!(taken(&world).len(), 1);
+    engine.snapshot().expect("room");
+    assert_eq!(taken(&world), []);
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_dropped_leaves_a_profile_of_two_times() {
+    let world = World::new();
+    let mut engine = world.open();
+    turn(&mut engine, [intent(1)]);
+    let before = world.disk.bytes(&world.disk.newest("journal"));
+    turn(&mut engine, [intent(2)]);
+    engine.snapshot().expect("room");
+    drop(engine);
+    world.disk.put(&world.disk.newest("journal"), before);
+    let (mut engine, _) = world.open_apart_with(FORGETFUL).expect("a profile of two times");
+    world.disk.fail(0, &[Done::Nothing], DiskError::Failed);
+    assert_eq!(engine.drop_passed_over(), Err(Fault::from(Code::DiskFailed)));
+    assert_eq!(world.refused(remembering(engine.durable())).code, Code::RolledBack);
+    drop(engine);
+    let (mut engine, _) = world.open_apart_with(FORGETFUL).expect("once more");
+    assert_eq!(engine.drop_passed_over(), Ok(()));
+    assert_eq!(world.open_with(remembering(engine.durable())).map(|(engine, _)| engine.durable()), Ok(engine.durable()));
+}
+
+#[test]
 fn a_fold_that_panics_on_what_comes_first_leaves_a_profile_of_two_times_as_it_was() {
     let (world, _, durable) = three_blocks();
     let before = world.disk.files().files.clone();

@@ -420,6 +420,39 @@ fn a_segment_without_a_block_goes_with_the_one_that_has_its_place() {
 }
 
 #[test]
+fn what_no_fold_begins_with_goes_though_keys_without_a_file_cannot() {
+    // Given a segment that somebody took away, and no snapshot that what is left can begin with.
+    let ready = four_segments();
+    ready.keys().make(&mut ready.disk.clone(), &mut ready.entropy.clone(), Kind::Segment, [7; 16]).expect("room");
+    let oldest = ready.disk.names("journal")[0].clone();
+    ready.disk.flip(&oldest, HEADER_LEN + BLOCK_HEAD_LEN + 3);
+    month(&ready, 1);
+    ready.keys().make(&mut ready.disk.clone(), &mut ready.entropy.clone(), Kind::Segment, [7; 16]).expect("room");
+    ready.disk.flip(&ready.disk.names("snapshots")[0].clone(), 200);
+    ready.set_clock(1_790_000_000_000 + 62 * 86_400_000);
+    turn(&mut ready.open(), [intent(5)]);
+    let mut seen = 0;
+    for after in 0..16 {
+        let world = ready.copy();
+        let mut engine = world.open();
+        world.disk.fail(after, &[Done::Nothing], DiskError::Full);
+        let _ = engine.snapshot();
+        // When the write fails that destroys its key, after the files of what retired went.
+        let ops = world.disk.files().ops.clone();
+        let Some(failed) = ops.iter().position(|op| op.failed && op.path == KEYS_FILE) else {
+            continue;
+        };
+        if ops[..failed].iter().any(|op| op.name == "remove" && op.path.starts_with("journal/")) {
+            seen += 1;
+            let begins = begins(&world);
+            let useless = |name: &&String| **name < format!("snapshots/{begins:016x}.snap");
+            assert_eq!(world.disk.names("snapshots").iter().filter(useless).count(), 0, "after {after}");
+        }
+    }
+    assert!(seen > 0, "no such write failed");
+}
+
+#[test]
 fn a_frame_that_waits_for_months_keeps_no_segment_and_is_read_all_the_same() {
     // Given a frame that an effect under way names.
     let world = World::new();

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use thicket_client::{Observer, Point, Pump, SeededEntropy, SharedEntropyHandle, named_bodies, share};
-use thicket_engine::{Engine, Fault, ProfileKeys};
+use thicket_engine::{Engine, Fault, ProfileKeys, walk};
 use thicket_journal_format::keys::Cost;
 use thicket_reducer::{ClientRules, view};
 use thicket_relay::{Policy, Relay};
@@ -239,7 +239,14 @@ pub fn reopen<K: Kind>(whole: &Whole<K>, operations: u64, promised: Seq, files: 
     let clock = Time(Arc::new(AtomicU64::new(START_MS)));
     let (engine, _, vault) = unlock(&kind, &log, entropy, clock).map_err(|fault| format!("it does not open: {fault}"))?;
     drop(vault);
-    whole.holds(&engine, promised)
+    let seq = whole.holds(&engine, promised)?;
+    // INV-203: nothing looks as if somebody had taken it away.
+    let mut disk = log.clone();
+    let walked = ProfileKeys::unlock(&mut disk, &passphrase()).and_then(|keys| walk(&mut disk, &keys, None, &mut |_| {}));
+    match walked.map_err(|fault| format!("it is not walked: {fault}"))?.taken.as_slice() {
+        [] => Ok(seq),
+        taken => Err(format!("{} segments have a key and no file", taken.len())),
+    }
 }
 
 type Unlocked<V> = (Engine<ClientRules>, thicket_engine::Opened, V);

@@ -103,6 +103,12 @@ errors! {
     139 BeginningGone Caller "the oldest records of this journal have retired, and no snapshot holds what they came to", "nothing was written; to show what it is made of, without names: thicket journal stats";
     140 CapsuleDamaged Caller "this file is no capsule, or not a whole one, or one that costs too much to fold", "name the right one, or have it copied once more; nobody's journal costs that much";
     141 TooMuchForCapsule Caller "so much is under way in this journal that nobody would open its capsule", "nothing was written; to show what it is made of, without names: thicket journal stats";
+    143 UnknownGroup Caller "there is no such group here", "name one that you are in";
+    144 AlreadyMember Caller "somebody who was named is a member already", "name the others alone";
+    145 NotAllowed Caller "your role in the group does not allow that", "ask an admin or an owner of it";
+    146 GroupFull Caller "the group has as many members as it can have", "remove somebody first, or begin another group";
+    147 OrderOpen Caller "somebody is being removed from the group, and nothing else goes before that", "it goes by itself once that is done";
+    148 NoMember Caller "you are no member of this group any more", "what you have of it stays; to come back, ask a member";
 
     200 NameTaken Peer "the name is taken", "an account keeps its name: make another profile, with thicket --home DIR account create NAME";
     201 UnknownName Peer "the relay knows nobody of that name", "check the spelling";
@@ -165,6 +171,7 @@ errors! {
     412 FromBlocked Peer "a blocked contact sent something", "nothing; it was dropped unread";
     413 BadCommit Peer "a commit does what nobody may do in a conversation of two", "it was not followed; tell your contact";
     414 BadOffer Peer "an offer to begin anew is not by the one it names, or not for this account", "nothing; it was dropped";
+    415 LogBroken Peer "the relay's log of a group has a gap, or is not the one that it was", "nothing of it was taken; ask whoever runs the relay";
 
     500 FoldPanicked Us "the program failed while folding an event; the event was set aside", "report it, with what you did last; a newer version may take it";
     501 EffectMismatch Us "the vault was asked twice under one id for two things", "report it, with the place of the record that thicket journal ls shows";

@@ -2,9 +2,9 @@
 
 use crate::bytes::Bytes;
 use crate::error::Code;
-use crate::ids::{ConversationId, EffectId, Fingerprint, FrameId, IntentId, MailboxId, MessageId};
+use crate::ids::{ConversationId, EffectId, Fingerprint, FrameId, GroupId, IntentId, MailboxId, MessageId};
 use crate::intent::Intent;
-use crate::name::Name;
+use crate::name::{Name, Title};
 use crate::time::ClaimedTime;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -153,6 +153,49 @@ pub enum Outcome {
     Refused(Code),
     /// The effect's outcome panicked the fold, or the effect could not be done at all.
     Fault(Code),
+    /// The vault followed a group's log.
+    Followed(Followed),
+}
+
+/// What entries of a group's log came to. No body, no key: the texts are in the vault.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Followed {
+    /// Which group's.
+    pub group: GroupId,
+    /// The last entry that was followed.
+    pub upto: u64,
+    /// The last entry that the relay had then.
+    pub last: u64,
+    /// Messages that came, in their order, and who wrote each.
+    pub messages: Vec<(Fingerprint, MessageId)>,
+    /// Messages of others that can never be read, and why.
+    pub unreadable: Vec<Code>,
+    /// What became of the commit of ours that was under way.
+    pub own: Own,
+    /// What the group is from here on, if that is something else.
+    pub became: Option<Became>,
+}
+
+/// What became of a commit of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Own {
+    /// None was under way, or it still is.
+    Open,
+    /// It opened an epoch.
+    Stands,
+    /// Another did before it.
+    Lost,
+}
+
+/// What a group is to its members.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Became {
+    /// What it is called.
+    pub title: Title,
+    /// Members.
+    pub members: u32,
+    /// Set if we are no member any more.
+    pub out: bool,
 }
 
 /// What an envelope held. No body, no key: the text is in the vault.
@@ -233,5 +276,16 @@ pub enum Opened {
         name: Name,
         /// Set if the groups there were are dead to them.
         anew: bool,
+    },
+    /// A contact let us into a group.
+    Welcomed {
+        /// The proved sender.
+        contact: Fingerprint,
+        /// Which group.
+        group: GroupId,
+        /// What it is called.
+        title: Title,
+        /// Members.
+        members: u32,
     },
 }

@@ -114,6 +114,10 @@ id! {
     MailboxId, 16
 }
 id! {
+    /// A group of people: random, made with it. Its MLS group has the same id.
+    GroupId, 16
+}
+id! {
     /// A group's log at a relay; random, so that it names no group.
     LogId, 16
 }

@@ -1,6 +1,6 @@
 //! Names that people register.
 
-use crate::limits::{NAME_LEN_MAX, REGISTRATION_TOKEN_LEN_MAX, RELAY_ADDRESS_LEN_MAX};
+use crate::limits::{GROUP_TITLE_LEN_MAX, NAME_LEN_MAX, REGISTRATION_TOKEN_LEN_MAX, RELAY_ADDRESS_LEN_MAX};
 use crate::secret::Private;
 use alloc::string::String;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -75,6 +75,32 @@ impl<'de> Deserialize<'de> for RelayAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         RelayAddress::parse(&text).ok_or(serde::de::Error::custom("malformed relay address"))
+    }
+}
+
+/// What a group is called. Prints redacted.
+///
+/// **Limits.** 1 to [`GROUP_TITLE_LEN_MAX`] bytes, no control characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+pub struct Title(Private<String>);
+
+impl Title {
+    /// Takes a text that can be a title; `None` if it is too long, empty or has a control character in it.
+    pub fn parse(text: &str) -> Option<Title> {
+        let sized = !text.is_empty() && text.len() <= GROUP_TITLE_LEN_MAX;
+        (sized && !text.chars().any(char::is_control)).then(|| Title(Private::new(String::from(text))))
+    }
+
+    /// The title.
+    pub fn text(&self) -> &str {
+        self.0.reveal()
+    }
+}
+
+impl<'de> Deserialize<'de> for Title {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Title::parse(&text).ok_or(serde::de::Error::custom("malformed title"))
     }
 }
 

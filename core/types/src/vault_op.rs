@@ -2,8 +2,8 @@
 
 use crate::effect::MessageState;
 use crate::error::Code;
-use crate::ids::{BodyRef, Fingerprint, MailboxId, MessageId, RelayKey, Seq};
-use crate::name::{Name, RegistrationToken};
+use crate::ids::{BodyRef, Fingerprint, GroupId, MailboxId, MessageId, RelayKey, Seq};
+use crate::name::{Name, RegistrationToken, Title};
 use crate::time::Stamp;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -223,6 +223,69 @@ pub enum VaultOp {
     /// Give every group up, also those with people who are no contacts any more: another copy of the profile may have used their
     /// keys. Whoever is pinned after is to be told so, once. → `Done`
     GiveUpGroups,
+    /// Make a group, alone in it, and the request that creates its log. → `Framed`
+    CreateGroup {
+        /// Its id.
+        group: GroupId,
+        /// What it is called.
+        title: Title,
+        /// Whether the relay's list is to name it.
+        public: bool,
+    },
+    /// The relay has the group's log. → `Done`
+    LogCreated {
+        /// Which group's.
+        group: GroupId,
+        /// The record that holds the answer.
+        answer: Seq,
+    },
+    /// Keep a key package of somebody who is to be let into a group. → `Done`, or `Refused`
+    KeepKeyPackage {
+        /// Which group.
+        group: GroupId,
+        /// Whose.
+        contact: Fingerprint,
+        /// The record that holds the key package's answer.
+        answer: Seq,
+    },
+    /// Stage a commit that lets in those whose key packages are kept, in the present epoch, and make the request that posts it. One that
+    /// is staged for this epoch already is taken again. → `Framed`, or `Refused`
+    Commit {
+        /// In which group.
+        group: GroupId,
+        /// Who comes in.
+        adds: Vec<Fingerprint>,
+    },
+    /// Encrypt a staged text for a group, or the text of a message's row once more, seal it, and make the request that posts it.
+    /// → `Framed`, or `Refused`
+    SealPost {
+        /// For which group.
+        group: GroupId,
+        /// The message's name.
+        message: MessageId,
+        /// The staged text; `None` if it has a row, which holds it.
+        body: Option<BodyRef>,
+        /// When it was asked for.
+        at: Stamp,
+    },
+    /// Follow a page of a group's log: judge its entries in their order, and keep the messages. → `Followed`, or `Refused`
+    FollowLog {
+        /// Whose log.
+        group: GroupId,
+        /// The record that holds the page.
+        answer: Seq,
+        /// When it came.
+        at: Stamp,
+    },
+    /// Seal the Welcome of somebody whom a commit of ours lets in, and make the request that puts it. → `Framed`, or `Refused`
+    SealWelcome {
+        /// Into which group.
+        group: GroupId,
+        /// Whom.
+        contact: Fingerprint,
+        /// Their mailbox.
+        mailbox: MailboxId,
+    },
 }
 
 /// What was published in place of an older one.
@@ -250,6 +313,8 @@ pub enum Ask {
         /// Whether the relay gets a new device generation with it.
         swap: bool,
     },
+    /// What is new in a group's log.
+    ReadLog(GroupId),
     /// These items are on our disk.
     Acknowledge {
         /// Their places, at most [`crate::limits::ACKNOWLEDGE_MAX`].
@@ -297,13 +362,24 @@ impl VaultOp {
             VaultOp::Published { .. } => "Published",
             VaultOp::ShowRead { .. } => "ShowRead",
             VaultOp::GiveUpGroups => "GiveUpGroups",
+            VaultOp::CreateGroup { .. } => "CreateGroup",
+            VaultOp::LogCreated { .. } => "LogCreated",
+            VaultOp::KeepKeyPackage { .. } => "KeepKeyPackage",
+            VaultOp::Commit { .. } => "Commit",
+            VaultOp::SealPost { .. } => "SealPost",
+            VaultOp::FollowLog { .. } => "FollowLog",
+            VaultOp::SealWelcome { .. } => "SealWelcome",
         }
     }
 
     /// The records whose bytes the op reads; the engine lends them.
     pub fn frame(&self) -> Option<Seq> {
         match self {
-            VaultOp::PinContact { answer, .. } | VaultOp::BeginConversation { answer, .. } => Some(*answer),
+            VaultOp::PinContact { answer, .. }
+            | VaultOp::BeginConversation { answer, .. }
+            | VaultOp::LogCreated { answer, .. }
+            | VaultOp::KeepKeyPackage { answer, .. }
+            | VaultOp::FollowLog { answer, .. } => Some(*answer),
             VaultOp::OpenEnvelope { envelope, .. } => Some(*envelope),
             VaultOp::Stamp { request, .. } => Some(*request),
             VaultOp::Compose(_)
@@ -326,7 +402,11 @@ impl VaultOp {
             | VaultOp::SetCapabilities { .. }
             | VaultOp::Published { .. }
             | VaultOp::ShowRead { .. }
-            | VaultOp::GiveUpGroups => None,
+            | VaultOp::GiveUpGroups
+            | VaultOp::CreateGroup { .. }
+            | VaultOp::Commit { .. }
+            | VaultOp::SealPost { .. }
+            | VaultOp::SealWelcome { .. } => None,
         }
     }
 }

@@ -31,6 +31,8 @@ pub mod context {
     pub const LEAF: &str = "thicket.leaf.v1";
     /// An identity's offer of a key package to one contact.
     pub const OFFER: &str = "thicket.offer.v1";
+    /// A member's statement about where a Welcome of theirs lets one into a group's log.
+    pub const GROUP_WELCOME: &str = "thicket.group-welcome.v1";
     /// Work done for a request.
     pub const STAMP: &str = "thicket.stamp.v1";
     /// HPKE info of an envelope's seal.
@@ -39,6 +41,9 @@ pub mod context {
 
 /// The leaf credential's type: private use (RFC 9420 §17.5).
 pub const LEAF_CREDENTIAL: u16 = 0xF054;
+
+/// The type of the extension of a group's context that holds its charter: private use (RFC 9420 §17.3).
+pub const CHARTER_EXTENSION: u16 = 0xF055;
 
 /// The MLS cipher suite that this build uses: MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519 (RFC 9420 §17.1).
 pub const SUITE: u32 = 0x0001;

@@ -48,7 +48,7 @@ pub(crate) fn open(account: &Account, sealed: &[u8]) -> Result<Unsealed, Code> {
 }
 
 /// Length, content, zeros: the smallest class that holds them.
-fn pad(inside: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn pad(inside: &[u8]) -> Option<Vec<u8>> {
     let needed = inside.len().checked_add(4)?;
     let class = PADDING_CLASSES.into_iter().find(|class| *class >= needed)?;
     let mut padded = u32::try_from(inside.len()).ok()?.to_le_bytes().to_vec();
@@ -57,7 +57,7 @@ fn pad(inside: &[u8]) -> Option<Vec<u8>> {
     Some(padded)
 }
 
-fn unpad(padded: &[u8]) -> Option<&[u8]> {
+pub(crate) fn unpad(padded: &[u8]) -> Option<&[u8]> {
     let (len, rest) = padded.split_at_checked(4)?;
     let len = usize::try_from(u32::from_le_bytes(len.try_into().ok()?)).ok()?;
     let (inside, zeros) = rest.split_at_checked(len)?;

@@ -5,7 +5,7 @@
 
 use crate::mls::provider::Provider;
 use crate::mls::storage::MlsStore;
-use crate::{BROKEN, Scope, Stop, groups};
+use crate::{BROKEN, Scope, Stop, conversation};
 use openmls::group::MlsGroup;
 use openmls_traits::OpenMlsProvider as _;
 use rusqlite::{OptionalExtension as _, params};
@@ -18,7 +18,7 @@ pub(crate) fn copy(scope: &Scope<'_>, mls: &MlsGroup, at: Stamp) -> Result<(), S
     MlsStore::new(scope.conn).copy_to_epoch(id, epoch).map_err(|_| BROKEN)?;
     let past = Provider::in_epoch(scope.conn, scope.entropy.clone(), epoch);
     // A commit of ours that was pending holds the next epoch's secrets: they have no place in the copy.
-    if let Some(mut old) = groups::load(&past, id.as_slice())? {
+    if let Some(mut old) = conversation::load(&past, id.as_slice())? {
         old.clear_pending_commit(past.storage()).map_err(|_| BROKEN)?;
     }
     let mut note = scope.conn.prepare_cached("INSERT OR REPLACE INTO past_epoch (group_id, epoch, at) VALUES (?1, ?2, ?3)")?;

@@ -15,9 +15,10 @@ mod admit;
 mod archive;
 mod capability;
 mod contact;
+mod conversation;
 mod envelope;
 mod epochs;
-mod groups;
+mod group;
 mod ledger;
 mod mls;
 mod reader;
@@ -219,8 +220,8 @@ fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
         VaultOp::Stamp { request: _, relay, bits, hour } => stamp::make(&call.frame, *relay, *bits, *hour),
         VaultOp::PinContact { name, answer: _, at: _ } => contact::pin(scope, name, &call.frame),
         VaultOp::Unpin { contact } => contact::unpin(scope, *contact),
-        VaultOp::BeginConversation { contact, answer: _, at } => groups::begin(scope, *contact, &call.frame, *at),
-        VaultOp::BeginFromOffer { contact, at } => groups::begin_from_offer(scope, *contact, *at),
+        VaultOp::BeginConversation { contact, answer: _, at } => conversation::begin(scope, *contact, &call.frame, *at),
+        VaultOp::BeginFromOffer { contact, at } => conversation::begin_from_offer(scope, *contact, *at),
         VaultOp::SealMessage { contact, mailbox, message, body, at } => {
             sealing::message(scope, Recipient { contact: *contact, mailbox: *mailbox }, *message, *body, *at)
         }
@@ -237,7 +238,7 @@ fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
         VaultOp::MarkRead { contact, message, tell, at } => sealing::read_mark(scope, *contact, *message, *tell, *at),
         VaultOp::Published { what, at } => request::published(scope, *what, *at),
         VaultOp::ShowRead { on } => rows::show_read(scope, *on),
-        VaultOp::GiveUpGroups => groups::give_up(scope.conn).map(|()| Outcome::Done).map_err(Stop::Broken),
+        VaultOp::GiveUpGroups => conversation::give_up(scope.conn).map(|()| Outcome::Done).map_err(Stop::Broken),
         VaultOp::OpenEnvelope { envelope: _, at, last } => reading::open(scope, &call.frame, *at, *last),
         VaultOp::File { message, contact, body, at, state, cause } => {
             let filed = Filed { message: *message, contact: *contact, body: *body, at: *at, state: *state, cause: *cause };
@@ -246,6 +247,15 @@ fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
         VaultOp::Forget { contact } => rows::forget(scope, *contact),
         VaultOp::ForgetMessage { contact, message, sent } => rows::forget_message(scope, *contact, *message, *sent),
         VaultOp::Tidy { at } => tidy::tidy(scope, *at),
+        VaultOp::CreateGroup { group, title, public } => group::make(scope, *group, title, *public),
+        VaultOp::LogCreated { group, answer: _ } => group::created(scope, *group, &call.frame),
+        VaultOp::KeepKeyPackage { group, contact, answer: _ } => group::keep_key_package(scope, *group, *contact, &call.frame),
+        VaultOp::Commit { group, adds } => group::commit(scope, *group, adds),
+        VaultOp::SealPost { group, message, body, at } => group::seal(scope, *group, *message, *body, *at),
+        VaultOp::FollowLog { group, answer: _, at } => group::follow(scope, *group, &call.frame, *at),
+        VaultOp::SealWelcome { group, contact, mailbox } => {
+            group::seal_welcome(scope, *group, Recipient { contact: *contact, mailbox: *mailbox })
+        }
     }
 }
 
@@ -334,7 +344,7 @@ impl Vault for SqlVault {
 
     fn rejoin(&mut self, durable: Durable, count: u64) -> Result<(), Code> {
         self.transaction(|vault| {
-            groups::give_up(&vault.conn)?;
+            conversation::give_up(&vault.conn)?;
             rows::fail_under_way(&vault.conn)?;
             ledger::rejoin(&vault.conn, durable, count)
         })

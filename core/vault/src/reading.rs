@@ -3,7 +3,7 @@
 use crate::envelope::{self, Unsealed};
 use crate::mls::provider::Provider;
 use crate::mls::{credential, group};
-use crate::{BROKEN, Scope, Stop, capability, contact, epochs, groups, rows};
+use crate::{BROKEN, Scope, Stop, capability, contact, conversation, epochs, rows};
 use openmls::group::{MlsGroup, StagedCommit};
 use openmls::prelude::tls_codec::Deserialize as _;
 use openmls::prelude::{ContentType, MlsMessageBodyIn, MlsMessageIn, ProcessedMessage, ProcessedMessageContent, ProtocolMessage, Sender};
@@ -43,6 +43,7 @@ pub(crate) fn open(scope: &Scope<'_>, sealed: &[u8], at: Stamp, last: bool) -> R
         Inside::Opening(opening) => read_opening(scope, &from, &opening, at),
         Inside::MlsMessage(message) => read_message(scope, &from, &message, at, false),
         Inside::Offer(offer) => read_offer(scope, &from, &offer),
+        Inside::GroupWelcome(welcome) => crate::group::join(scope, &certificate, welcome, at),
     };
     let opened = match read {
         Ok(opened) => opened,
@@ -70,7 +71,7 @@ fn read_opening(scope: &Scope<'_>, from: &Claimed<'_>, opening: &Opening, at: St
             return Err(MALFORMED);
         };
         contact::keep(scope, from.certificate, from.bytes, None)?;
-        groups::join(scope, from.certificate, welcome, at)?;
+        conversation::join(scope, from.certificate, welcome, at)?;
         scope.conn.prepare_cached("INSERT INTO welcome (hash, at) VALUES (?1, ?2)")?.execute(params![hash, at.0])?;
     }
     read_message(scope, from, &opening.mls_message, at, known.is_none())
@@ -95,7 +96,7 @@ fn read_message(scope: &Scope<'_>, from: &Claimed<'_>, message: &[u8], at: Stamp
         ContentType::Proposal => return Err(Stop::Refused(Code::BadCommit)),
     };
     let provider = scope.provider();
-    let mut mls = groups::load(&provider, &id)?.ok_or(BROKEN)?;
+    let mut mls = conversation::load(&provider, &id)?.ok_or(BROKEN)?;
     let (epoch, mut present) = (message.epoch().as_u64(), mls.epoch().as_u64());
     // One that is dead from its beginning moves nothing: nobody sends in it.
     let mut moved = begins && !dead;
@@ -114,7 +115,7 @@ fn read_message(scope: &Scope<'_>, from: &Claimed<'_>, message: &[u8], at: Stamp
     }
     let processed = if epoch < present {
         let past = Provider::in_epoch(scope.conn, scope.entropy.clone(), epoch);
-        let mut old = groups::load(&past, &id)?.ok_or(Stop::Refused(Code::TooOld))?;
+        let mut old = conversation::load(&past, &id)?.ok_or(Stop::Refused(Code::TooOld))?;
         processed(from, &past, &mut old, message)?
     } else {
         processed(from, &provider, &mut mls, message)?
@@ -139,7 +140,7 @@ fn processed(from: &Claimed<'_>, provider: &Provider<'_>, mls: &mut MlsGroup, me
 
 /// The contact was heard in a group: its Welcome need not travel any more.
 fn heard(scope: &Scope<'_>, id: &[u8], at: Stamp) -> Result<(), Stop> {
-    groups::note_used(scope, id, at)?;
+    conversation::note_used(scope, id, at)?;
     scope.conn.prepare_cached("UPDATE mls_group SET welcome = NULL WHERE id = ?1 AND welcome IS NOT NULL")?.execute([id])?;
     Ok(())
 }
@@ -205,11 +206,11 @@ fn read_content(scope: &Scope<'_>, from: &Claimed<'_>, plain: &[u8], at: Stamp, 
             if text.is_empty() || text.len() > BODY_LEN_MAX {
                 return Err(MALFORMED);
             }
-            if !rows::keep_received(scope, contact, message, &text, at, claimed_ms)? {
+            if !rows::keep_received(scope, &contact.0, None, message, &text, at, claimed_ms)? {
                 // It was sealed again, perhaps beside a Welcome or in a new epoch: that is kept, and its sender is told once more.
                 return Ok(Opened::Known { contact, message, moved });
             }
-            let conversation = groups::conversation_id(contact, scope.account.certificate.fingerprint());
+            let conversation = conversation::conversation_id(contact, scope.account.certificate.fingerprint());
             Ok(Opened::Message { contact, name: from.name.clone(), conversation, message, claimed: ClaimedTime(claimed_ms), moved })
         }
         What::Receipt(receipt) => {
@@ -247,7 +248,7 @@ fn read_offer(scope: &Scope<'_>, from: &Claimed<'_>, offer: &Offer) -> Result<Op
         return Err(Stop::Refused(Code::Repeated));
     }
     if anew {
-        groups::bury_before(scope, contact, claimed)?;
+        conversation::bury_before(scope, contact, claimed)?;
     }
     Ok(Opened::Offer { contact, name: from.name.clone(), anew })
 }

@@ -73,6 +73,7 @@ pub(crate) fn compose(scope: &Scope<'_>, ask: &Ask) -> Result<Outcome, Stop> {
             let ask = wire::KeyPackageAsk { name: name.text().to_owned(), suites: vec![SUITE], stamp: None };
             framed(scope, request::Ask::KeyPackage(ask))
         }
+        Ask::ReadLog(group) => crate::group::read_log(scope, *group),
         Ask::Fetch { items_max, swap } => {
             let generation = if *swap { next_generation(scope)?.1 } else { Vec::new() };
             framed_as_owner(scope, OwnerAsk::Fetch(wire::Fetch { items_max: *items_max, generation }))

@@ -11,12 +11,12 @@ use thicket_types::ids::{BodyRef, Fingerprint, MessageId};
 use thicket_types::limits::{OUTBOX_MAX, UNREADABLE_ROWS_MAX};
 use thicket_types::time::Stamp;
 
-/// Keeps a message that is about to be sent.
-pub(crate) fn keep_sent(scope: &Scope<'_>, contact: Fingerprint, message: MessageId, body: BodyRef, at: Stamp) -> Result<(), Stop> {
+/// Keeps a message that is about to be sent: `with` a contact, by their fingerprint, or a group, by its id.
+pub(crate) fn keep_sent(scope: &Scope<'_>, with: &[u8], message: MessageId, body: BodyRef, at: Stamp) -> Result<(), Stop> {
     let mut put = scope.conn.prepare_cached(
         "INSERT INTO message (contact, outgoing, id, state, body, stamp, claimed, cause) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?5, 0)",
     )?;
-    put.execute(params![contact.0, message.0, state_number(MessageState::Queued), body.0, at.0])?;
+    put.execute(params![with, message.0, state_number(MessageState::Queued), body.0, at.0])?;
     index(scope)
 }
 
@@ -28,13 +28,13 @@ pub(crate) struct Sent {
 }
 
 /// A message of ours, if it has a row.
-pub(crate) fn sent(scope: &Scope<'_>, contact: Fingerprint, message: MessageId) -> Result<Option<Sent>, Stop> {
+pub(crate) fn sent(scope: &Scope<'_>, with: &[u8], message: MessageId) -> Result<Option<Sent>, Stop> {
     let mut find = scope.conn.prepare_cached(
         "SELECT state, bytes, stamp FROM message LEFT JOIN body ON message.body = body.ref
          WHERE contact = ?1 AND outgoing = 1 AND id = ?2",
     )?;
     let read = |row: &Row<'_>| Ok(Sent { state: row.get(0)?, text: row.get(1)?, at: Stamp(row.get(2)?) });
-    Ok(find.query_row(params![contact.0, message.0], read).optional()?)
+    Ok(find.query_row(params![with, message.0], read).optional()?)
 }
 
 /// A message goes once more. One that failed is back at the beginning. What its contact has read so far was read without it.
@@ -65,17 +65,19 @@ pub(crate) fn untold(scope: &Scope<'_>, contact: Fingerprint) -> Result<Vec<Mess
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Keeps a message that came; `false` if the contact sent one of that id before, which stays as it is.
+/// Keeps a message that came from a contact, or in a group (`with`) from a member (`sender`); `false` if one of that id came before,
+/// which stays as it is.
 pub(crate) fn keep_received(
     scope: &Scope<'_>,
-    contact: Fingerprint,
+    with: &[u8],
+    sender: Option<Fingerprint>,
     message: MessageId,
     text: &str,
     at: Stamp,
     claimed_ms: u64,
 ) -> Result<bool, Stop> {
     let mut find = scope.conn.prepare_cached("SELECT 1 FROM message WHERE contact = ?1 AND outgoing = 0 AND id = ?2")?;
-    if find.query_row(params![contact.0, message.0], |_| Ok(())).optional()?.is_some() {
+    if find.query_row(params![with, message.0], |_| Ok(())).optional()?.is_some() {
         return Ok(false);
     }
     let body = scope.random::<16>()?;
@@ -83,15 +85,16 @@ pub(crate) fn keep_received(
     // SQLite's integers are signed; a claimed time past their range is shown as the last one in it.
     let claimed = i64::try_from(claimed_ms).unwrap_or(i64::MAX);
     let mut put = scope.conn.prepare_cached(
-        "INSERT INTO message (contact, outgoing, id, state, body, stamp, claimed, cause) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, 0)",
+        "INSERT INTO message (contact, outgoing, id, state, body, stamp, claimed, cause, sender) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
     )?;
-    put.execute(params![contact.0, message.0, state_number(MessageState::Delivered), body, at.0, claimed])?;
+    let sender = sender.map(|sender| sender.0);
+    put.execute(params![with, message.0, state_number(MessageState::Delivered), body, at.0, claimed, sender])?;
     index(scope)?;
     Ok(true)
 }
 
 /// Puts the row just written into the search index.
-fn index(scope: &Scope<'_>) -> Result<(), Stop> {
+pub(crate) fn index(scope: &Scope<'_>) -> Result<(), Stop> {
     let mut put = scope
         .conn
         .prepare_cached("INSERT INTO search (rowid, text) SELECT number, text FROM message_text WHERE number = last_insert_rowid()")?;

@@ -86,6 +86,55 @@ CREATE TABLE publication (id INTEGER PRIMARY KEY CHECK (id = 1), last_resort INT
 CREATE TABLE offered (address BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 -- Key packages that another copy of the profile has too: what begins with one may have been answered there.
 CREATE TABLE shared (address BLOB PRIMARY KEY) WITHOUT ROWID;
+-- Groups with a log.
+CREATE TABLE log_group (
+    id BLOB PRIMARY KEY,
+    -- Its epochs, without their members.
+    lineage BLOB NOT NULL,
+    -- The last entry that was followed, and the log's hash up to it.
+    followed INTEGER NOT NULL,
+    prefix BLOB NOT NULL,
+    -- The last entry that is a commit.
+    latest INTEGER NOT NULL,
+    -- The relay's, once it has the log.
+    incarnation BLOB,
+    reading BLOB NOT NULL,
+    lane BLOB,
+    -- Whether we are no member any more.
+    gone INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE log_epoch (
+    group_id BLOB NOT NULL,
+    -- The number of the commit that opened it.
+    number INTEGER NOT NULL,
+    members BLOB NOT NULL,
+    entries BLOB NOT NULL,
+    posting BLOB NOT NULL,
+    PRIMARY KEY (group_id, number)
+) WITHOUT ROWID;
+-- Our commit that is under way: its entry, and the Welcome for those whom it lets in.
+CREATE TABLE log_pending (group_id BLOB PRIMARY KEY, entry BLOB NOT NULL, welcome BLOB) WITHOUT ROWID;
+-- Messages of ours that were posted and not met in the log yet, by the SHA-256 of their entry.
+CREATE TABLE log_post (group_id BLOB NOT NULL, frame BLOB NOT NULL, PRIMARY KEY (group_id, frame)) WITHOUT ROWID;
+CREATE TABLE log_package (group_id BLOB NOT NULL, contact BLOB NOT NULL, package BLOB NOT NULL, PRIMARY KEY (group_id, contact))
+    WITHOUT ROWID;
+-- What lets somebody in, until it is past its window: their own secrets, and what all have in common whom one commit lets in.
+CREATE TABLE log_welcome (
+    group_id BLOB NOT NULL,
+    contact BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    welcome BLOB NOT NULL,
+    PRIMARY KEY (group_id, contact)
+) WITHOUT ROWID;
+CREATE TABLE log_place (
+    group_id BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (group_id, number)
+) WITHOUT ROWID;
+-- Certificates of members, contacts or not.
+CREATE TABLE log_certificate (fingerprint BLOB PRIMARY KEY, certificate BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE message (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     contact BLOB NOT NULL,
@@ -97,6 +146,8 @@ CREATE TABLE message (
     claimed INTEGER NOT NULL,
     cause INTEGER NOT NULL,
     marked INTEGER NOT NULL DEFAULT 0,
+    -- Who wrote it, where that is not the contact: in a group, whose id stands in the contact's place.
+    sender BLOB,
     UNIQUE (contact, outgoing, id)
 );
 CREATE INDEX message_by_contact ON message (contact, number);

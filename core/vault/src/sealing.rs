@@ -1,7 +1,7 @@
 //! What goes out to a contact: encrypted in the sending group, sealed to their mailbox key, made into a request.
 
 use crate::contact::{self, Known};
-use crate::groups::{self, Buried, Sending};
+use crate::conversation::{self, Buried, Sending};
 use crate::mls::group;
 use crate::mls::storage::MlsStore;
 use crate::request::framed;
@@ -39,18 +39,18 @@ pub(crate) fn message(scope: &Scope<'_>, to: Recipient, message: MessageId, body
     if text.is_empty() || text.len() > BODY_LEN_MAX {
         return Err(Stop::Refused(if text.is_empty() { Code::EmptyMessage } else { Code::MessageTooLong }));
     }
-    if rows::sent(scope, to.contact, message)?.is_some() {
+    if rows::sent(scope, &to.contact.0, message)?.is_some() {
         return Err(Stop::Refused(Code::Repeated));
     }
     let framed = content(scope, to, message.0.to_vec(), at, What::Text(text))?;
-    rows::keep_sent(scope, to.contact, message, body, at)?;
+    rows::keep_sent(scope, &to.contact.0, message, body, at)?;
     Ok(framed)
 }
 
 /// Encrypts a message that has a row once more: its recipient drops it if they have it. **Errors:** `UnknownMessage`, also
 /// for one without text; `Repeated` if it has arrived.
 pub(crate) fn again(scope: &Scope<'_>, to: Recipient, message: MessageId) -> Result<Outcome, Stop> {
-    let Sent { state, text, at } = rows::sent(scope, to.contact, message)?.ok_or(Stop::Refused(Code::UnknownMessage))?;
+    let Sent { state, text, at } = rows::sent(scope, &to.contact.0, message)?.ok_or(Stop::Refused(Code::UnknownMessage))?;
     let arrived = [MessageState::Delivered, MessageState::Read].map(rows::state_number);
     if arrived.contains(&state) {
         return Err(Stop::Refused(Code::Repeated));
@@ -76,7 +76,7 @@ pub(crate) fn read_mark(
 ) -> Result<Outcome, Stop> {
     rows::note_read(scope, contact, message)?;
     match tell {
-        Some(mailbox) if groups::sending(scope, contact)?.is_some() => {
+        Some(mailbox) if conversation::sending(scope, contact)?.is_some() => {
             let mark = ReadMark { message: message.0.to_vec() };
             content(scope, Recipient { contact, mailbox }, Vec::new(), at, What::ReadMark(mark))
         }
@@ -85,25 +85,25 @@ pub(crate) fn read_mark(
 }
 
 fn content(scope: &Scope<'_>, to: Recipient, message: Vec<u8>, at: Stamp, what: What) -> Result<Outcome, Stop> {
-    let group = groups::sending(scope, to.contact)?.ok_or(Stop::Refused(Code::NoConversation))?;
+    let group = conversation::sending(scope, to.contact)?.ok_or(Stop::Refused(Code::NoConversation))?;
     let capability = capability::granted(scope, to.contact)?.unwrap_or_default();
     let plain = Content { message, claimed_ms: at.0, what: Some(what), capability }.encode_to_vec();
     let provider = scope.provider();
-    let mut mls = groups::load(&provider, &group.id)?.ok_or(Stop::Refused(Code::NoConversation))?;
+    let mut mls = conversation::load(&provider, &group.id)?.ok_or(Stop::Refused(Code::NoConversation))?;
     let encrypted = mls.create_message(&provider, &scope.account.signer, &plain).map_err(|_| BROKEN)?;
-    groups::note_used(scope, &group.id, at)?;
+    conversation::note_used(scope, &group.id, at)?;
     put(scope, to, group, encrypted.to_bytes().map_err(|_| BROKEN)?)
 }
 
 /// Renews our keys: an MLS self-update, pending until the contact is past it. One that is pending goes again.
 pub(crate) fn key_update(scope: &Scope<'_>, to: Recipient, at: Stamp) -> Result<Outcome, Stop> {
-    let group = groups::sending(scope, to.contact)?.ok_or(Stop::Refused(Code::NoConversation))?;
-    groups::note_used(scope, &group.id, at)?;
+    let group = conversation::sending(scope, to.contact)?.ok_or(Stop::Refused(Code::NoConversation))?;
+    conversation::note_used(scope, &group.id, at)?;
     let commit = match epochs::pending(scope, &group.id)? {
         Some(commit) => commit,
         None => {
             let provider = scope.provider();
-            let mut mls = groups::load(&provider, &group.id)?.ok_or(Stop::Refused(Code::NoConversation))?;
+            let mut mls = conversation::load(&provider, &group.id)?.ok_or(Stop::Refused(Code::NoConversation))?;
             let staged = mls.self_update(&provider, &scope.account.signer, LeafNodeParameters::default()).map_err(|_| BROKEN)?;
             let commit = staged.commit().to_bytes().map_err(|_| BROKEN)?;
             epochs::keep_pending(scope, &group.id, &commit)?;
@@ -123,7 +123,7 @@ fn put(scope: &Scope<'_>, to: Recipient, group: Sending, mls_message: Vec<u8>) -
     put_inside(scope, to, inside)
 }
 
-fn put_inside(scope: &Scope<'_>, to: Recipient, inside: Inside) -> Result<Outcome, Stop> {
+pub(crate) fn put_inside(scope: &Scope<'_>, to: Recipient, inside: Inside) -> Result<Outcome, Stop> {
     let Some(Known { mailbox_key: Some(mailbox_key), .. }) = contact::load(scope, to.contact)? else {
         return Err(Stop::Refused(Code::UnknownContact));
     };
@@ -143,7 +143,7 @@ pub(crate) fn offer(scope: &Scope<'_>, to: Recipient, anew: bool, at: Stamp) -> 
     let statement = OfferStatement { to: to.contact.0.to_vec(), key_package, anew, claimed_ms }.encode_to_vec();
     let signature = request::sign(scope, context::OFFER, &statement)?;
     if anew {
-        groups::bury(scope, to.contact, Buried::All)?;
+        conversation::bury(scope, to.contact, Buried::All)?;
         scope.conn.prepare_cached("UPDATE contact SET told = 1 WHERE fingerprint = ?1")?.execute([to.contact.0])?;
     }
     put_inside(scope, to, Inside::Offer(Offer { statement, signature }))

@@ -10,13 +10,14 @@ mod contacts;
 mod conversations;
 mod damage;
 mod forgeries;
+mod groups;
 mod key_packages;
 mod ledger;
 mod offers;
 mod renewal;
 mod seeds;
 
-use crate::groups::conversation_id;
+use crate::conversation::conversation_id;
 use crate::mls::provider::Provider;
 use crate::seal::{self, EntropyRng};
 use crate::{Direction, MessageRow, NewAccount, Origin, Reader, SharedEntropy, SqlVault};
@@ -364,7 +365,7 @@ fn mls_message(inside: &Inside) -> &[u8] {
     match inside {
         Inside::Opening(opening) => &opening.mls_message,
         Inside::MlsMessage(message) => message,
-        Inside::Offer(_) => panic!("an offer holds no MLS message"),
+        Inside::Offer(_) | Inside::GroupWelcome(_) => panic!("no MLS message"),
     }
 }
 

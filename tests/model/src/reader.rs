@@ -4,6 +4,7 @@ use crate::world::{Does, Entry, PEOPLE, Person, World};
 use std::collections::BTreeSet;
 use thicket_types::group::{Charter, CommitFacts, Docket, Kept, Lineage, Officer, Past, Role, Roster, Turn};
 use thicket_types::ids::Fingerprint;
+use thicket_types::name::Title;
 
 /// An epoch's members. A leaf's index is the person's number.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -34,7 +35,7 @@ impl People {
     /// Person 0 owns the group, 1 is an admin, the others are members.
     fn all() -> People {
         let officers = vec![Officer { who: name(0), role: Role::Owner }, Officer { who: name(1), role: Role::Admin }];
-        let charter = Charter::new("model", false, officers).expect("within its limits");
+        let charter = Charter::new(Title::parse("model").expect("a title"), false, officers).expect("within its limits");
         People { members: (0..PEOPLE).map(name).collect(), charter }
     }
 

@@ -1,9 +1,8 @@
 //! What the group's own authenticated context says of it: its title, and who may do what.
 
 use crate::ids::Fingerprint;
-use crate::limits::{GROUP_TITLE_LEN_MAX, OFFICERS_MAX};
-use crate::secret::Private;
-use alloc::string::String;
+use crate::limits::OFFICERS_MAX;
+use crate::name::Title;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +29,8 @@ pub struct Officer {
 /// A group's title and roles. Every commit that changes it is judged by the one before.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Charter {
-    /// What the group is called. **Limits:** 1 to [`GROUP_TITLE_LEN_MAX`] bytes, no control characters.
-    title: Private<String>,
+    /// What the group is called.
+    title: Title,
     /// Whether the relay's list names it.
     public: bool,
     /// Owners and admins, in the order of their appointment. **Limits:** [`OFFICERS_MAX`], nobody twice.
@@ -40,21 +39,17 @@ pub struct Charter {
 
 impl Charter {
     /// A charter that keeps to its limits; `None` otherwise. There is an owner in it, and nobody in it is a mere member.
-    pub fn new(title: &str, public: bool, officers: Vec<Officer>) -> Option<Charter> {
-        let titled = !title.is_empty() && title.len() <= GROUP_TITLE_LEN_MAX && !title.chars().any(char::is_control);
+    pub fn new(title: Title, public: bool, officers: Vec<Officer>) -> Option<Charter> {
         let owned = officers.iter().any(|officer| officer.role == Role::Owner);
         let each =
             |officer: &Officer| officer.role != Role::Member && officers.iter().filter(|other| other.who == officer.who).count() == 1;
-        (titled && owned && officers.len() <= OFFICERS_MAX && officers.iter().all(each)).then(|| Charter {
-            title: Private::new(String::from(title)),
-            public,
-            officers: officers.clone(),
-        })
+        let kept = owned && officers.len() <= OFFICERS_MAX && officers.iter().all(each);
+        kept.then(|| Charter { title, public, officers: officers.clone() })
     }
 
     /// What the group is called.
-    pub fn title(&self) -> &str {
-        self.title.reveal()
+    pub fn title(&self) -> &Title {
+        &self.title
     }
 
     /// Whether the relay's list names it.

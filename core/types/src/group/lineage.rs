@@ -79,6 +79,17 @@ pub struct Past {
     pub voided: BTreeSet<u64>,
 }
 
+impl<E> Lineage<E> {
+    /// The same with something else in each epoch's place of members, such as what they are kept under. **Errors:** the first that `f`
+    /// has.
+    pub fn try_map<F, X>(self, mut f: impl FnMut(u64, E) -> Result<F, X>) -> Result<Lineage<F>, X> {
+        let Lineage { window, kept, past, commits, held } = self;
+        let each = |Kept { commit, at, docket, roster }: Kept<E>| Ok(Kept { commit, at, docket, roster: f(commit, roster)? });
+        let kept = kept.into_iter().map(each).collect::<Result<_, X>>()?;
+        Ok(Lineage { window, kept, past, commits, held })
+    }
+}
+
 impl<E: Roster> Lineage<E> {
     /// Begins with the epoch that one creates, or is let into.
     /// `window`: [`VOIDABLE_COMMITS_MAX`]; the model has smaller ones.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::ids::Fingerprint;
 use crate::limits::{GROUP_TITLE_LEN_MAX, MEMBERS_MAX, OFFICERS_MAX, ORDERS_MAX, VOIDABLE_COMMITS_MAX, VOIDED_MAX};
+use crate::name::Title;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use alloc::{string::String, vec};
@@ -44,9 +45,13 @@ impl Roster for People {
     }
 }
 
+fn title(text: &str) -> Title {
+    Title::parse(text).expect("a title")
+}
+
 fn charter(officers: &[(u16, Role)]) -> Charter {
     let officers = officers.iter().map(|(number, role)| Officer { who: who(*number), role: *role }).collect();
-    Charter::new("readers", false, officers).expect("within its limits")
+    Charter::new(title("readers"), false, officers).expect("within its limits")
 }
 
 /// One owner, two admins, two members.
@@ -105,21 +110,17 @@ fn a_charter_has_a_title_and_an_owner_and_nobody_twice() {
     let many = |count: u16| (0..count).map(|number| Officer { who: who(number), role: Role::Owner }).collect::<Vec<_>>();
     let bound = u16::try_from(OFFICERS_MAX).expect("small");
     let long = |len: usize| "ä".repeat(len / 2);
-    assert!(Charter::new(&long(GROUP_TITLE_LEN_MAX), true, vec![owner]).is_some());
-    assert!(Charter::new("x", true, many(bound)).is_some());
-    let bad: [(String, Vec<Officer>); 7] = [
-        (String::new(), vec![owner]),
-        (long(GROUP_TITLE_LEN_MAX + 2), vec![owner]),
-        (String::from("a\nb"), vec![owner]),
-        (String::from("x"), vec![]),
-        (String::from("x"), vec![Officer { role: Role::Admin, ..owner }]),
-        (String::from("x"), vec![owner, Officer { role: Role::Admin, ..owner }]),
-        (String::from("x"), many(bound + 1)),
-    ];
-    for (title, officers) in bad {
-        assert!(Charter::new(&title, true, officers).is_none(), "{title:?}");
+    assert!(Charter::new(title(&long(GROUP_TITLE_LEN_MAX)), true, vec![owner]).is_some());
+    assert!(Charter::new(title("x"), true, many(bound)).is_some());
+    for text in [String::new(), long(GROUP_TITLE_LEN_MAX + 2), String::from("a\nb")] {
+        assert_eq!(Title::parse(&text), None, "{text:?}");
     }
-    assert!(Charter::new("x", true, vec![owner, Officer { who: who(ADMIN), role: Role::Member }]).is_none());
+    let bad: [Vec<Officer>; 4] =
+        [vec![], vec![Officer { role: Role::Admin, ..owner }], vec![owner, Officer { role: Role::Admin, ..owner }], many(bound + 1)];
+    for officers in bad {
+        assert!(Charter::new(title("x"), true, officers.clone()).is_none(), "{officers:?}");
+    }
+    assert!(Charter::new(title("x"), true, vec![owner, Officer { who: who(ADMIN), role: Role::Member }]).is_none());
 }
 
 #[test]
@@ -222,7 +223,7 @@ fn anybody_brings_a_member_back_in_and_nobody_themselves() {
 fn owners_appoint_and_admins_rename() {
     let empty = Docket::default();
     let officers = people().charter.officers().to_vec();
-    let renamed = Charter::new("writers", true, officers.clone()).expect("a charter");
+    let renamed = Charter::new(title("writers"), true, officers.clone()).expect("a charter");
     assert_eq!(judge(&empty, 1, &appoints(ADMIN, renamed.clone())), Ok(()));
     assert_eq!(judge(&empty, 1, &appoints(MEMBER, renamed)), Err(Passed::NotAllowed));
     let promoted = charter(&[(OWNER, Role::Owner), (MEMBER, Role::Owner)]);

@@ -6,6 +6,7 @@ use openmls::prelude::{Credential, CredentialType, CredentialWithKey};
 use prost::Message as _;
 use thicket_openpgp::{Certificate, Identity, OpenPgpError};
 use thicket_types::error::Code;
+use thicket_types::ids::Fingerprint;
 use thicket_types::wire::peer::{LeafCredential, LeafStatement};
 use thicket_types::wire::{LEAF_CREDENTIAL, context};
 
@@ -23,6 +24,14 @@ pub(crate) fn certify(identity: &Identity, certificate: &Certificate, leaf_key: 
 /// The credential with its key, as openmls takes it.
 pub(crate) fn with_key(credential: &[u8], leaf_key: &[u8; 32]) -> CredentialWithKey {
     CredentialWithKey { credential: Credential::new(CREDENTIAL_TYPE, credential.to_vec()), signature_key: leaf_key.as_slice().into() }
+}
+
+/// Whom a credential of ours names; that the identity certified it, `check` tells.
+pub(crate) fn named(credential: &Credential) -> Option<Fingerprint> {
+    if credential.credential_type() != CREDENTIAL_TYPE {
+        return None;
+    }
+    Fingerprint::parse(&LeafCredential::decode(credential.serialized_content()).ok()?.fingerprint)
 }
 
 /// Checks that a leaf is certified by the identity of this certificate. **Errors:** `ForgedLeaf`.

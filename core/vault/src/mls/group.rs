@@ -3,7 +3,10 @@
 use super::credential::CREDENTIAL_TYPE;
 use super::provider::{Provider, SUITE};
 use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
-use openmls::group::{MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProcessMessageError, ValidationError};
+use openmls::group::{
+    MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProcessMessageError,
+    ValidationError,
+};
 use openmls::prelude::{
     Capabilities, CredentialWithKey, Extension, ExtensionType, Extensions, GroupContext, KeyPackage, KeyPackageBundle, KeyPackageIn,
     Lifetime, ProtocolVersion, RequiredCapabilitiesExtension, SenderRatchetConfiguration,
@@ -12,11 +15,21 @@ use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::signatures::Signer;
 use thicket_types::error::Code;
 use thicket_types::limits::{FORWARD_DISTANCE_MAX, KEY_PACKAGE_LEN_MAX, OUT_OF_ORDER_MAX};
+use thicket_types::wire::CHARTER_EXTENSION;
 
 /// What every leaf of ours can do.
 pub(crate) fn capabilities() -> Capabilities {
-    Capabilities::new(Some(&[ProtocolVersion::Mls10]), Some(&[SUITE]), Some(&[ExtensionType::LastResort]), None, Some(&[CREDENTIAL_TYPE]))
+    Capabilities::new(
+        Some(&[ProtocolVersion::Mls10]),
+        Some(&[SUITE]),
+        Some(&[ExtensionType::LastResort, CHARTER]),
+        None,
+        Some(&[CREDENTIAL_TYPE]),
+    )
 }
+
+/// The type of a group's charter (`group::charter`).
+const CHARTER: ExtensionType = ExtensionType::Unknown(CHARTER_EXTENSION);
 
 /// A lifetime that can't lapse: openmls judges a received Add by the receiver's own clock, and a member who was away
 /// would fork. Freshness is the relay's to judge, by when a package came to it (ADR 0021); who adds can't see it.
@@ -51,6 +64,33 @@ pub(crate) fn join_config() -> MlsGroupJoinConfig {
         .sender_ratchet_configuration(ratchets())
         .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
         .use_ratchet_tree_extension(true)
+        .build()
+}
+
+/// Settings of a group with a log that we make. Its commits are public messages, within the log's seal (ADR 0035); its tree travels
+/// beside a Welcome.
+pub(crate) fn create_log_config(charter: Extension) -> Result<MlsGroupCreateConfig, Code> {
+    let required = Extension::RequiredCapabilities(RequiredCapabilitiesExtension::new(&[CHARTER], &[], &[CREDENTIAL_TYPE]));
+    let extensions = Extensions::<GroupContext>::from_vec(vec![required, charter]).map_err(|_| Code::Inconsistent)?;
+    Ok(MlsGroupCreateConfig::builder()
+        .max_past_epochs(0)
+        .sender_ratchet_configuration(ratchets())
+        .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
+        .use_ratchet_tree_extension(false)
+        .ciphersuite(SUITE)
+        .capabilities(capabilities())
+        .lifetime(lifetime())
+        .with_group_context_extensions(extensions)
+        .build())
+}
+
+/// Settings of a group with a log that we join.
+pub(crate) fn join_log_config() -> MlsGroupJoinConfig {
+    MlsGroupJoinConfig::builder()
+        .max_past_epochs(0)
+        .sender_ratchet_configuration(ratchets())
+        .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
+        .use_ratchet_tree_extension(false)
         .build()
 }
 

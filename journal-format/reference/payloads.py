@@ -14,7 +14,7 @@ LIMIT_RECORD, LIMIT_STATE = 524_288, 268_435_456
 # Types: `?T` option, `*T` sequence, `{T}` set, `{K: V}` map, `[n]` an id of n bytes, `(…)` a struct; a field of it is
 # `name Type` or a type alone. `A B = T` names a type twice; `A: 0 X | 1 Y (…)` is an enum. A space goes on with a line.
 TABLES = """
-IntentId MessageId BodyRef MailboxId SegmentId = [16]
+IntentId MessageId BodyRef MailboxId SegmentId GroupId = [16]
 Fingerprint = [20]
 FrameId RelayKey ConversationId = [32]
 Seq Stamp Deadline ClaimedTime = u64
@@ -45,13 +45,19 @@ TimerId: 0 Retry (FrameId) | 1 Login | 2 Fetch | 3 Acknowledge | 4 Receipts (Fin
 Resolved = (effect EffectId; outcome Outcome; vault_count u64)
 Outcome: 0 Handed | 1 Unreachable | 2 Framed (frame FrameId; bytes bytes) | 3 Done
  | 4 Pinned (contact Fingerprint; mailbox MailboxId; name Name; contradicts ?Fingerprint; anew bool)
- | 5 Begun (again *MessageId) | 6 Opened (Opened) | 7 Refused (Code) | 8 Fault (Code)
+ | 5 Begun (again *MessageId) | 6 Opened (Opened) | 7 Refused (Code) | 8 Fault (Code) | 9 Followed (Followed)
 Opened: 0 Message (contact Fingerprint; name Name; conversation ConversationId; message MessageId; claimed
  ClaimedTime; moved bool)
  | 1 Receipt (contact Fingerprint; delivered *MessageId; moved bool)
  | 2 Early (contact Fingerprint; name Name; len u32) | 3 Unreadable (contact Fingerprint; name Name; cause Code)
  | 4 ReadMark (contact Fingerprint; moved bool) | 5 Committed (contact Fingerprint; owed bool; moved bool)
  | 6 Known (contact Fingerprint; message MessageId; moved bool) | 7 Offer (contact Fingerprint; name Name; anew bool)
+ | 8 Invited (contact Fingerprint; name Name; group GroupId)
+ | 9 Welcomed (contact Fingerprint; group GroupId; title Title; members u32)
+Followed = (group GroupId; upto u64; last u64; messages *(Fingerprint; MessageId); unreadable *Code; own Own;
+ became ?Became)
+Own: 0 Open | 1 Stands | 2 Lost
+Became = (title Title; members u32; out bool)
 
 Effect: 0 Vault (VaultOp) | 1 Send (to RelayAddress; lane Lane; frame Seq) | 2 Arm (TimerId; Deadline)
  | 3 Disarm (TimerId) | 4 Notify (Change)
@@ -74,9 +80,15 @@ VaultOp: 0 Compose (Ask) | 1 SignRegistration (challenge Challenge; token ?Regis
  | 20 SetCapabilities (grant *Fingerprint; renew *Fingerprint; revoke *Fingerprint)
  | 21 Stamp (request Seq; relay RelayKey; bits u32; hour u64)
  | 22 Published (what Published; at Stamp) | 23 ShowRead (on bool) | 24 GiveUpGroups
+ | 25 CreateGroup (group GroupId; title Title; public bool) | 26 LogCreated (group GroupId; answer Seq)
+ | 27 KeepKeyPackage (group GroupId; contact Fingerprint; answer Seq; at Stamp)
+ | 28 Commit (group GroupId; adds *Fingerprint) | 29 SealPost (group GroupId; message MessageId; body ?BodyRef; at Stamp)
+ | 30 FollowLog (group GroupId; answer Seq; at Stamp)
+ | 31 SealWelcome (group GroupId; contact Fingerprint; mailbox MailboxId)
+ | 32 Join (envelope Seq; contact Fingerprint; at Stamp)
 Challenge = (relay RelayKey; nonce [32]; until_ms u64)
 Ask: 0 Challenge | 1 Lookup (Name) | 2 KeyPackage (Name) | 3 Fetch (items_max u32; swap bool)
- | 4 Acknowledge (cursors *u64)
+ | 4 Acknowledge (cursors *u64) | 5 ReadLog (GroupId)
 Change: 0 Answered (intent IntentId; answer Answer) | 1 Registered | 2 RegistrationRefused (Code) | 3 Connected
  | 4 Disconnected (Code) | 5 Contact (Fingerprint) | 6 LookupFailed (name Name; cause Code)
  | 7 IdentityChanged (Fingerprint) | 8 Received (contact Fingerprint; message MessageId)
@@ -128,12 +140,13 @@ BodyPiece = (body BodyRef; text bytes)
 EndPiece = (mailbox_keys u64; contacts u64; messages u64; bodies u64)
 """
 
-CODES = [(100, 137), (139, 141), (200, 224), (300, 318), (400, 414), (500, 503)]
+CODES = [(100, 137), (139, 141), (143, 148), (200, 224), (300, 318), (400, 415), (500, 503)]
 
 TEXTS = {
     "Name": re.compile("(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,64}"),
     "RelayAddress": re.compile("[!-~]{1,255}"),
     "RegistrationToken": re.compile("[!-~]{1,128}"),
+    "Title": re.compile("[^\0-\x1f\x7f-\x9f\udc80-\udcff]+"),
 }
 
 
@@ -190,9 +203,10 @@ class Input:
         return self.take(size)
 
     def text(self, name: str) -> str:
-        # Every text of this format is ASCII, so what is not UTF-8 fails the pattern too.
-        value = self.counted().decode("ascii", "replace")
-        if not TEXTS[name].fullmatch(value) or name == "Name" and value.lower() == "server":
+        # What is not UTF-8 becomes what no pattern has.
+        value = (data := self.counted()).decode(errors="surrogateescape")
+        most = 128 if name == "Title" else 255
+        if not TEXTS[name].fullmatch(value) or len(data) > most or name == "Name" and value.lower() == "server":
             raise Undecodable(f"no {name}")
         return value
 

@@ -25,7 +25,7 @@ def read_folder(root: Path) -> dict[str, bytes]:
 
 
 def compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
 def line_of(item: Record | Piece) -> str:

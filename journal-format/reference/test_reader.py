@@ -195,6 +195,14 @@ class Limits(unittest.TestCase):
             with self.subTest(value=value), self.assertRaises(Undecodable):
                 TYPES["Name"](Input(bytes([len(value)]) + value, 999))
 
+    def test_a_title_is_utf_8_without_control_characters(self) -> None:
+        for value in ("x", "Lesekreis für alle", "ä" * 64, "\ufffd"):
+            data = value.encode()
+            self.assertEqual(TYPES["Title"](Input(bytes([len(data)]) + data, 999)), value)
+        for data in (b"", b"a\nb", b"\x7f", "\x85".encode(), b"\xff", b"\xed\xb2\x80", "ä".encode() * 64 + b"x"):
+            with self.subTest(data=data), self.assertRaises(Undecodable):
+                TYPES["Title"](Input(bytes([len(data)]) + data, 999))
+
     def test_a_code_is_one_of_the_table(self) -> None:
         table = SPEC.partition("| numbers | errors |\n|---|---|\n")[2].partition("\n\n")[0]
         rows = re.findall(r"^\| (\d+)(?: to (\d+))? \|", table, re.MULTILINE)

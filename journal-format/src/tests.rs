@@ -23,13 +23,14 @@ use proptest::collection::vec as vec_of;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
-use thicket_types::event::{Arrival, Arrived, Event, Lane, Opened, Outcome, TimerId};
+use thicket_types::event::{Arrival, Arrived, Became, Event, Followed, Lane, Opened, Outcome, Own, TimerId};
 use thicket_types::ids::{
-    BodyRef, ConversationId, Digest, EffectId, Fingerprint, FrameId, IntentId, MailboxId, MessageId, RelayKey, RulesVersion, SegmentId, Seq,
+    BodyRef, ConversationId, Digest, EffectId, Fingerprint, FrameId, GroupId, IntentId, MailboxId, MessageId, RelayKey, RulesVersion,
+    SegmentId, Seq,
 };
 use thicket_types::intent::Intent;
 use thicket_types::limits::{BLOCK_RECORDS_MAX, PROFILE_KEYS_MAX, RECORD_LEN_MAX, SNAPSHOT_LEN_MAX};
-use thicket_types::name::{Name, RegistrationToken, RelayAddress};
+use thicket_types::name::{Name, RegistrationToken, RelayAddress, Title};
 use thicket_types::time::{ClaimedTime, Stamp};
 
 const CREATED: Stamp = Stamp(1_790_000_000_000);
@@ -82,7 +83,31 @@ fn kinds() -> [(&'static str, Record); 4] {
     .map(|(kind, event)| (kind, Record { stamp: CREATED, event }))
 }
 
-/// A record of every variant of every part, in the order of their numbers.
+/// A record of every variant that came with groups, in the order of their numbers: those before have vectors of their own.
+fn every_variant_of_groups() -> Vec<Record> {
+    let (contact, group) = (Fingerprint([13; 20]), GroupId([26; 16]));
+    let title = |text| Title::parse(text).expect("a title");
+    let quiet = Followed { group, upto: 250, last: 251, messages: Vec::new(), unreadable: Vec::new(), own: Own::Open, became: None };
+    let became = |out| Some(Became { title: title("Lesekreis für alle"), members: 4_096, out });
+    let events = vec![
+        resolved(Outcome::Opened(Opened::Invited { contact, name: name(), group })),
+        resolved(Outcome::Opened(Opened::Welcomed { contact, group, title: title("x"), members: 2 })),
+        resolved(Outcome::Followed(quiet.clone())),
+        resolved(Outcome::Followed(Followed {
+            messages: vec![(contact, MessageId([19; 16])), (Fingerprint([5; 20]), MessageId([27; 16]))],
+            unreadable: vec![Code::TooOld, Code::Undecryptable],
+            own: Own::Stands,
+            became: became(false),
+            ..quiet.clone()
+        })),
+        resolved(Outcome::Followed(Followed { own: Own::Lost, became: became(true), ..quiet })),
+        resolved(Outcome::Refused(Code::UnknownGroup)),
+        resolved(Outcome::Refused(Code::LogBroken)),
+    ];
+    events.into_iter().enumerate().map(|(at, event)| Record { stamp: Stamp(CREATED.0 + at as u64), event }).collect()
+}
+
+/// A record of every variant of every part that was there before groups, in the order of their numbers.
 fn every_variant() -> Vec<Record> {
     let contact = Fingerprint([13; 20]);
     let message = MessageId([19; 16]);
@@ -279,7 +304,7 @@ fn a_header_that_begins_at_nothing_is_refused() {
 
 #[test]
 fn every_record_is_read_as_it_was_written() {
-    for record in every_variant() {
+    for record in every_variant().into_iter().chain(every_variant_of_groups()) {
         let bytes = encoded(std::slice::from_ref(&record));
         let (read, rest) = Record::take(&bytes).expect("our own record");
         assert_eq!(read, record);
@@ -289,7 +314,7 @@ fn every_record_is_read_as_it_was_written() {
 
 #[test]
 fn records_are_taken_one_after_the_other() {
-    let records = every_variant();
+    let records = [every_variant(), every_variant_of_groups()].concat();
     let bytes = encoded(&records);
     let (mut rest, mut taken) = (bytes.as_slice(), Vec::new());
     while !rest.is_empty() {
@@ -371,7 +396,7 @@ fn a_cut_keys_file_snapshot_or_record_is_refused() {
     for len in 0..snapshot.len() {
         assert!(snapshot::open(&key(), &snapshot[..len]).is_err(), "snapshot cut at {len}");
     }
-    for record in every_variant() {
+    for record in every_variant().into_iter().chain(every_variant_of_groups()) {
         let bytes = encoded(&[record]);
         for len in 0..bytes.len() {
             assert_eq!(Record::take(&bytes[..len]), Err(FormatError::Short), "record cut at {len}");
@@ -381,7 +406,7 @@ fn a_cut_keys_file_snapshot_or_record_is_refused() {
 
 #[test]
 fn a_cut_payload_is_refused() {
-    for record in every_variant() {
+    for record in every_variant().into_iter().chain(every_variant_of_groups()) {
         let mut bytes = encoded(&[record]);
         bytes.pop();
         let len = u32::try_from(bytes.len() - RECORD_HEAD_LEN).expect("a small record");

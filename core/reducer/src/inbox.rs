@@ -122,6 +122,8 @@ pub(crate) fn opened(state: &mut State, step: &mut Step, why: &Why, opened: &Ope
         Opened::ReadMark { contact, moved } => marks::told(state, step, *contact, *moved),
         Opened::Committed { contact, owed, moved } => committed(state, step, *contact, *owed, *moved),
         Opened::Offer { contact, name, anew } => offers::made(state, step, *contact, name, *anew),
+        // The client has no groups: nothing is joined, and nothing kept of it.
+        Opened::Invited { .. } | Opened::Welcomed { .. } => {}
         Opened::Early { contact, name, len } => match why {
             Why::Open(envelope, at) if state.contacts.contains_key(contact) => {
                 early::hold(state, step, *contact, Held { envelope: *envelope, len: *len, at: *at });

@@ -201,7 +201,8 @@ fn resolved(state: &mut State, step: &mut Step, effect: EffectId, outcome: &Outc
     match outcome {
         Outcome::Handed => outbox::handed(state, step, &why),
         Outcome::Unreachable => delivery::unreachable(state, step, &why),
-        Outcome::Done => {}
+        // Nothing asks for a group's log.
+        Outcome::Done | Outcome::Followed(_) => {}
         Outcome::Framed { frame, bytes: _ } => delivery::framed(state, step, why, *frame),
         // An entry of a relay that was left meanwhile says nothing here.
         Outcome::Pinned { .. } if why == Why::Abandoned => {}

@@ -78,6 +78,10 @@ impl Named {
                 match outcome {
                     Outcome::Pinned { contact, name, .. } => self.person(*contact, Some(name)),
                     Outcome::Opened(opened) => self.opened(envelope, opened),
+                    Outcome::Followed(followed) => followed.messages.iter().for_each(|(by, message)| {
+                        self.message(*message);
+                        self.person(*by, None);
+                    }),
                     _ => {}
                 }
             }
@@ -109,12 +113,14 @@ impl Named {
                 self.message(*message);
                 self.person(*contact, None);
             }
-            Opened::Unreadable { contact, name, .. } | Opened::Early { contact, name, .. } | Opened::Offer { contact, name, .. } => {
-                self.person(*contact, Some(name));
-            }
-            Opened::Receipt { contact, .. } | Opened::ReadMark { contact, .. } | Opened::Committed { contact, .. } => {
-                self.person(*contact, None);
-            }
+            Opened::Unreadable { contact, name, .. }
+            | Opened::Early { contact, name, .. }
+            | Opened::Offer { contact, name, .. }
+            | Opened::Invited { contact, name, .. } => self.person(*contact, Some(name)),
+            Opened::Receipt { contact, .. }
+            | Opened::ReadMark { contact, .. }
+            | Opened::Committed { contact, .. }
+            | Opened::Welcomed { contact, .. } => self.person(*contact, None),
         }
         // What a frame turned out to hold is meant by it.
         if let (Some(envelope), Opened::Message { message, .. } | Opened::Known { message, .. }) = (envelope, opened) {

@@ -146,6 +146,7 @@ pub(crate) fn kind(event: &Event) -> &'static str {
             Outcome::Handed | Outcome::Unreachable => "resolved: transport",
             Outcome::Framed { .. } => "resolved: frame",
             Outcome::Opened(_) => "resolved: opened",
+            Outcome::Followed(_) => "resolved: followed",
             Outcome::Refused(_) => "resolved: refused",
             Outcome::Fault(_) => "resolved: fault",
             Outcome::Done | Outcome::Pinned { .. } | Outcome::Begun { .. } => "resolved: done",
@@ -154,7 +155,7 @@ pub(crate) fn kind(event: &Event) -> &'static str {
 }
 
 /// What effects ask for, in the words of [`effect_kind`].
-pub const EFFECT_KINDS: [&str; 14] = [
+pub const EFFECT_KINDS: [&str; 15] = [
     "hand over",
     "compose",
     "sign",
@@ -165,6 +166,7 @@ pub const EFFECT_KINDS: [&str; 14] = [
     "seal other",
     "open envelope",
     "stamp",
+    "group",
     "file",
     "arm",
     "disarm",
@@ -185,6 +187,14 @@ pub fn effect_kind(effect: &Effect) -> &'static str {
             VaultOp::SealReceipt { .. } | VaultOp::MarkRead { .. } | VaultOp::UpdateKeys { .. } | VaultOp::SealOffer { .. } => "seal other",
             VaultOp::OpenEnvelope { .. } => "open envelope",
             VaultOp::Stamp { .. } => "stamp",
+            VaultOp::CreateGroup { .. }
+            | VaultOp::LogCreated { .. }
+            | VaultOp::KeepKeyPackage { .. }
+            | VaultOp::Commit { .. }
+            | VaultOp::SealPost { .. }
+            | VaultOp::FollowLog { .. }
+            | VaultOp::SealWelcome { .. }
+            | VaultOp::Join { .. } => "group",
             VaultOp::File { .. }
             | VaultOp::Forget { .. }
             | VaultOp::ForgetMessage { .. }

@@ -148,7 +148,9 @@ impl Touching {
                         | Opened::ReadMark { contact, .. }
                         | Opened::Committed { contact, .. }
                         | Opened::Known { contact, .. }
-                        | Opened::Offer { contact, .. } => *contact == self.contact,
+                        | Opened::Offer { contact, .. }
+                        | Opened::Invited { contact, .. }
+                        | Opened::Welcomed { contact, .. } => *contact == self.contact,
                     },
                     Outcome::Handed
                     | Outcome::Unreachable
@@ -156,7 +158,9 @@ impl Touching {
                     | Outcome::Done
                     | Outcome::Begun { .. }
                     | Outcome::Refused(_)
-                    | Outcome::Fault(_) => false,
+                    | Outcome::Fault(_)
+                    // What they write in a group is of the group.
+                    | Outcome::Followed(_) => false,
                 };
                 followed || named
             }
@@ -246,13 +250,16 @@ impl Touching {
             | VaultOp::SealAgain { contact, .. }
             | VaultOp::SealOffer { contact, .. }
             | VaultOp::BeginFromOffer { contact, .. }
-            | VaultOp::ForgetMessage { contact, .. } => *contact == self.contact,
+            | VaultOp::ForgetMessage { contact, .. }
+            | VaultOp::KeepKeyPackage { contact, .. }
+            | VaultOp::SealWelcome { contact, .. } => *contact == self.contact,
+            VaultOp::Commit { group: _, adds } => adds.contains(&self.contact),
             VaultOp::SetCapabilities { grant, renew, revoke } => [grant, renew, revoke].iter().any(|of| of.contains(&self.contact)),
             VaultOp::PinContact { name, .. } | VaultOp::Compose(Ask::Lookup(name) | Ask::KeyPackage(name)) => self.is_called(name),
-            VaultOp::OpenEnvelope { envelope, .. } => self.envelopes.contains(envelope),
+            VaultOp::OpenEnvelope { envelope, .. } | VaultOp::Join { envelope, .. } => self.envelopes.contains(envelope),
             // Its request is the conversation's.
             VaultOp::Stamp { request, .. } => self.part.requests.contains_key(request),
-            VaultOp::Compose(Ask::Challenge | Ask::Fetch { .. } | Ask::Acknowledge { .. })
+            VaultOp::Compose(Ask::Challenge | Ask::Fetch { .. } | Ask::Acknowledge { .. } | Ask::ReadLog(_))
             | VaultOp::SignRegistration { .. }
             | VaultOp::SignLogin { .. }
             | VaultOp::MakeKeyPackages { .. }
@@ -260,7 +267,11 @@ impl Touching {
             | VaultOp::RotateMailboxKey { .. }
             | VaultOp::Published { .. }
             | VaultOp::ShowRead { .. }
-            | VaultOp::GiveUpGroups => false,
+            | VaultOp::GiveUpGroups
+            | VaultOp::CreateGroup { .. }
+            | VaultOp::LogCreated { .. }
+            | VaultOp::SealPost { .. }
+            | VaultOp::FollowLog { .. } => false,
         }
     }
 }

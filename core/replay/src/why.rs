@@ -583,7 +583,9 @@ fn came_to(outcome: &Outcome) -> String {
         Outcome::Pinned { .. } => "an identity pinned".to_owned(),
         Outcome::Begun { .. } => "a conversation begun".to_owned(),
         Outcome::Opened(Opened::Unreadable { cause, .. }) => format!("it can never be read: {}", words(*cause)),
+        Outcome::Opened(Opened::Welcomed { .. }) => "a group joined".to_owned(),
         Outcome::Opened(_) => "an envelope read".to_owned(),
+        Outcome::Followed(_) => "a group's log followed".to_owned(),
         Outcome::Refused(code) => format!("refused: {}", words(*code)),
         Outcome::Fault(code) => format!("a fault: {}", words(*code)),
     }

@@ -277,7 +277,16 @@ pub enum Opened {
         /// Set if the groups there were are dead to them.
         anew: bool,
     },
-    /// A contact let us into a group.
+    /// A contact asks us into a group. Nothing is kept of it, and nothing joined: `VaultOp::Join` does that, from the same record.
+    Invited {
+        /// The proved sender.
+        contact: Fingerprint,
+        /// Their name.
+        name: Name,
+        /// Which group.
+        group: GroupId,
+    },
+    /// We joined a group that a contact let us into.
     Welcomed {
         /// The proved sender.
         contact: Fingerprint,

@@ -247,6 +247,8 @@ pub enum VaultOp {
         contact: Fingerprint,
         /// The record that holds the key package's answer.
         answer: Seq,
+        /// Now.
+        at: Stamp,
     },
     /// Stage a commit that lets in those whose key packages are kept, in the present epoch, and make the request that posts it. One that
     /// is staged for this epoch already is taken again. → `Framed`, or `Refused`
@@ -286,6 +288,15 @@ pub enum VaultOp {
         /// Their mailbox.
         mailbox: MailboxId,
     },
+    /// Join the group that an envelope lets one into. → `Opened` as `Welcomed`, or `Refused`
+    Join {
+        /// The record that holds the envelope.
+        envelope: Seq,
+        /// Who sent it.
+        contact: Fingerprint,
+        /// Now.
+        at: Stamp,
+    },
 }
 
 /// What was published in place of an older one.
@@ -313,13 +324,13 @@ pub enum Ask {
         /// Whether the relay gets a new device generation with it.
         swap: bool,
     },
-    /// What is new in a group's log.
-    ReadLog(GroupId),
     /// These items are on our disk.
     Acknowledge {
         /// Their places, at most [`crate::limits::ACKNOWLEDGE_MAX`].
         cursors: Vec<u64>,
     },
+    /// What is new in a group's log.
+    ReadLog(GroupId),
 }
 
 /// A relay's challenge, as it goes into a signed proof.
@@ -369,6 +380,7 @@ impl VaultOp {
             VaultOp::SealPost { .. } => "SealPost",
             VaultOp::FollowLog { .. } => "FollowLog",
             VaultOp::SealWelcome { .. } => "SealWelcome",
+            VaultOp::Join { .. } => "Join",
         }
     }
 
@@ -380,7 +392,7 @@ impl VaultOp {
             | VaultOp::LogCreated { answer, .. }
             | VaultOp::KeepKeyPackage { answer, .. }
             | VaultOp::FollowLog { answer, .. } => Some(*answer),
-            VaultOp::OpenEnvelope { envelope, .. } => Some(*envelope),
+            VaultOp::OpenEnvelope { envelope, .. } | VaultOp::Join { envelope, .. } => Some(*envelope),
             VaultOp::Stamp { request, .. } => Some(*request),
             VaultOp::Compose(_)
             | VaultOp::SignRegistration { .. }

@@ -1,5 +1,5 @@
 //! What of a vault goes into an archive, and a vault made of one. No group, key package or leaf key is in it, and no row of the
-//! ledger: the vault that comes of it begins every conversation anew.
+//! ledger: the vault that comes of it begins every conversation anew. Nor is a message of a group: it would be of nothing.
 
 use crate::mls::provider::SharedEntropy;
 use crate::rows::{state_number, state_of};
@@ -86,7 +86,7 @@ fn rows(conn: &Connection, put: Put<'_>) -> Result<(), Code> {
     each(
         conn,
         "SELECT number, contact, outgoing, id, state, body.ref, body.bytes, stamp, claimed, cause, marked
-         FROM message LEFT JOIN body ON message.body = body.ref ORDER BY number",
+         FROM message LEFT JOIN body ON message.body = body.ref WHERE length(message.contact) = 20 ORDER BY number",
         message,
         &mut |message| put(&Piece::Message(Box::new(message))),
     )?;

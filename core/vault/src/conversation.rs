@@ -241,6 +241,7 @@ fn drop_groups(scope: &Scope<'_>, groups: &[Vec<u8>]) -> Result<(), Stop> {
 pub(crate) fn give_up(conn: &Connection) -> Result<(), Code> {
     conn.execute("UPDATE mls_group SET dead = 1, sending = 0", []).map_err(fault)?;
     conn.execute("UPDATE contact SET told = 0", []).map_err(fault)?;
+    crate::group::give_up(conn)?;
     // So may a group whose Welcome comes only now: the other copy has the key package that lets one in.
     MlsStore::new(conn).share_key_packages().map_err(|_| Code::VaultDamaged)?;
     account::note_elsewhere(conn)

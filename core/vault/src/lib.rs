@@ -249,13 +249,14 @@ fn op(scope: &Scope<'_>, call: &VaultCall) -> Result<Outcome, Stop> {
         VaultOp::Tidy { at } => tidy::tidy(scope, *at),
         VaultOp::CreateGroup { group, title, public } => group::make(scope, *group, title, *public),
         VaultOp::LogCreated { group, answer: _ } => group::created(scope, *group, &call.frame),
-        VaultOp::KeepKeyPackage { group, contact, answer: _ } => group::keep_key_package(scope, *group, *contact, &call.frame),
+        VaultOp::KeepKeyPackage { group, contact, answer: _, at } => group::keep_key_package(scope, *group, *contact, &call.frame, *at),
         VaultOp::Commit { group, adds } => group::commit(scope, *group, adds),
         VaultOp::SealPost { group, message, body, at } => group::seal(scope, *group, *message, *body, *at),
         VaultOp::FollowLog { group, answer: _, at } => group::follow(scope, *group, &call.frame, *at),
         VaultOp::SealWelcome { group, contact, mailbox } => {
             group::seal_welcome(scope, *group, Recipient { contact: *contact, mailbox: *mailbox })
         }
+        VaultOp::Join { envelope: _, contact, at } => group::join(scope, *contact, &call.frame, *at),
     }
 }
 

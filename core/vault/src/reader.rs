@@ -47,8 +47,9 @@ pub struct MessageRow {
     pub cause: Option<Code>,
 }
 
+/// Messages with contacts. In a group's, its id stands in the contact's place, which is shorter: they have views of their own.
 const ROWS: &str = "SELECT number, contact, outgoing, id, state, bytes, stamp, claimed, cause
-    FROM message LEFT JOIN body ON message.body = body.ref";
+    FROM message LEFT JOIN body ON message.body = body.ref WHERE length(contact) = 20";
 
 /// Reads the vault beside its writer.
 pub struct Reader {
@@ -122,7 +123,7 @@ impl Reader {
 
     /// One message of a contact; `None` if there is no such row.
     pub fn message(&self, contact: Fingerprint, direction: Direction, message: MessageId) -> Result<Option<MessageRow>, Code> {
-        let one = format!("{ROWS} WHERE contact = ?1 AND outgoing = ?2 AND id = ?3");
+        let one = format!("{ROWS} AND contact = ?1 AND outgoing = ?2 AND id = ?3");
         Ok(self.rows(&one, params![contact.0, direction == Direction::Sent, message.0])?.pop())
     }
 
@@ -133,9 +134,9 @@ impl Reader {
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// Messages of this id, in whatever conversation they stand.
+    /// Messages of this id, with whatever contact.
     pub fn find(&self, message: MessageId) -> Result<Vec<MessageRow>, Code> {
-        self.rows(&format!("{ROWS} WHERE id = ?1 ORDER BY number"), params![message.0])
+        self.rows(&format!("{ROWS} AND id = ?1 ORDER BY number"), params![message.0])
     }
 
     /// How many messages of each contact came after the one that was read last; none stands for zero.
@@ -153,7 +154,7 @@ impl Reader {
 
     /// The last message with each contact, the newest first.
     pub fn latest(&self) -> Result<Vec<MessageRow>, Code> {
-        self.rows(&format!("{ROWS} WHERE number IN (SELECT max(number) FROM message GROUP BY contact) ORDER BY number DESC"), params![])
+        self.rows(&format!("{ROWS} AND number IN (SELECT max(number) FROM message GROUP BY contact) ORDER BY number DESC"), params![])
     }
 
     /// The number of the newest row; 0 if there is none.
@@ -170,13 +171,13 @@ impl Reader {
         if quoted.is_empty() {
             return Ok(Vec::new());
         }
-        let found = format!("{ROWS} WHERE number IN (SELECT rowid FROM search WHERE search MATCH ?1) ORDER BY number DESC LIMIT ?2");
+        let found = format!("{ROWS} AND number IN (SELECT rowid FROM search WHERE search MATCH ?1) ORDER BY number DESC LIMIT ?2");
         self.rows(&found, params![quoted.join(" "), count_max.min(SEARCH_FOUND_MAX)])
     }
 
     /// Messages with a contact (all contacts: `None`) after a number, oldest first, at most `count_max`.
     pub fn messages(&self, contact: Option<Fingerprint>, after: u64, count_max: u32) -> Result<Vec<MessageRow>, Code> {
-        let page = format!("{ROWS} WHERE (?1 IS NULL OR contact = ?1) AND number > ?2 ORDER BY number LIMIT ?3");
+        let page = format!("{ROWS} AND (?1 IS NULL OR contact = ?1) AND number > ?2 ORDER BY number LIMIT ?3");
         self.rows(&page, params![contact.map(|contact| contact.0), after, count_max])
     }
 

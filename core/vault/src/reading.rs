@@ -43,7 +43,7 @@ pub(crate) fn open(scope: &Scope<'_>, sealed: &[u8], at: Stamp, last: bool) -> R
         Inside::Opening(opening) => read_opening(scope, &from, &opening, at),
         Inside::MlsMessage(message) => read_message(scope, &from, &message, at, false),
         Inside::Offer(offer) => read_offer(scope, &from, &offer),
-        Inside::GroupWelcome(welcome) => crate::group::join(scope, &certificate, welcome, at),
+        Inside::GroupWelcome(welcome) => crate::group::invited(scope, &certificate, &name, &welcome),
     };
     let opened = match read {
         Ok(opened) => opened,

@@ -11,8 +11,9 @@ use thicket_journal_format::Key;
 use thicket_types::error::Code;
 use zeroize::Zeroize as _;
 
-/// The schema's version, kept as SQLite's `user_version`.
-const VERSION: i64 = 1;
+/// The schema's version, kept as SQLite's `user_version`. What only reads takes the one before too: it reads nothing that came since.
+const VERSION: i64 = 2;
+const BEFORE: i64 = 1;
 
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -86,7 +87,31 @@ CREATE TABLE publication (id INTEGER PRIMARY KEY CHECK (id = 1), last_resort INT
 CREATE TABLE offered (address BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 -- Key packages that another copy of the profile has too: what begins with one may have been answered there.
 CREATE TABLE shared (address BLOB PRIMARY KEY) WITHOUT ROWID;
--- Groups with a log.
+CREATE TABLE message (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    contact BLOB NOT NULL,
+    outgoing INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    state INTEGER NOT NULL,
+    body BLOB,
+    stamp INTEGER NOT NULL,
+    claimed INTEGER NOT NULL,
+    cause INTEGER NOT NULL,
+    marked INTEGER NOT NULL DEFAULT 0,
+    -- Who wrote it, where that is not the contact: in a group, whose id stands in the contact's place.
+    sender BLOB,
+    UNIQUE (contact, outgoing, id)
+);
+CREATE INDEX message_by_contact ON message (contact, number);
+CREATE INDEX message_by_body ON message (body);
+CREATE VIEW message_text AS
+    SELECT message.number AS number, CAST(body.bytes AS TEXT) AS text FROM message JOIN body ON message.body = body.ref;
+CREATE VIRTUAL TABLE search USING fts5(text, content='message_text', content_rowid='number', tokenize='unicode61 remove_diacritics 2');
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+";
+
+/// The tables of groups with a log, which came with version 2.
+const GROUPS: &str = "
 CREATE TABLE log_group (
     id BLOB PRIMARY KEY,
     -- Its epochs, without their members.
@@ -114,10 +139,16 @@ CREATE TABLE log_epoch (
 ) WITHOUT ROWID;
 -- Our commit that is under way: its entry, and the Welcome for those whom it lets in.
 CREATE TABLE log_pending (group_id BLOB PRIMARY KEY, entry BLOB NOT NULL, welcome BLOB) WITHOUT ROWID;
--- Messages of ours that were posted and not met in the log yet, by the SHA-256 of their entry.
-CREATE TABLE log_post (group_id BLOB NOT NULL, frame BLOB NOT NULL, PRIMARY KEY (group_id, frame)) WITHOUT ROWID;
-CREATE TABLE log_package (group_id BLOB NOT NULL, contact BLOB NOT NULL, package BLOB NOT NULL, PRIMARY KEY (group_id, contact))
-    WITHOUT ROWID;
+-- Messages of ours that were posted, by the SHA-256 of their entry.
+CREATE TABLE log_post (group_id BLOB NOT NULL, frame BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (group_id, frame)) WITHOUT ROWID;
+-- Key packages of contacts who are to be let in.
+CREATE TABLE log_package (
+    group_id BLOB NOT NULL,
+    contact BLOB NOT NULL,
+    package BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (group_id, contact)
+) WITHOUT ROWID;
 -- What lets somebody in, until it is past its window: their own secrets, and what all have in common whom one commit lets in.
 CREATE TABLE log_welcome (
     group_id BLOB NOT NULL,
@@ -133,30 +164,17 @@ CREATE TABLE log_place (
     at INTEGER NOT NULL,
     PRIMARY KEY (group_id, number)
 ) WITHOUT ROWID;
--- Certificates of members, contacts or not.
-CREATE TABLE log_certificate (fingerprint BLOB PRIMARY KEY, certificate BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE message (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    contact BLOB NOT NULL,
-    outgoing INTEGER NOT NULL,
-    id BLOB NOT NULL,
-    state INTEGER NOT NULL,
-    body BLOB,
-    stamp INTEGER NOT NULL,
-    claimed INTEGER NOT NULL,
-    cause INTEGER NOT NULL,
-    marked INTEGER NOT NULL DEFAULT 0,
-    -- Who wrote it, where that is not the contact: in a group, whose id stands in the contact's place.
-    sender BLOB,
-    UNIQUE (contact, outgoing, id)
-);
-CREATE INDEX message_by_contact ON message (contact, number);
-CREATE INDEX message_by_body ON message (body);
-CREATE VIEW message_text AS
-    SELECT message.number AS number, CAST(body.bytes AS TEXT) AS text FROM message JOIN body ON message.body = body.ref;
-CREATE VIRTUAL TABLE search USING fts5(text, content='message_text', content_rowid='number', tokenize='unicode61 remove_diacritics 2');
-INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+-- Certificates of members, contacts or not: those that their leaves go by.
+CREATE TABLE log_certificate (
+    group_id BLOB NOT NULL,
+    fingerprint BLOB NOT NULL,
+    certificate BLOB NOT NULL,
+    PRIMARY KEY (group_id, fingerprint)
+) WITHOUT ROWID;
 ";
+
+/// What makes a database of version 1 one of version 2.
+const TO_2: &str = "ALTER TABLE message ADD COLUMN sender BLOB;";
 
 /// How the database at a path is opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -205,6 +223,8 @@ impl<'a> Place<'a> {
 
 /// Opens the database with a raw key, so that SQLCipher derives none.
 ///
+/// One of the version before is raised to this one in a transaction, if it is opened for writing.
+///
 /// **Errors:** `ProfileExists` and `ProfileNewer` change no byte of the database and of its log: nothing is set that writes
 /// before the version is known.
 pub(crate) fn open(place: Place<'_>, key: &Key, mode: Mode) -> Result<Connection, Code> {
@@ -245,7 +265,7 @@ pub(crate) fn open(place: Place<'_>, key: &Key, mode: Mode) -> Result<Connection
     conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(fault)?;
     let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
     match (mode, version) {
-        (Mode::Create, 0) | (Mode::Write | Mode::Read | Mode::ReadOnly, VERSION) => {}
+        (Mode::Create, 0) | (Mode::Write | Mode::Read | Mode::ReadOnly, VERSION | BEFORE) => {}
         (Mode::Create, _) => return Err(Code::ProfileExists),
         (_, newer) if newer > VERSION => return Err(Code::ProfileNewer),
         (_, _) => return Err(Code::VaultDamaged),
@@ -259,8 +279,12 @@ pub(crate) fn open(place: Place<'_>, key: &Key, mode: Mode) -> Result<Connection
     }
     conn.set_prepared_statement_cache_capacity(128);
     if mode == Mode::Create {
-        let made = format!("BEGIN; {TABLES} {} PRAGMA user_version = {VERSION}; COMMIT;", storage::SCHEMA);
+        let made = format!("BEGIN; {TABLES} {GROUPS} {} PRAGMA user_version = {VERSION}; COMMIT;", storage::SCHEMA);
         conn.execute_batch(&made).map_err(fault)?;
+    }
+    if mode == Mode::Write && version == BEFORE {
+        let raised = format!("BEGIN IMMEDIATE; {GROUPS} {TO_2} PRAGMA user_version = {VERSION}; COMMIT;");
+        conn.execute_batch(&raised).map_err(fault)?;
     }
     Ok(conn)
 }

@@ -11,10 +11,12 @@ mod conversations;
 mod damage;
 mod forgeries;
 mod groups;
+mod hostile_members;
 mod key_packages;
 mod ledger;
 mod offers;
 mod renewal;
+mod schema;
 mod seeds;
 
 use crate::conversation::conversation_id;

@@ -40,7 +40,7 @@ fn any_bytes_are_read_or_refused() {
 
 #[test]
 fn altered_and_cut_bytes_are_read_or_refused() {
-    let intact = [segment().bytes, keys_bytes(), snapshot_bytes(), encoded(&every_variant())];
+    let intact = [segment().bytes, keys_bytes(), snapshot_bytes(), encoded(&every_variant()), encoded(&every_variant_of_groups())];
     runner()
         .run(&(any::<u8>(), vec_of((any::<u16>(), any::<u8>()), 0..8), any::<u16>()), |(which, writes, cut)| {
             let mut bytes = intact[usize::from(which) % intact.len()].clone();

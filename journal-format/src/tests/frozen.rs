@@ -18,6 +18,7 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
     vectors.push(("keys", keys_bytes()));
     vectors.push(("snapshot", snapshot_bytes()));
     vectors.push(("SHA-256 of every variant", digest(&[&encoded(&every_variant())]).0.to_vec()));
+    vectors.push(("SHA-256 of every variant of groups", digest(&[&encoded(&every_variant_of_groups())]).0.to_vec()));
     vectors
 }
 
@@ -85,4 +86,5 @@ const GOLDEN: &[(&str, &str)] = &[
         "544849434b534e5001000100010000000800000000000000006c50c4a001000004040404040404040404040404040404040404040404040404040404040404042121212121212121212121212121212108080808080808080808080817000000f179563e4647e872cfbad21423cf5efbaee759194818188dc10cd27012bc8a955d602dea964f83a34f8f799cc07377bf8487ac7c44f9c0",
     ),
     ("SHA-256 of every variant", "3f172cfb2dddf08ed85869dbc2a5896cbf1682ecee8eb7c6e6a18d622c5f30bf"),
+    ("SHA-256 of every variant of groups", "eebbdb8e46c36f90b818314c8f7d6d702901b00f35b1d46ea9dc0fe014a2ffaa"),
 ];

@@ -7,7 +7,7 @@ mod edges;
 
 use super::archives::archives;
 use super::listing::line_of;
-use super::{COST, every_variant, kinds, requested};
+use super::{COST, every_variant, every_variant_of_groups, kinds, requested};
 use crate::codec::encode;
 use crate::event::Record;
 use crate::header::Header;
@@ -327,6 +327,11 @@ fn valid() -> Vec<Vector> {
     let mut segment = making.begin();
     making.block(&mut segment, &every_variant());
     vectors.push(making.ok("valid-every-variant", "A record of every variant of every part, in one block."));
+
+    let mut making = Making::new();
+    let mut segment = making.begin();
+    making.block(&mut segment, &every_variant_of_groups());
+    vectors.push(making.ok("valid-groups", "A record of every variant that came with groups, in one block."));
 
     let mut making = Making::new();
     let mut segment = making.begin();

@@ -447,6 +447,16 @@ impl Life {
             | VaultOp::Published { .. }
             | VaultOp::ShowRead { .. }
             | VaultOp::GiveUpGroups => return Outcome::Done,
+            // Nobody in this life is in a group.
+            VaultOp::Compose(Ask::ReadLog(_))
+            | VaultOp::CreateGroup { .. }
+            | VaultOp::LogCreated { .. }
+            | VaultOp::KeepKeyPackage { .. }
+            | VaultOp::Commit { .. }
+            | VaultOp::SealPost { .. }
+            | VaultOp::FollowLog { .. }
+            | VaultOp::SealWelcome { .. }
+            | VaultOp::Join { .. } => return Outcome::Refused(Code::UnknownGroup),
         };
         let frame = FrameId(self.chance.bytes());
         self.made.insert(frame, said);

@@ -211,6 +211,15 @@ impl Data {
             VaultOp::Published { what, at } => Ok(self.published(*what, *at)),
             VaultOp::ShowRead { on } => Ok(self.show_read(*on)),
             VaultOp::GiveUpGroups => Ok(self.give_up_groups()),
+            // It has no groups with a log, and says what a vault says that is in none.
+            VaultOp::CreateGroup { .. }
+            | VaultOp::LogCreated { .. }
+            | VaultOp::KeepKeyPackage { .. }
+            | VaultOp::Commit { .. }
+            | VaultOp::SealPost { .. }
+            | VaultOp::FollowLog { .. }
+            | VaultOp::SealWelcome { .. }
+            | VaultOp::Join { .. } => Err(Code::UnknownGroup),
         }
     }
 }

@@ -404,6 +404,8 @@ fn arm(before: &State, now: u64, event: &Event, effects: &[Effect]) -> &'static 
                 Outcome::Opened(Opened::Committed { moved: false, .. }) => "commit not followed",
                 Outcome::Opened(Opened::Offer { anew: true, .. }) => "offer to begin anew",
                 Outcome::Opened(Opened::Offer { anew: false, .. }) => "offer to begin",
+                // Nothing that the client asks for ends so.
+                Outcome::Opened(Opened::Invited { .. } | Opened::Welcomed { .. }) | Outcome::Followed(_) => "of a group",
                 Outcome::Opened(Opened::Early { .. }) => "early envelope",
                 Outcome::Opened(Opened::Unreadable { .. }) => "unreadable envelope",
                 Outcome::Refused(_) => "refused by the vault",

@@ -100,6 +100,7 @@ fn of_op(op: &VaultOp) -> String {
             Ask::KeyPackage(_) => "KeyPackage",
             Ask::Fetch { .. } => "Fetch",
             Ask::Acknowledge { .. } => "Acknowledge",
+            Ask::ReadLog(_) => "ReadLog",
         },
         _ => "",
     };

@@ -2,7 +2,7 @@
 
 use super::values::{Of, Values};
 use std::collections::{BTreeMap, BTreeSet};
-use thicket_types::name::{Name, NameKey, RegistrationToken, RelayAddress};
+use thicket_types::name::{Name, NameKey, RegistrationToken, RelayAddress, Title};
 use thicket_types::ports::Entropy;
 
 /// Which random value stands for which.
@@ -21,6 +21,7 @@ pub(super) struct Collected {
     names: BTreeMap<NameKey, BTreeSet<String>>,
     addresses: BTreeSet<String>,
     tokens: BTreeSet<String>,
+    titles: BTreeSet<String>,
     cursors: BTreeSet<u64>,
 }
 
@@ -30,6 +31,7 @@ pub(super) struct Table {
     names: BTreeMap<String, Name>,
     addresses: BTreeMap<String, RelayAddress>,
     tokens: BTreeMap<String, RegistrationToken>,
+    titles: BTreeMap<String, Title>,
     cursors: BTreeMap<u64, u64>,
     missed: bool,
 }
@@ -43,6 +45,8 @@ pub struct Replaced {
     pub addresses: usize,
     /// Registration tokens.
     pub tokens: usize,
+    /// Titles of groups.
+    pub titles: usize,
     /// Ids, by what they are of.
     pub ids: BTreeMap<Of, usize>,
     /// Places in mailboxes.
@@ -66,6 +70,10 @@ impl Values for Collected {
         self.tokens.insert(token.text().to_owned());
     }
 
+    fn title(&mut self, title: &mut Title) {
+        self.titles.insert(title.text().to_owned());
+    }
+
     fn cursor(&mut self, cursor: &mut u64) {
         self.cursors.insert(*cursor);
     }
@@ -77,6 +85,7 @@ impl Collected {
             names: self.names.len(),
             addresses: self.addresses.len(),
             tokens: self.tokens.len(),
+            titles: self.titles.len(),
             ids: self.ids.iter().map(|(of, ids)| (*of, ids.len())).collect(),
             cursors: self.cursors.len(),
         }
@@ -109,8 +118,11 @@ impl Collected {
         let drawn = texts(self.tokens.len(), entropy);
         let tokens = self.tokens.iter().cloned().zip(drawn);
         let tokens = tokens.filter_map(|(text, drawn)| Some((text, RegistrationToken::parse(&drawn)?))).collect();
+        let drawn = texts(self.titles.len(), entropy);
+        let titles = self.titles.iter().cloned().zip(drawn);
+        let titles = titles.filter_map(|(text, drawn)| Some((text, Title::parse(&drawn)?))).collect();
         let cursors = self.cursors.iter().copied().zip(1..).collect();
-        Table { ids, names, addresses, tokens, cursors, missed: false }
+        Table { ids, names, addresses, tokens, titles, cursors, missed: false }
     }
 }
 
@@ -149,6 +161,13 @@ impl Values for Table {
     fn token(&mut self, token: &mut RegistrationToken) {
         match self.tokens.get(token.text()) {
             Some(drawn) => *token = drawn.clone(),
+            None => self.missed = true,
+        }
+    }
+
+    fn title(&mut self, title: &mut Title) {
+        match self.titles.get(title.text()) {
+            Some(drawn) => *title = drawn.clone(),
             None => self.missed = true,
         }
     }

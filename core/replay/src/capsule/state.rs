@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thicket_reducer::{Contact, Held, InFlight, Outgoing, Outstanding, Relay, Session, Settings, Stampable, State, Strangers, Why};
 use thicket_types::effect::{Change, Effect, Send};
 use thicket_types::event::TimerId;
-use thicket_types::ids::{EffectId, Fingerprint, FrameId, MailboxId, MessageId, RelayKey};
+use thicket_types::ids::{EffectId, Fingerprint, FrameId, GroupId, MailboxId, MessageId, RelayKey};
 use thicket_types::intent::Answer;
 use thicket_types::limits::STAMP_BITS_MAX;
 use thicket_types::name::Name;
@@ -128,6 +128,10 @@ impl Redraw<'_> {
 
     fn frame(&mut self, frame: &mut FrameId) {
         self.values.id(Of::Frame, &mut frame.0);
+    }
+
+    fn group(&mut self, group: &mut GroupId) {
+        self.values.id(Of::Group, &mut group.0);
     }
 
     fn relay_key(&mut self, key: &mut RelayKey) {
@@ -396,6 +400,41 @@ fn of_op(op: &mut VaultOp, redraw: &mut Redraw<'_>) {
             *hour = redraw.taken().0 / Duration::seconds(3_600).0;
         }
         VaultOp::ShowRead { on: _ } | VaultOp::GiveUpGroups => {}
+        VaultOp::CreateGroup { group, title, public: _ } => {
+            redraw.group(group);
+            redraw.values.title(title);
+        }
+        VaultOp::LogCreated { group, answer: _ } => redraw.group(group),
+        VaultOp::KeepKeyPackage { group, contact, answer: _, at } => {
+            redraw.group(group);
+            redraw.person(contact);
+            redraw.stamp(at);
+        }
+        VaultOp::Commit { group, adds } => {
+            redraw.group(group);
+            redraw.people(adds);
+        }
+        VaultOp::SealPost { group, message, body, at } => {
+            redraw.group(group);
+            redraw.message(message);
+            if let Some(body) = body {
+                redraw.values.id(Of::Body, &mut body.0);
+            }
+            redraw.stamp(at);
+        }
+        VaultOp::FollowLog { group, answer: _, at } => {
+            redraw.group(group);
+            redraw.stamp(at);
+        }
+        VaultOp::SealWelcome { group, contact, mailbox } => {
+            redraw.group(group);
+            redraw.person(contact);
+            redraw.mailbox(mailbox);
+        }
+        VaultOp::Join { envelope: _, contact, at } => {
+            redraw.person(contact);
+            redraw.stamp(at);
+        }
     }
 }
 
@@ -404,6 +443,7 @@ fn ask(ask: &mut Ask, redraw: &mut Redraw<'_>) {
         Ask::Challenge | Ask::Fetch { items_max: _, swap: _ } => {}
         Ask::Lookup(name) | Ask::KeyPackage(name) => redraw.name(name),
         Ask::Acknowledge { cursors } => cursors.iter_mut().for_each(|cursor| redraw.values.cursor(cursor)),
+        Ask::ReadLog(group) => redraw.group(group),
     }
 }
 

@@ -14,11 +14,13 @@ use thicket_reducer::{InFlight, Outstanding, Why};
 use thicket_scanner::Scanner;
 use thicket_types::bytes::Bytes;
 use thicket_types::effect::Effect;
-use thicket_types::event::{Arrival, Arrived, Event, Lane, Opened, Outcome, TimerId};
-use thicket_types::ids::{BodyRef, ConversationId, EffectId, Fingerprint, FrameId, IntentId, MailboxId, MessageId, RelayKey, SegmentId};
+use thicket_types::event::{Arrival, Arrived, Became, Event, Followed, Lane, Opened, Outcome, Own, TimerId};
+use thicket_types::ids::{
+    BodyRef, ConversationId, EffectId, Fingerprint, FrameId, GroupId, IntentId, MailboxId, MessageId, RelayKey, SegmentId,
+};
 use thicket_types::intent::Intent;
 use thicket_types::limits::{CAPSULE_STEPS_MAX, CAPSULE_UNDER_WAY_MAX};
-use thicket_types::name::{Name, RegistrationToken, RelayAddress};
+use thicket_types::name::{Name, RegistrationToken, RelayAddress, Title};
 use thicket_types::time::ClaimedTime;
 use thicket_types::vault_op::VaultOp;
 use thicket_types::wire::relay as wire;
@@ -286,6 +288,7 @@ impl Rich {
             let id = IntentId(self.numbers.id());
             self.life.turn([Input::Intent(id, intent)]);
         }
+        let (group, title) = (GroupId(self.numbers.id()), Title::parse("A title that tells").expect("a title"));
         let (moved, cause, conversation) = (false, Code::TooOld, ConversationId(self.numbers.id()));
         let opened = [
             Opened::Message { contact, name: name.clone(), conversation, message, claimed: ClaimedTime(u64::MAX), moved },
@@ -296,7 +299,12 @@ impl Rich {
             Opened::Committed { contact, owed: false, moved },
             Opened::Known { contact, message, moved },
             Opened::Offer { contact, name: name.clone(), anew: true },
+            Opened::Invited { contact, name: name.clone(), group },
+            Opened::Welcomed { contact, group, title: title.clone(), members: 7 },
         ];
+        let became = Some(Became { title, members: 3, out: true });
+        let messages = vec![(person(1).0, MessageId(self.numbers.id())), (contact, message)];
+        let followed = Followed { group, upto: 3, last: 9, messages, unreadable: vec![cause], own: Own::Lost, became };
         let outcomes = [
             Outcome::Handed,
             Outcome::Unreachable,
@@ -304,6 +312,7 @@ impl Rich {
             Outcome::Done,
             Outcome::Pinned { contact, mailbox, name, contradicts: Some(person(0).0), anew: true },
             Outcome::Begun { again: vec![message] },
+            Outcome::Followed(followed),
             Outcome::Refused(cause),
             Outcome::Fault(cause),
         ];
@@ -410,6 +419,9 @@ impl Values for All {
     }
     fn token(&mut self, token: &mut RegistrationToken) {
         self.0.insert(token.text().as_bytes().to_vec());
+    }
+    fn title(&mut self, title: &mut Title) {
+        self.0.insert(title.text().as_bytes().to_vec());
     }
     fn cursor(&mut self, _: &mut u64) {}
 }

@@ -5,11 +5,11 @@
 
 use super::answer;
 use thicket_types::bytes::Bytes;
-use thicket_types::event::{Arrival, Arrived, Event, Lane, Opened, Outcome, TimerId};
+use thicket_types::event::{Arrival, Arrived, Became, Event, Followed, Lane, Opened, Outcome, Own, TimerId};
 use thicket_types::ids::EffectId;
 use thicket_types::intent::Intent;
 use thicket_types::limits::{BODY_LEN_MAX, FRAME_LEN_MAX, PADDING_CLASSES};
-use thicket_types::name::{Name, RegistrationToken, RelayAddress};
+use thicket_types::name::{Name, RegistrationToken, RelayAddress, Title};
 use thicket_types::time::{ClaimedTime, Stamp};
 
 /// What an id is of. Those of one kind are replaced by one table, so that what was equal stays equal, and what was less, less.
@@ -29,6 +29,8 @@ pub enum Of {
     Conversation,
     /// A relay's key.
     RelayKey,
+    /// A group, and its log: they have one id.
+    Group,
 }
 
 /// Who looks at the values of an event, or replaces them.
@@ -37,6 +39,7 @@ pub(super) trait Values {
     fn name(&mut self, name: &mut Name);
     fn address(&mut self, address: &mut RelayAddress);
     fn token(&mut self, token: &mut RegistrationToken);
+    fn title(&mut self, title: &mut Title);
     /// A place in the mailbox.
     fn cursor(&mut self, cursor: &mut u64);
 }
@@ -134,7 +137,21 @@ fn outcome(outcome: &mut Outcome, at: Stamp, values: &mut dyn Values) {
         }
         Outcome::Begun { again } => again.iter_mut().for_each(|message| values.id(Of::Message, &mut message.0)),
         Outcome::Opened(inside) => opened(inside, at, values),
+        Outcome::Followed(page) => followed(page, values),
         Outcome::Handed | Outcome::Unreachable | Outcome::Done | Outcome::Refused(_) | Outcome::Fault(_) => {}
+    }
+}
+
+fn followed(followed: &mut Followed, values: &mut dyn Values) {
+    let Followed { group, upto: _, last: _, messages, unreadable: _, own, became } = followed;
+    values.id(Of::Group, &mut group.0);
+    for (by, message) in messages {
+        values.id(Of::Identity, &mut by.0);
+        values.id(Of::Message, &mut message.0);
+    }
+    let (Own::Open | Own::Stands | Own::Lost) = own;
+    if let Some(Became { title, members: _, out: _ }) = became {
+        values.title(title);
     }
 }
 
@@ -167,6 +184,16 @@ fn opened(opened: &mut Opened, at: Stamp, values: &mut dyn Values) {
         Opened::Known { contact, message, moved: _ } => {
             values.id(Of::Identity, &mut contact.0);
             values.id(Of::Message, &mut message.0);
+        }
+        Opened::Invited { contact, name, group } => {
+            values.id(Of::Identity, &mut contact.0);
+            values.name(name);
+            values.id(Of::Group, &mut group.0);
+        }
+        Opened::Welcomed { contact, group, title, members: _ } => {
+            values.id(Of::Identity, &mut contact.0);
+            values.id(Of::Group, &mut group.0);
+            values.title(title);
         }
     }
 }

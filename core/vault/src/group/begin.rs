@@ -19,6 +19,9 @@ use thicket_types::wire::relay::{Answer, CreateLog, LogLane, answer::Said, reque
 
 /// Makes a group, alone in it as its owner, and the request that creates its log.
 pub(crate) fn make(scope: &Scope<'_>, id: GroupId, title: &Title, public: bool) -> Result<Outcome, Stop> {
+    if kept::is_taken(scope, id)? {
+        return Err(Stop::Refused(Code::Repeated));
+    }
     let provider = scope.provider();
     let owner = Officer { who: scope.account.certificate.fingerprint(), role: Role::Owner };
     let charter = Charter::new(title.clone(), public, vec![owner]).ok_or(BROKEN)?;

@@ -16,7 +16,9 @@ use crate::request::framed;
 use crate::{BROKEN, Scope, Stop};
 use openmls::group::{GroupId as MlsId, MlsGroup, ProcessMessageError, StageCommitError, StagedCommit};
 use openmls::prelude::tls_codec::Deserialize as _;
-use openmls::prelude::{LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, ProtocolMessage, PublicMessageIn, Sender};
+use openmls::prelude::{
+    LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessage, ProcessedMessageContent, ProtocolMessage, PublicMessageIn, Sender,
+};
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
 use thicket_openpgp::Certificate;
@@ -38,15 +40,16 @@ pub(crate) fn read_log(scope: &Scope<'_>, id: GroupId) -> Result<Outcome, Stop> 
     framed(scope, Ask::ReadLog(ReadLog { log: id.0.to_vec(), key, from, entries_max: LOG_PAGE_ENTRIES_MAX }))
 }
 
-/// Follows a page. Entries that were followed before are passed by. **Errors:** `LogBroken` for a page with a gap before it or in it, and
-/// of another life of the relay's store.
+/// Follows a page. Entries that were followed before are passed by. **Errors:** `LogBroken` for a page with a gap before it or in it, with
+/// more entries than were asked for, and of another life of the relay's store.
 pub(crate) fn follow(scope: &Scope<'_>, id: GroupId, answer: &[u8], at: Stamp) -> Result<Outcome, Stop> {
     let Some(Said::LogPage(page)) = Answer::decode(answer).ok().and_then(|answer| answer.said) else {
         return Err(Stop::Refused(Code::MalformedRequest));
     };
     let LogPage { incarnation, last, entries, .. } = page;
     let group = kept::load(scope, id)?;
-    if group.incarnation.is_none_or(|known| known.0.as_slice() != incarnation) {
+    let many = entries.len() > usize::try_from(LOG_PAGE_ENTRIES_MAX).unwrap_or(usize::MAX);
+    if many || group.incarnation.is_none_or(|known| known.0.as_slice() != incarnation) {
         return Err(Stop::Refused(Code::LogBroken));
     }
     let mut walk = Walk::begin(scope, group, at)?;
@@ -76,14 +79,36 @@ struct Walk<'s, 'c> {
     before: Members,
 }
 
-/// A commit as it was found.
-enum Found {
-    /// Ours, which is pending.
+/// What came of trying to complete a commit.
+enum Tried {
+    /// It is ours, which is pending.
     Own,
-    /// One that can be completed here.
+    /// It can be completed here.
     Whole(Box<StagedCommit>),
-    /// One that every member sees to be whole, and that can't be completed here.
-    Half,
+    /// Every member sees it to be whole, and it can't be completed here.
+    Half(Box<StagedCommit>),
+}
+
+impl Tried {
+    fn of(processed: ProcessedMessage) -> Option<Tried> {
+        match processed.into_content() {
+            ProcessedMessageContent::StagedCommitMessage(staged) => Some(Tried::Whole(staged)),
+            ProcessedMessageContent::OwnPendingCommit => Some(Tried::Own),
+            _ => None,
+        }
+    }
+}
+
+/// A commit that every member sees to be whole.
+struct Commit {
+    /// What it does.
+    facts: CommitFacts,
+    /// Those of whom it adds.
+    certificates: Vec<Certificate>,
+    /// Whether it is ours.
+    own: bool,
+    /// What to go on from; none if nobody can here.
+    whole: Option<Tried>,
 }
 
 impl<'s, 'c> Walk<'s, 'c> {
@@ -110,142 +135,146 @@ impl<'s, 'c> Walk<'s, 'c> {
 
     /// Judges a commit, and goes on in the epoch that it opens.
     fn commit(&mut self, number: u64, entry: &[u8], posting: &[u8]) -> Result<(), Stop> {
-        let found = self.found(entry, posting)?;
-        let Some((facts, found)) = found else {
+        let Some(Commit { facts, certificates, own, whole }) = self.found(entry, posting)? else {
             self.group.lineage.commit(number, None, None);
             return Ok(());
         };
         let present = self.group.present()?;
         let stands = self.group.lineage.held().is_none() && permits(&present.roster, &present.docket, number, &facts).is_ok();
-        let opens = match found {
-            _ if !stands => None,
-            Found::Half => None,
-            Found::Own => Some(self.merge(None)?),
-            Found::Whole(staged) => Some(self.merge(Some(*staged))?),
+        let Some(whole) = whole.filter(|_| stands) else {
+            let turn = self.group.lineage.commit(number, Some(&facts), None);
+            // It had its place; and where another's can't be completed here, none of ours can stand.
+            return if own || turn == Turn::Held { self.lose() } else { Ok(()) };
         };
-        let after = match &opens {
-            Some(opened) => Members::of(self.mls.extensions(), self.mls.members()).filter(|_| !opened.gone),
-            None => None,
-        };
-        let Some(opened) = opens else {
-            self.group.lineage.commit(number, Some(&facts), None);
-            return Ok(());
-        };
-        if opened.gone {
+        let Opened { welcomed, lost, gone } = self.merge(whole)?;
+        if gone {
             self.group.gone = true;
-            return Ok(());
+            return commit::forget(self.scope, self.group.id);
         }
-        let members = after.ok_or(BROKEN)?;
+        let members = Members::of(self.mls.extensions(), self.mls.members()).ok_or(BROKEN)?;
         if self.group.lineage.commit(number, Some(&facts), Some(members.clone())) != Turn::Opened {
             return Err(BROKEN);
         }
         let opened_by = self.group.present()?.commit;
         let secrets = Secrets::of(&self.provider, &self.mls)?;
         kept::save_epoch(self.scope, self.group.id, opened_by, &members, &secrets)?;
-        if opened.own {
+        for certificate in &certificates {
+            kept::keep_certificate(self.scope, self.group.id, certificate)?;
+        }
+        if let Some(welcomed) = welcomed {
             self.own = Own::Stands;
             let place = Place { entry: number, prefix: kept::prefix(self.group.prefix, number, EntryKind::Commit.into(), entry, posting) };
-            welcome::keep(self.scope, &self.group, &self.mls, &facts.adds, &place, self.at)?;
-        } else if opened.lost {
+            welcome::keep(self.scope, &self.group, &self.mls, &welcomed, &place, self.at)?;
+        } else if lost {
+            self.own = Own::Lost;
+        }
+        commit::forget(self.scope, self.group.id)
+    }
+
+    /// Gives our commit up that is under way, if there is one.
+    fn lose(&mut self) -> Result<(), Stop> {
+        if self.mls.pending_commit().is_some() {
+            self.mls.clear_pending_commit(self.provider.storage()).map_err(|_| BROKEN)?;
             self.own = Own::Lost;
         }
         commit::forget(self.scope, self.group.id)
     }
 
     /// What a commit is, and what it does. `None`: it isn't one of the present epoch that every member sees to be whole.
-    fn found(&mut self, entry: &[u8], posting: &[u8]) -> Result<Option<(CommitFacts, Found)>, Stop> {
+    ///
+    /// Ours is known by what is in it, not by its entry: another member can seal it anew, and then it is the same commit to all.
+    fn found(&mut self, entry: &[u8], posting: &[u8]) -> Result<Option<Commit>, Stop> {
         let epoch = self.group.present()?.commit;
         if entry::epoch(entry) != Some(epoch) {
             return Ok(None);
         }
-        if commit::pending(self.scope, self.group.id)?.as_deref() == Some(entry) {
-            let staged = self.mls.pending_commit().ok_or(BROKEN)?;
-            let facts = facts(&self.group, self.mls.own_leaf_index(), staged)?.ok_or(BROKEN)?;
-            return Ok(Some((facts, Found::Own)));
-        }
-        let key = kept::entries_key(self.scope, self.group.id, epoch)?.ok_or(BROKEN)?;
+        let key = kept::entries_key(self.scope, self.group.id, epoch)?;
         let Some(What::Commit(GroupCommit { commit, certificates })) = entry::open(self.group.id, &key, entry) else {
             return Ok(None);
         };
         let Some(message) = public_message(&commit) else {
             return Ok(None);
         };
-        let (sender, staged) = match self.mls.process_message(&self.provider, ProtocolMessage::from(message.clone())) {
-            Ok(processed) => match (processed.sender().clone(), processed.into_content()) {
-                (Sender::Member(sender), ProcessedMessageContent::StagedCommitMessage(staged)) => (sender, Some(staged)),
-                _ => return Ok(None),
-            },
-            Err(ProcessMessageError::InvalidCommit(StageCommitError::UpdatePathError(_) | StageCommitError::ConfirmationTagMismatch)) => {
+        let tried = self.mls.process_message(&self.provider, ProtocolMessage::from(message.clone()));
+        let (sender, tried) = match tried {
+            Ok(processed) => (processed.sender().clone(), Tried::of(processed)),
+            // Errors of who tries: of those whose part of the path is garbage, and of us where the commit is one that we gave up.
+            Err(ProcessMessageError::InvalidCommit(
+                StageCommitError::UpdatePathError(_) | StageCommitError::ConfirmationTagMismatch | StageCommitError::OwnCommitMismatch,
+            )) => {
                 let Ok(processed) = self.mls.public_group().process_message(self.provider.crypto(), ProtocolMessage::from(message)) else {
                     return Ok(None);
                 };
-                let (Sender::Member(sender), ProcessedMessageContent::StagedCommitMessage(staged)) =
-                    (processed.sender().clone(), processed.into_content())
-                else {
+                let sender = processed.sender().clone();
+                let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() else {
                     return Ok(None);
                 };
-                let facts = self.judged(sender, &staged, &certificates)?;
-                return Ok(facts.map(|facts| (facts, Found::Half)));
+                (sender, Some(Tried::Half(staged)))
             }
             Err(_) => return Ok(None),
         };
-        let Some(staged) = staged else {
+        let (Sender::Member(sender), Some(tried)) = (sender, tried) else {
             return Ok(None);
         };
-        let Some(facts) = self.judged(sender, &staged, &certificates)? else {
+        let staged: &StagedCommit = match &tried {
+            Tried::Whole(staged) | Tried::Half(staged) => staged,
+            Tried::Own => self.mls.pending_commit().ok_or(BROKEN)?,
+        };
+        let Some(certificates) = self.certified(sender, staged, &certificates) else {
             return Ok(None);
         };
+        let Some(facts) = facts(&self.group, sender, staged)? else {
+            return Ok(None);
+        };
+        let own = matches!(tried, Tried::Own);
         // Whoever can't complete the commit can't see that it registers a key which nobody has: it stands, and nobody goes on from it.
-        let registers = staged.self_removed() || hash(&Secrets::opened(&self.provider, &staged)?.posting).0.as_slice() == posting;
-        Ok(Some((facts, if registers { Found::Whole(staged) } else { Found::Half })))
+        let registers = match &tried {
+            Tried::Half(_) => false,
+            Tried::Whole(_) | Tried::Own => {
+                staged.self_removed() || hash(&Secrets::opened(&self.provider, staged)?.posting).0.as_slice() == posting
+            }
+        };
+        Ok(Some(Commit { facts, certificates, own, whole: registers.then_some(tried) }))
     }
 
-    /// What a commit does, if whoever it adds is certified by the identity that their leaf names.
-    fn judged(&self, sender: LeafNodeIndex, staged: &StagedCommit, certificates: &[Vec<u8>]) -> Result<Option<CommitFacts>, Stop> {
-        let mut added = Vec::new();
-        let mut certificates = certificates.iter();
-        for add in staged.add_proposals() {
-            let leaf = add.add_proposal().key_package().leaf_node();
-            let certificate = certificates.next().and_then(|bytes| Certificate::parse(bytes).ok());
-            let Some(certificate) = certificate
-                .filter(|certificate| credential::check(certificate, leaf.credential(), leaf.signature_key().as_slice()).is_ok())
-            else {
-                return Ok(None);
-            };
-            added.push(certificate);
-        }
-        let same_key = staged.update_path_leaf_node().is_none_or(|leaf| {
-            self.mls.member_at(sender).is_some_and(|member| {
-                leaf.credential() == &member.credential && leaf.signature_key().as_slice() == member.signature_key.as_slice()
-            })
+    /// The certificates of those whom a commit adds; `None` if somebody whom it adds is not certified by the identity that their leaf names,
+    /// or the sender's leaf becomes another's.
+    fn certified(&self, sender: LeafNodeIndex, staged: &StagedCommit, certificates: &[Vec<u8>]) -> Option<Vec<Certificate>> {
+        let renewed = staged.update_path_leaf_node().zip(self.mls.member_at(sender)).is_some_and(|(leaf, member)| {
+            leaf.credential() == &member.credential && leaf.signature_key().as_slice() == member.signature_key.as_slice()
         });
-        if !same_key {
-            return Ok(None);
+        if !renewed {
+            return None;
         }
-        for certificate in &added {
-            kept::keep_certificate(self.scope, certificate)?;
-        }
-        facts(&self.group, sender, staged)
+        let mut certificates = certificates.iter();
+        let added = staged.add_proposals().map(|add| {
+            let leaf = add.add_proposal().key_package().leaf_node();
+            let certificate = certificates.next().and_then(|bytes| Certificate::parse(bytes).ok())?;
+            let checked = credential::check(&certificate, leaf.credential(), leaf.signature_key().as_slice());
+            checked.is_ok().then_some(certificate)
+        });
+        added.collect()
     }
 
     /// Goes on in the epoch that a commit opens: another's, or ours, which is pending. The epoch that it ends is copied.
-    fn merge(&mut self, staged: Option<StagedCommit>) -> Result<Opened, Stop> {
+    fn merge(&mut self, commit: Tried) -> Result<Opened, Stop> {
         let epoch = self.group.present()?.commit;
         MlsStore::new(self.scope.conn).copy_to_epoch(&MlsId::from_slice(&self.group.id.0), epoch).map_err(|_| BROKEN)?;
         let past = Provider::in_epoch(self.scope.conn, self.scope.entropy.clone(), epoch);
+        // A commit of ours that was pending holds the next epoch's secrets: they have no place in the copy.
         if let Some(mut old) = kept::load_mls(&past, self.group.id)? {
             old.clear_pending_commit(past.storage()).map_err(|_| BROKEN)?;
         }
-        let pending = self.mls.pending_commit().is_some();
-        match staged {
-            None => {
+        match commit {
+            Tried::Own => {
+                let welcomed = commit::references(&self.provider, self.mls.pending_commit().ok_or(BROKEN)?)?;
                 self.mls.merge_pending_commit(&self.provider).map_err(|_| BROKEN)?;
-                Ok(Opened { own: true, lost: false, gone: false })
+                Ok(Opened { welcomed: Some(welcomed), lost: false, gone: false })
             }
-            Some(staged) => {
-                let gone = staged.self_removed();
-                self.mls.merge_staged_commit(&self.provider, staged).map_err(|_| BROKEN)?;
-                Ok(Opened { own: false, lost: pending, gone })
+            Tried::Whole(staged) | Tried::Half(staged) => {
+                let (lost, gone) = (self.mls.pending_commit().is_some(), staged.self_removed());
+                self.mls.merge_staged_commit(&self.provider, *staged).map_err(|_| BROKEN)?;
+                Ok(Opened { welcomed: None, lost, gone })
             }
         }
     }
@@ -258,10 +287,12 @@ impl<'s, 'c> Walk<'s, 'c> {
         let Some(epoch) = entry::epoch(entry) else {
             return Ok(());
         };
-        let Some(key) = kept::entries_key(self.scope, self.group.id, epoch)? else {
-            self.unreadable.push(Code::TooOld);
+        if !self.group.lineage.kept().any(|kept| kept.commit == epoch) {
+            let past = epoch < self.group.present()?.commit;
+            self.unreadable.push(if past { Code::TooOld } else { Code::Undecryptable });
             return Ok(());
-        };
+        }
+        let key = kept::entries_key(self.scope, self.group.id, epoch)?;
         let Some(What::Message(sealed)) = entry::open(self.group.id, &key, entry) else {
             self.unreadable.push(Code::Undecryptable);
             return Ok(());
@@ -273,7 +304,10 @@ impl<'s, 'c> Walk<'s, 'c> {
             // openmls may have used the key up before it saw that nothing comes of it.
             conn.execute_batch("ROLLBACK TO entry")?;
             self.mls = kept::load_mls(&self.provider, self.group.id)?.ok_or(BROKEN)?;
-            self.unreadable.push(code);
+            // What was read is here.
+            if code != Code::Repeated {
+                self.unreadable.push(code);
+            }
         }
         conn.execute_batch("RELEASE entry")?;
         Ok(())
@@ -313,12 +347,8 @@ impl<'s, 'c> Walk<'s, 'c> {
         let ProcessedMessageContent::ApplicationMessage(plain) = processed.into_content() else {
             return Ok(Err(Code::Undecryptable));
         };
-        match post::keep_received(self.scope, self.group.id, by, &plain.into_bytes(), self.at)? {
-            Some((message, true)) => self.messages.push((by, message)),
-            Some((_, false)) => {}
-            None => return Ok(Err(Code::MalformedEnvelope)),
-        }
-        Ok(Ok(()))
+        let kept = post::keep_received(self.scope, self.group.id, by, &plain.into_bytes(), self.at)?;
+        Ok(kept.map(|message| self.messages.push((by, message))))
     }
 
     fn end(self, last: u64) -> Result<Outcome, Stop> {
@@ -335,8 +365,8 @@ impl<'s, 'c> Walk<'s, 'c> {
 
 /// What came of a merge.
 struct Opened {
-    /// Whether the commit is ours.
-    own: bool,
+    /// Whom a commit of ours lets in, and the references of their key packages; none if it is another's.
+    welcomed: Option<Vec<(Fingerprint, Vec<u8>)>>,
     /// Whether one of ours was pending, and is not this one.
     lost: bool,
     /// Whether it put us out.

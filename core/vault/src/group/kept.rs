@@ -3,14 +3,16 @@
 use super::roster::{Members, Sitting};
 use super::secrets::Secrets;
 use crate::mls::storage::MlsStore;
+use crate::schema::fault;
 use crate::{BROKEN, Scope, Stop};
 use openmls::group::{GroupId as MlsId, MlsGroup};
 use openmls_traits::OpenMlsProvider as _;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use thicket_journal_format::{codec, digest};
+use thicket_openpgp::Certificate;
 use thicket_types::error::Code;
 use thicket_types::group::{Kept, Lineage};
-use thicket_types::ids::{Digest, GroupId, Incarnation};
+use thicket_types::ids::{Digest, Fingerprint, GroupId, Incarnation};
 use thicket_types::secret::Secret;
 
 /// A group as it is kept: what MLS keeps of it stands in its own rows.
@@ -112,10 +114,10 @@ fn members(scope: &Scope<'_>, id: GroupId, number: u64) -> Result<Members, Stop>
     codec::decode_large::<Sitting>(&bytes).map(Members::from).map_err(|_| BROKEN)
 }
 
-/// What the entries of an epoch are sealed with; `None` if it counts no more, or never did here.
-pub(super) fn entries_key(scope: &Scope<'_>, id: GroupId, number: u64) -> Result<Option<Secret<[u8; 32]>>, Stop> {
+/// What the entries of a kept epoch are sealed with.
+pub(super) fn entries_key(scope: &Scope<'_>, id: GroupId, number: u64) -> Result<Secret<[u8; 32]>, Stop> {
     let mut find = scope.conn.prepare_cached("SELECT entries FROM log_epoch WHERE group_id = ?1 AND number = ?2")?;
-    Ok(find.query_row(params![id.0, number], |row| row.get(0)).optional()?.map(Secret::new))
+    find.query_row(params![id.0, number], |row| row.get(0)).optional()?.map(Secret::new).ok_or(BROKEN)
 }
 
 /// What members of an epoch post with.
@@ -135,15 +137,45 @@ pub(super) fn prefix(before: Digest, number: u64, kind: i32, entry: &[u8], posti
     digest(&[b"thicket.log.v1", &before.0, &number.to_be_bytes(), &kind.to_be_bytes(), &entry.0, &posting.0])
 }
 
-/// Keeps a member's certificate.
-pub(super) fn keep_certificate(scope: &Scope<'_>, certificate: &thicket_openpgp::Certificate) -> Result<(), Stop> {
-    let mut put = scope.conn.prepare_cached("INSERT OR IGNORE INTO log_certificate (fingerprint, certificate) VALUES (?1, ?2)")?;
-    put.execute(params![certificate.fingerprint().0, certificate.to_bytes()])?;
+/// Keeps a member's certificate: of several that an identity made for itself, the one that their leaf in this group goes by.
+pub(super) fn keep_certificate(scope: &Scope<'_>, id: GroupId, certificate: &Certificate) -> Result<(), Stop> {
+    let mut put =
+        scope.conn.prepare_cached("INSERT OR REPLACE INTO log_certificate (group_id, fingerprint, certificate) VALUES (?1, ?2, ?3)")?;
+    put.execute(params![id.0, certificate.fingerprint().0, certificate.to_bytes()])?;
     Ok(())
 }
 
-/// The commit that stands and can't be completed here, counted in the log, if there is one.
-#[cfg(test)]
-pub(crate) fn held(scope: &Scope<'_>, id: GroupId) -> Option<u64> {
-    load(scope, id).ok()?.lineage.held().map(|(commit, _)| commit)
+/// A member's certificate, as it came with what let them in. `None` never, of somebody else who is in a kept epoch.
+pub(super) fn certificate(scope: &Scope<'_>, id: GroupId, who: Fingerprint) -> Result<Option<Vec<u8>>, Stop> {
+    let mut find = scope.conn.prepare_cached("SELECT certificate FROM log_certificate WHERE group_id = ?1 AND fingerprint = ?2")?;
+    Ok(find.query_row(params![id.0, who.0], |row| row.get(0)).optional()?)
+}
+
+/// The groups that are here.
+pub(super) fn all(conn: &Connection) -> Result<Vec<GroupId>, Code> {
+    let mut find = conn.prepare_cached("SELECT id FROM log_group").map_err(fault)?;
+    find.query_map([], |row| row.get(0).map(GroupId)).and_then(Iterator::collect).map_err(fault)
+}
+
+/// Forgets a group, but for its messages.
+pub(super) fn forget(conn: &Connection, id: GroupId) -> Result<(), Code> {
+    MlsStore::new(conn).drop_group(&MlsId::from_slice(&id.0)).map_err(|_| Code::VaultDamaged)?;
+    for rows in [
+        "DELETE FROM log_group WHERE id = ?1",
+        "DELETE FROM log_epoch WHERE group_id = ?1",
+        "DELETE FROM log_pending WHERE group_id = ?1",
+        "DELETE FROM log_post WHERE group_id = ?1",
+        "DELETE FROM log_package WHERE group_id = ?1",
+        "DELETE FROM log_welcome WHERE group_id = ?1",
+        "DELETE FROM log_place WHERE group_id = ?1",
+        "DELETE FROM log_certificate WHERE group_id = ?1",
+    ] {
+        conn.prepare_cached(rows).and_then(|mut delete| delete.execute([id.0])).map_err(fault)?;
+    }
+    Ok(())
+}
+
+/// Whether MLS has anything under this id, also another conversation's.
+pub(super) fn is_taken(scope: &Scope<'_>, id: GroupId) -> Result<bool, Stop> {
+    Ok(load_mls(&scope.provider(), id)?.is_some())
 }

@@ -7,6 +7,7 @@
 //!   begin     made, its log created                             commit   staged and posted
 //!   welcome   let in, and letting in                            post     messages
 //!   follow    a page of the log, judged entry by entry
+//!   tidy      what is past its window, and groups that are given up
 //! ```
 //!
 //! Which commits stand is said by `thicket_types::group`; here openmls finds out what each entry is. An epoch of a group is named by the
@@ -17,16 +18,18 @@ mod charter;
 mod commit;
 mod entry;
 mod follow;
+#[cfg(test)]
+pub(crate) mod insider;
 mod kept;
 mod post;
 mod roster;
 mod secrets;
+mod tidy;
 mod welcome;
 
 pub(crate) use begin::{created, make};
 pub(crate) use commit::{commit, keep_key_package};
 pub(crate) use follow::{follow, read_log};
-#[cfg(test)]
-pub(crate) use kept::held;
 pub(crate) use post::seal;
-pub(crate) use welcome::{join, seal as seal_welcome};
+pub(crate) use tidy::{give_up, tidy};
+pub(crate) use welcome::{invited, join, seal as seal_welcome};

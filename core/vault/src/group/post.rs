@@ -34,33 +34,38 @@ pub(crate) fn seal(scope: &Scope<'_>, id: GroupId, message: MessageId, body: Opt
     let sealed = mls.create_message(&provider, &scope.account.signer, &plain.encode_to_vec()).map_err(|_| BROKEN)?;
     let sealed = sealed.to_bytes().map_err(|_| BROKEN)?;
     let epoch = group.present()?.commit;
-    let key = kept::entries_key(scope, id, epoch)?.ok_or(BROKEN)?;
+    let key = kept::entries_key(scope, id, epoch)?;
     let entry = entry::seal(scope, id, epoch, &key, group_entry::What::Message(sealed))?;
-    let mut put = scope.conn.prepare_cached("INSERT OR IGNORE INTO log_post (group_id, frame) VALUES (?1, ?2)")?;
-    put.execute(params![id.0, digest(&[&entry]).0])?;
+    let mut put = scope.conn.prepare_cached("INSERT OR IGNORE INTO log_post (group_id, frame, at) VALUES (?1, ?2, ?3)")?;
+    put.execute(params![id.0, digest(&[&entry]).0, at.0])?;
     post(scope, &group, EntryKind::Message, entry, Vec::new())
 }
 
-/// Whether this entry is a message of ours, met in the log now for the first time.
+/// Whether this entry is a message of ours, however often the relay shows it.
 pub(super) fn is_own(scope: &Scope<'_>, id: GroupId, entry: &[u8]) -> Result<bool, Stop> {
-    let mut forget = scope.conn.prepare_cached("DELETE FROM log_post WHERE group_id = ?1 AND frame = ?2")?;
-    Ok(forget.execute(params![id.0, digest(&[entry]).0])? > 0)
+    let mut find = scope.conn.prepare_cached("SELECT 1 FROM log_post WHERE group_id = ?1 AND frame = ?2")?;
+    Ok(find.exists(params![id.0, digest(&[entry]).0])?)
 }
 
-/// Keeps a message of a member. Returns whether it is new; `None` if it is no message.
+/// Keeps a message of a member, and returns its name. **Errors**, as data: `Repeated` for one of theirs that is here, `MalformedEnvelope`
+/// for what is no message, `ForgedSender` for one under a name that another member gave to theirs: nobody's is taken for a repeat of it.
 pub(super) fn keep_received(
     scope: &Scope<'_>,
     id: GroupId,
     by: Fingerprint,
     plain: &[u8],
     at: Stamp,
-) -> Result<Option<(MessageId, bool)>, Stop> {
+) -> Result<Result<MessageId, Code>, Stop> {
     let Ok(Content { message, claimed_ms, what: Some(content::What::Text(text)), capability: _ }) = Content::decode(plain) else {
-        return Ok(None);
+        return Ok(Err(Code::MalformedEnvelope));
     };
     let Some(message) = MessageId::parse(&message).filter(|_| !text.is_empty() && text.len() <= BODY_LEN_MAX) else {
-        return Ok(None);
+        return Ok(Err(Code::MalformedEnvelope));
     };
-    let new = rows::keep_received(scope, &id.0, Some(by), message, &text, at, claimed_ms)?;
-    Ok(Some((message, new)))
+    if rows::keep_received(scope, &id.0, Some(by), message, &text, at, claimed_ms)? {
+        return Ok(Ok(message));
+    }
+    let mut find = scope.conn.prepare_cached("SELECT 1 FROM message WHERE contact = ?1 AND outgoing = 0 AND id = ?2 AND sender = ?3")?;
+    let theirs = find.exists(params![id.0, message.0, by.0])?;
+    Ok(Err(if theirs { Code::Repeated } else { Code::ForgedSender }))
 }

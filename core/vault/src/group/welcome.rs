@@ -4,14 +4,14 @@ use super::commit;
 use super::kept::{self, Group};
 use super::roster::{self, Members};
 use super::secrets::Secrets;
-use crate::contact::{self, Known};
+use crate::envelope::{self, Unsealed};
+use crate::mls::storage::MlsStore;
 use crate::mls::{credential, group as setup};
 use crate::sealing::{Recipient, put_inside};
-use crate::{BROKEN, Scope, Stop, request};
+use crate::{BROKEN, Scope, Stop, contact, request};
 use openmls::group::{MlsGroup, StagedWelcome, WelcomeError};
 use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _};
 use openmls::prelude::{RatchetTreeIn, Welcome};
-use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
 use std::collections::BTreeMap;
@@ -19,9 +19,10 @@ use thicket_journal_format::digest;
 use thicket_openpgp::Certificate;
 use thicket_types::error::Code;
 use thicket_types::event::{Opened, Outcome};
-use thicket_types::group::{Docket, Kept, Lineage, Past, Roster as _};
+use thicket_types::group::{Docket, Kept, Lineage, Past, Role, Roster as _, role};
 use thicket_types::ids::{Digest, Fingerprint, GroupId, Incarnation};
-use thicket_types::limits::VOIDABLE_COMMITS_MAX;
+use thicket_types::limits::{MEMBERS_MAX, PADDING_CLASSES, VOIDABLE_COMMITS_MAX};
+use thicket_types::name::Name;
 use thicket_types::secret::Secret;
 use thicket_types::time::Stamp;
 use thicket_types::wire::context;
@@ -38,13 +39,32 @@ pub(super) struct Place {
     pub(super) prefix: Digest,
 }
 
-/// Keeps what lets those in whom a commit of ours adds. The group is in the epoch that it opens.
-pub(super) fn keep(scope: &Scope<'_>, group: &Group, mls: &MlsGroup, adds: &[Fingerprint], place: &Place, at: Stamp) -> Result<(), Stop> {
+/// Whether what lets somebody in fits an envelope, if its tree, certificates and Welcome have so many bytes together, less the
+/// certificates of those who are members already.
+pub(super) fn fits(scope: &Scope<'_>, id: GroupId, len: usize) -> Result<bool, Stop> {
+    let mut sum = scope.conn.prepare_cached("SELECT coalesce(sum(length(certificate) + 4), 0) FROM log_certificate WHERE group_id = ?1")?;
+    let certificates: usize = sum.query_row([id.0], |row| row.get(0))?;
+    let most = PADDING_CLASSES.last().copied().unwrap_or(0);
+    Ok(len.saturating_add(certificates).saturating_add(scope.account.certificate_bytes.len()).saturating_add(AROUND_LEN) <= most)
+}
+
+/// Room for a renewed path of the tree, the place and its signature, and what frames them all.
+const AROUND_LEN: usize = 4_096;
+
+/// Keeps what lets those in whom a commit of ours adds: who, and the reference of their key package. The group is in the epoch that it
+/// opens.
+pub(super) fn keep(
+    scope: &Scope<'_>,
+    group: &Group,
+    mls: &MlsGroup,
+    welcomed: &[(Fingerprint, Vec<u8>)],
+    place: &Place,
+    at: Stamp,
+) -> Result<(), Stop> {
     let Some(welcome) = commit::pending_welcome(scope, group.id)? else {
         return Ok(());
     };
     let present = group.present()?;
-    let provider = scope.provider();
     let statement = GroupPlace {
         to: Vec::new(),
         welcome: Vec::new(),
@@ -59,31 +79,19 @@ pub(super) fn keep(scope: &Scope<'_>, group: &Group, mls: &MlsGroup, adds: &[Fin
     let own = scope.account.certificate.fingerprint();
     let mut certificates = Vec::new();
     for who in present.roster.sitting().leaves.values().filter(|who| **who != own) {
-        certificates.push(certificate(scope, *who)?.ok_or(BROKEN)?.to_bytes());
+        certificates.extend(kept::certificate(scope, group.id, *who)?);
     }
     let content = GroupWelcome { statement: statement.encode_to_vec(), signature: Vec::new(), welcome: Vec::new(), tree, certificates };
     let mut put = scope.conn.prepare_cached("INSERT OR REPLACE INTO log_place (group_id, number, content, at) VALUES (?1, ?2, ?3, ?4)")?;
     put.execute(params![group.id.0, present.commit, content.encode_to_vec(), at.0])?;
-    for who in adds {
-        let package = commit::kept_package(scope, group.id, *who)?.ok_or(BROKEN)?;
-        let reference = package.hash_ref(provider.crypto()).map_err(|_| BROKEN)?;
-        let cut = cut(&welcome, reference.as_slice()).ok_or(BROKEN)?;
+    for (who, reference) in welcomed {
+        let cut = cut(&welcome, reference).ok_or(BROKEN)?;
         let mut put =
             scope.conn.prepare_cached("INSERT OR REPLACE INTO log_welcome (group_id, contact, number, welcome) VALUES (?1, ?2, ?3, ?4)")?;
         put.execute(params![group.id.0, who.0, present.commit, cut])?;
         scope.conn.prepare_cached("DELETE FROM log_package WHERE group_id = ?1 AND contact = ?2")?.execute(params![group.id.0, who.0])?;
     }
     Ok(())
-}
-
-/// A member's certificate: as a contact, or as it came with what let them in.
-fn certificate(scope: &Scope<'_>, who: Fingerprint) -> Result<Option<Certificate>, Stop> {
-    if let Some(Known { certificate, .. }) = contact::load(scope, who)? {
-        return Ok(Some(certificate));
-    }
-    let mut find = scope.conn.prepare_cached("SELECT certificate FROM log_certificate WHERE fingerprint = ?1")?;
-    let bytes: Option<Vec<u8>> = find.query_row([who.0], |row| row.get(0)).optional()?;
-    bytes.map(|bytes| Certificate::parse(&bytes).map_err(|_| Stop::Broken(Code::VaultDamaged))).transpose()
 }
 
 /// Seals what lets a contact in.
@@ -103,24 +111,78 @@ pub(crate) fn seal(scope: &Scope<'_>, id: GroupId, to: Recipient) -> Result<Outc
     put_inside(scope, to, Inside::GroupWelcome(GroupWelcome { statement, signature, welcome, certificates, ..content }))
 }
 
-/// Joins a group, after looking at where its log is gone on with, and at who is in it.
-pub(crate) fn join(scope: &Scope<'_>, from: &Certificate, content: GroupWelcome, at: Stamp) -> Result<Opened, Stop> {
-    let GroupWelcome { statement, signature, welcome, tree, certificates } = content;
-    from.verify(context::GROUP_WELCOME, &statement, &signature).map_err(|_| Stop::Refused(Code::ForgedSender))?;
+/// What a Welcome says of the log, by its sender's word.
+struct Invitation {
+    group: GroupId,
+    /// SHA-256 of the MLS Welcome.
+    hash: [u8; 32],
+    entry: u64,
+    commit: u64,
+    prefix: Digest,
+    incarnation: Incarnation,
+    reading: Secret<[u8; 32]>,
+}
+
+/// Entries that no log has: what follows them still is a number to SQLite.
+const ENTRIES_MAX: u64 = 1 << 48;
+
+/// Takes a Welcome for one, without moving a key. **Errors:** `ForgedSender` if it is not the sender's word to us, `UnknownContact` for one
+/// of a stranger, `Repeated` if it let us in before, or into a group that we are in.
+fn parse(scope: &Scope<'_>, from: &Certificate, content: &GroupWelcome) -> Result<Invitation, Stop> {
+    let GroupWelcome { statement, signature, welcome, tree: _, certificates: _ } = content;
+    from.verify(context::GROUP_WELCOME, statement, signature).map_err(|_| Stop::Refused(Code::ForgedSender))?;
     let place = GroupPlace::decode(statement.as_slice()).map_err(|_| MALFORMED)?;
-    let own = scope.account.certificate.fingerprint();
-    let hash = digest(&[&welcome]).0;
-    if place.to != own.0 || place.welcome != hash {
+    let GroupPlace { to, welcome: named, log, incarnation, entry, commit, prefix, reading } = place;
+    let hash = digest(&[welcome]).0;
+    if to != scope.account.certificate.fingerprint().0 || named != hash {
         return Err(Stop::Refused(Code::ForgedSender));
     }
+    if contact::load(scope, from.fingerprint())?.is_none() {
+        return Err(Stop::Refused(Code::UnknownContact));
+    }
+    let group = GroupId::parse(&log).ok_or(MALFORMED)?;
     let known = scope.conn.prepare_cached("SELECT 1 FROM welcome WHERE hash = ?1")?.exists([hash])?;
-    let id = GroupId::parse(&place.log).ok_or(MALFORMED)?;
-    let here = scope.conn.prepare_cached("SELECT 1 FROM log_group WHERE id = ?1 AND gone = 0")?.exists([id.0])?;
-    if known || here {
+    if known || scope.conn.prepare_cached("SELECT 1 FROM log_group WHERE id = ?1 AND gone = 0")?.exists([group.0])? {
         return Err(Stop::Refused(Code::Repeated));
+    }
+    // The creation is no entry, and each commit is one.
+    if commit == 0 || commit > entry || entry > ENTRIES_MAX {
+        return Err(MALFORMED);
+    }
+    let prefix = Digest::parse(&prefix).ok_or(MALFORMED)?;
+    let incarnation = Incarnation::parse(&incarnation).ok_or(MALFORMED)?;
+    let reading = <[u8; 32]>::try_from(reading.as_slice()).map(Secret::new).map_err(|_| MALFORMED)?;
+    Ok(Invitation { group, hash, entry, commit, prefix, incarnation, reading })
+}
+
+/// Tells of a Welcome. Nothing is kept of it: nobody is in a group because somebody else says so.
+pub(crate) fn invited(scope: &Scope<'_>, from: &Certificate, name: &Name, content: &GroupWelcome) -> Result<Opened, Stop> {
+    let Invitation { group, .. } = parse(scope, from, content)?;
+    Ok(Opened::Invited { contact: from.fingerprint(), name: name.clone(), group })
+}
+
+/// Joins the group that an envelope lets one into, after looking at who is in it.
+pub(crate) fn join(scope: &Scope<'_>, contact: Fingerprint, sealed: &[u8], at: Stamp) -> Result<Outcome, Stop> {
+    let Unsealed { certificate: from, content, .. } = envelope::open(scope.account, sealed).map_err(Stop::Refused)?;
+    let Inside::GroupWelcome(content) = content else {
+        return Err(MALFORMED);
+    };
+    if from.fingerprint() != contact {
+        return Err(Stop::Refused(Code::ForgedSender));
+    }
+    let Invitation { group: id, hash, entry, commit, prefix, incarnation, reading } = parse(scope, &from, &content)?;
+    let GroupWelcome { welcome, tree, certificates, .. } = content;
+    // Put out once, and let in again.
+    if scope.conn.prepare_cached("SELECT 1 FROM log_group WHERE id = ?1")?.exists([id.0])? {
+        kept::forget(scope.conn, id).map_err(Stop::Broken)?;
     }
     let provider = scope.provider();
     let parsed = Welcome::tls_deserialize_exact(&welcome).map_err(|_| MALFORMED)?;
+    let shared = parsed.secrets().iter().map(|secrets| MlsStore::new(scope.conn).is_shared(&secrets.new_member()));
+    if shared.collect::<Result<Vec<bool>, _>>().map_err(|_| BROKEN)?.contains(&true) {
+        // Another copy of the profile may be in with that leaf.
+        return Err(Stop::Refused(Code::NoMatchingKeyPackage));
+    }
     let tree = RatchetTreeIn::tls_deserialize_exact(&tree).map_err(|_| MALFORMED)?;
     let refused = |error: &WelcomeError<_>| match error {
         WelcomeError::NoMatchingKeyPackage => Stop::Refused(Code::NoMatchingKeyPackage),
@@ -139,26 +201,28 @@ pub(crate) fn join(scope: &Scope<'_>, from: &Certificate, content: GroupWelcome,
     if roster::identity(sender.credential()) != Some(from.fingerprint()) {
         return Err(Stop::Refused(Code::ForgedSender));
     }
-    certified(scope, from, &staged, &certificates)?;
-    let members = Members::of(staged.group_context().extensions(), staged.members()).ok_or(MALFORMED)?;
-    let prefix = Digest::parse(&place.prefix).ok_or(MALFORMED)?;
-    let incarnation = Incarnation::parse(&place.incarnation).ok_or(MALFORMED)?;
-    let reading = <[u8; 32]>::try_from(place.reading.as_slice()).map(Secret::new).map_err(|_| MALFORMED)?;
+    certified(scope, id, &from, &staged, &certificates)?;
+    let members = Members::of(staged.group_context().extensions(), staged.members()).filter(|members| members.count() <= MEMBERS_MAX);
+    let members = members.ok_or(MALFORMED)?;
+    // What a mere member commits lets nobody in: no other member is in that epoch.
+    if role(&members, contact) < Some(Role::Admin) {
+        return Err(Stop::Refused(Code::ForgedSender));
+    }
     let mls = staged.into_group(&provider).map_err(|error| refused(&error))?;
-    kept::save_epoch(scope, id, place.commit, &members, &Secrets::of(&provider, &mls)?)?;
+    kept::save_epoch(scope, id, commit, &members, &Secrets::of(&provider, &mls)?)?;
     let opened = Opened::Welcomed {
-        contact: from.fingerprint(),
+        contact,
         group: id,
         title: members.charter().title().clone(),
         members: u32::try_from(members.count()).unwrap_or(u32::MAX),
     };
-    let first = Kept { commit: place.commit, at: place.entry, docket: Docket::default(), roster: members };
+    let first = Kept { commit, at: entry, docket: Docket::default(), roster: members };
     let group = Group {
         id,
         lineage: Lineage::new(VOIDABLE_COMMITS_MAX, first, Past::default()),
-        followed: place.entry,
+        followed: entry,
         prefix,
-        latest: place.entry,
+        latest: entry,
         incarnation: Some(incarnation),
         reading,
         lane: None,
@@ -166,11 +230,11 @@ pub(crate) fn join(scope: &Scope<'_>, from: &Certificate, content: GroupWelcome,
     };
     kept::save(scope, group)?;
     scope.conn.prepare_cached("INSERT INTO welcome (hash, at) VALUES (?1, ?2)")?.execute(params![hash, at.0])?;
-    Ok(opened)
+    Ok(Outcome::Opened(opened))
 }
 
 /// Checks that each leaf of a tree is certified by the identity that it names, and keeps the certificates. **Errors:** `ForgedLeaf`.
-fn certified(scope: &Scope<'_>, from: &Certificate, staged: &StagedWelcome, certificates: &[Vec<u8>]) -> Result<(), Stop> {
+fn certified(scope: &Scope<'_>, id: GroupId, from: &Certificate, staged: &StagedWelcome, certificates: &[Vec<u8>]) -> Result<(), Stop> {
     let forged = Stop::Refused(Code::ForgedLeaf);
     let given = certificates.iter().map(|bytes| Certificate::parse(bytes).map(|parsed| (parsed.fingerprint(), parsed)));
     let mut given: BTreeMap<Fingerprint, Certificate> = given.collect::<Result<_, _>>().map_err(|_| forged)?;
@@ -182,7 +246,7 @@ fn certified(scope: &Scope<'_>, from: &Certificate, staged: &StagedWelcome, cert
         let certificate = given.get(&who).ok_or(forged)?;
         credential::check(certificate, &member.credential, &member.signature_key).map_err(Stop::Refused)?;
         if who != own {
-            kept::keep_certificate(scope, certificate)?;
+            kept::keep_certificate(scope, id, certificate)?;
         }
     }
     Ok(())

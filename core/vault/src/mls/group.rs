@@ -119,6 +119,12 @@ pub(crate) fn read_key_package(provider: &Provider<'_>, bytes: &[u8]) -> Result<
     if package.ciphersuite() == SUITE { Ok(package) } else { Err(Code::BadKeyPackage) }
 }
 
+/// Whether a key package is of a client that knows groups with a log.
+pub(crate) fn fits_a_log(package: &KeyPackage) -> bool {
+    let can = package.leaf_node().capabilities();
+    can.extensions().contains(&CHARTER) && can.credentials().contains(&CREDENTIAL_TYPE)
+}
+
 /// Why a message of a group could not be read.
 pub(crate) fn cause<E>(error: &ProcessMessageError<E>) -> Code {
     match error {

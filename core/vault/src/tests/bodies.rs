@@ -112,7 +112,7 @@ fn a_vault_of_a_newer_version_is_refused_before_anything_is_written() {
     // process died, so that all that is newer stands in the log.
     for (mode, died) in [("DELETE", false), ("WAL", false), ("WAL", true)] {
         let Person { folder, vault, .. } = Person::new("alice", 1);
-        let newer = format!("PRAGMA journal_mode = {mode}; PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 2;");
+        let newer = format!("PRAGMA journal_mode = {mode}; PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 3;");
         vault.conn.execute_batch(&newer).expect("room");
         let folder = if died {
             let left = TempDir::new().expect("a folder");

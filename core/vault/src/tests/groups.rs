@@ -1,31 +1,34 @@
 //! Groups with a log: vaults of several people over one log, which a relay keeps and nobody judges.
 
 use super::*;
+use crate::group::insider::held;
+use std::collections::BTreeMap;
 use thicket_types::event::{Became, Followed, Own};
 use thicket_types::ids::GroupId;
+use thicket_types::limits::REPLACED_KEYS_FOR;
 use thicket_types::name::Title;
 use wire::{EntryKind, LogCreated, LogEntry, LogPage, Post, Posted};
 
-const GROUP: GroupId = GroupId([9; 16]);
+pub(super) const GROUP: GroupId = GroupId([9; 16]);
 const INCARNATION: [u8; 16] = [4; 16];
 
-fn title(text: &str) -> Title {
+pub(super) fn title(text: &str) -> Title {
     Title::parse(text).expect("a title")
 }
 
 /// What a relay does with a log, less the rights.
 #[derive(Default)]
-struct Log {
-    entries: Vec<LogEntry>,
+pub(super) struct Log {
+    pub(super) entries: Vec<LogEntry>,
 }
 
 impl Log {
-    fn latest(&self) -> u64 {
+    pub(super) fn latest(&self) -> u64 {
         self.entries.iter().rev().find(|entry| entry.kind == i32::from(EntryKind::Commit)).map_or(0, |entry| entry.number)
     }
 
     /// What it answers to a request that the vault made.
-    fn answers(&mut self, outcome: &Outcome) -> Said {
+    pub(super) fn answers(&mut self, outcome: &Outcome) -> Said {
         match asked(outcome) {
             Asked::CreateLog(_) => Said::LogCreated(LogCreated { incarnation: INCARNATION.to_vec() }),
             Asked::ReadLog(read) => Said::LogPage(self.page(read.from)),
@@ -35,25 +38,25 @@ impl Log {
         }
     }
 
-    fn append(&mut self, Post { kind, entry, posting, .. }: Post) -> Said {
+    pub(super) fn append(&mut self, Post { kind, entry, posting, .. }: Post) -> Said {
         let number = u64::try_from(self.entries.len()).expect("few") + 1;
         self.entries.push(LogEntry { number, kind, entry, posting });
         Said::Posted(Posted { number })
     }
 
-    fn page(&self, from: u64) -> LogPage {
+    pub(super) fn page(&self, from: u64) -> LogPage {
         let entries = self.entries.iter().filter(|entry| entry.number >= from).cloned().collect();
         let last = u64::try_from(self.entries.len()).expect("few");
         LogPage { incarnation: INCARNATION.to_vec(), first: 1, last, commit: self.latest(), readable_upto: 0, entries }
     }
 }
 
-fn page(by: &mut Person, page: LogPage) -> Outcome {
+pub(super) fn page(by: &mut Person, page: LogPage) -> Outcome {
     by.ask(VaultOp::FollowLog { group: GROUP, answer: Seq(4), at: LATER }, &answer(Said::LogPage(page)))
 }
 
 /// Reads what is new, all of it.
-fn follow(by: &mut Person, log: &mut Log) -> Followed {
+pub(super) fn follow(by: &mut Person, log: &mut Log) -> Followed {
     let read = by.ask(VaultOp::Compose(Ask::ReadLog(GROUP)), &[]);
     let Said::LogPage(new) = log.answers(&read) else {
         panic!("no page");
@@ -61,30 +64,30 @@ fn follow(by: &mut Person, log: &mut Log) -> Followed {
     followed(page(by, new))
 }
 
-fn followed(outcome: Outcome) -> Followed {
+pub(super) fn followed(outcome: Outcome) -> Followed {
     match outcome {
         Outcome::Followed(followed) => followed,
         other => panic!("not followed: {other:?}"),
     }
 }
 
-fn create(by: &mut Person, log: &mut Log) {
+pub(super) fn create(by: &mut Person, log: &mut Log) {
     let made = by.ask(VaultOp::CreateGroup { group: GROUP, title: title("Readers"), public: false }, &[]);
     let said = log.answers(&made);
     assert_eq!(by.ask(VaultOp::LogCreated { group: GROUP, answer: Seq(1) }, &answer(said)), Outcome::Done);
 }
 
-fn keep_package(by: &mut Person, of: &mut Person) -> Outcome {
+pub(super) fn keep_package(by: &mut Person, of: &mut Person) -> Outcome {
     let said = Said::KeyPackage(wire::KeyPackage { key_package: package(of), last_resort: false, suite: SUITE });
-    by.ask(VaultOp::KeepKeyPackage { group: GROUP, contact: of.own(), answer: Seq(2) }, &answer(said))
+    by.ask(VaultOp::KeepKeyPackage { group: GROUP, contact: of.own(), answer: Seq(2), at: NOW }, &answer(said))
 }
 
-fn commit(by: &mut Person, adds: &[Fingerprint]) -> Outcome {
+pub(super) fn commit(by: &mut Person, adds: &[Fingerprint]) -> Outcome {
     by.ask(VaultOp::Commit { group: GROUP, adds: adds.to_vec() }, &[])
 }
 
 /// Lets people in, in one commit.
-fn add(by: &mut Person, log: &mut Log, people: &mut [&mut Person]) {
+pub(super) fn add(by: &mut Person, log: &mut Log, people: &mut [&mut Person]) {
     for person in people.iter_mut() {
         pin(by, person);
         assert_eq!(keep_package(by, person), Outcome::Done);
@@ -95,24 +98,41 @@ fn add(by: &mut Person, log: &mut Log, people: &mut [&mut Person]) {
     let Followed { own, .. } = follow(by, log);
     assert_eq!(own, Own::Stands);
     for person in people.iter_mut() {
+        meet(person, by);
         let welcome = welcome(by, person);
-        assert!(matches!(read(person, &welcome), Opened::Welcomed { .. }));
+        assert!(matches!(join(person, by, &welcome), Outcome::Opened(Opened::Welcomed { .. })));
     }
 }
 
+/// A contact of theirs, if they are none yet.
+pub(super) fn meet(by: &mut Person, contact: &mut Person) {
+    if !by.contacts().iter().any(|known| known.0 == contact.own()) {
+        pin(by, contact);
+    }
+}
+
+/// Joins the group that an envelope lets one into.
+pub(super) fn join(by: &mut Person, from: &Person, sealed: &[u8]) -> Outcome {
+    by.ask(VaultOp::Join { envelope: Seq(3), contact: from.own(), at: LATER }, sealed)
+}
+
+pub(super) fn invited(by: &Person) -> Opened {
+    Opened::Invited { contact: by.own(), name: name(by.who), group: GROUP }
+}
+
 /// The envelope that lets somebody in.
-fn welcome(by: &mut Person, to: &Person) -> Vec<u8> {
+pub(super) fn welcome(by: &mut Person, to: &Person) -> Vec<u8> {
     put(&by.ask(VaultOp::SealWelcome { group: GROUP, contact: to.own(), mailbox: to.mailbox() }, &[])).envelope
 }
 
-fn post(by: &mut Person, log: &mut Log, text: &str) -> Said {
+pub(super) fn post(by: &mut Person, log: &mut Log, text: &str) -> Said {
     let body = by.vault.stage(text.as_bytes()).expect("room");
     let sealed = by.ask(VaultOp::SealPost { group: GROUP, message: message_of(text), body: Some(body), at: NOW }, &[]);
     log.answers(&sealed)
 }
 
 /// The texts of the group's messages that came, and who wrote each.
-fn texts(of: &Person) -> Vec<(Fingerprint, String)> {
+pub(super) fn texts(of: &Person) -> Vec<(Fingerprint, String)> {
     let sql = "SELECT sender, bytes FROM message JOIN body ON body = ref WHERE contact = ?1 AND outgoing = 0 ORDER BY number";
     let mut find = of.vault.conn.prepare(sql).expect("tables");
     let rows =
@@ -154,8 +174,9 @@ fn a_newcomer_is_told_the_title_and_who_is_in_it_and_members_see_them_come() {
     assert_eq!(follow(&mut bob, &mut log).became, Some(three.clone()));
     assert_eq!(follow(&mut alice, &mut log).became, Some(three));
     let sealed = welcome(&mut alice, &carol);
+    pin(&mut carol, &mut alice);
     let expected = Opened::Welcomed { contact: alice.own(), group: GROUP, title: title("Readers"), members: 3 };
-    assert_eq!(read(&mut carol, &sealed), expected);
+    assert_eq!(join(&mut carol, &alice, &sealed), Outcome::Opened(expected));
     // bob, who never met carol, knows whose word he reads.
     post(&mut carol, &mut log, "hello bob");
     follow(&mut bob, &mut log);
@@ -184,14 +205,22 @@ fn a_welcome_holds_one_joiners_secrets_and_lets_them_in_once() {
     let parsed = openmls::prelude::Welcome::tls_deserialize_exact(&content.welcome).expect("a Welcome");
     assert_eq!(parsed.secrets().len(), 1);
     assert_eq!(content.certificates.len(), 1, "carol's");
+    // Nobody is in a group by another's word alone, and a stranger has no say.
+    assert_eq!(read(&mut bob, &sealed), unreadable(&alice, Code::UnknownContact));
+    assert_eq!(join(&mut bob, &alice, &sealed), Outcome::Refused(Code::UnknownContact));
+    pin(&mut bob, &mut alice);
+    assert_eq!(read(&mut bob, &sealed), invited(&alice));
+    assert_eq!((bob.count("log_group"), bob.count("log_certificate"), bob.count("welcome")), (0, 0, 0));
+    assert_eq!(join(&mut bob, &carol, &sealed), Outcome::Refused(Code::ForgedSender), "it is alice's");
     // Another's does not open with what bob has.
     let Inside::GroupWelcome(of_carol) = inside(&carol, &welcome(&mut alice, &carol)) else {
         panic!("no Welcome");
     };
     let turned = forge(&bob, &alice, Inside::GroupWelcome(of_carol));
     assert_eq!(read(&mut bob, &turned), unreadable(&alice, Code::ForgedSender));
-    assert!(matches!(read(&mut bob, &sealed), Opened::Welcomed { .. }));
+    assert!(matches!(join(&mut bob, &alice, &sealed), Outcome::Opened(Opened::Welcomed { .. })));
     assert_eq!(read(&mut bob, &sealed), unreadable(&alice, Code::Repeated));
+    assert_eq!(join(&mut bob, &alice, &sealed), Outcome::Refused(Code::Repeated));
 }
 
 #[test]
@@ -205,6 +234,7 @@ fn a_welcome_is_its_senders_word_about_the_log() {
     log.answers(&posted);
     follow(&mut alice, &mut log);
     let sealed = welcome(&mut alice, &bob);
+    pin(&mut bob, &mut alice);
     let Inside::GroupWelcome(honest) = inside(&bob, &sealed) else {
         panic!("no Welcome");
     };
@@ -214,8 +244,8 @@ fn a_welcome_is_its_senders_word_about_the_log() {
     assert_eq!(read(&mut bob, &forged), unreadable(&alice, Code::ForgedSender));
     // A tree in which somebody stands whom nobody certified.
     let nobody = forge(&bob, &alice, Inside::GroupWelcome(peer::GroupWelcome { tree: Vec::new(), ..honest }));
-    assert_eq!(read(&mut bob, &nobody), unreadable(&alice, Code::MalformedEnvelope));
-    assert!(matches!(read(&mut bob, &sealed), Opened::Welcomed { .. }), "nothing was used up");
+    assert_eq!(join(&mut bob, &alice, &nobody), Outcome::Refused(Code::MalformedEnvelope));
+    assert!(matches!(join(&mut bob, &alice, &sealed), Outcome::Opened(Opened::Welcomed { .. })), "nothing was used up");
 }
 
 #[test]
@@ -241,7 +271,8 @@ fn of_two_commits_at_once_the_first_stands_and_the_other_is_made_again() {
     assert_eq!(follow(&mut alice, &mut log).own, Own::Stands);
     follow(&mut bob, &mut log);
     let sealed = welcome(&mut alice, &carol);
-    read(&mut carol, &sealed);
+    pin(&mut carol, &mut alice);
+    join(&mut carol, &alice, &sealed);
     add(&mut alice, &mut log, &mut [&mut dave]);
     for person in [&mut bob, &mut carol] {
         assert_eq!(follow(person, &mut log).became.expect("a member more").members, 4);
@@ -253,7 +284,7 @@ fn of_two_commits_at_once_the_first_stands_and_the_other_is_made_again() {
 }
 
 #[test]
-fn a_member_lets_nobody_in() {
+fn a_mere_member_lets_nobody_in() {
     let (mut alice, mut bob, mut carol) = three("carol");
     let mut log = Log::default();
     create(&mut alice, &mut log);
@@ -261,7 +292,7 @@ fn a_member_lets_nobody_in() {
     pin(&mut bob, &mut carol);
     assert_eq!(keep_package(&mut bob, &mut carol), Outcome::Done);
     assert_eq!(commit(&mut bob, &[carol.own()]), Outcome::Refused(Code::NotAllowed));
-    assert_eq!(commit(&mut alice, &[bob.own()]), Outcome::Refused(Code::NotAllowed), "is one already");
+    assert_eq!(commit(&mut alice, &[bob.own()]), Outcome::Refused(Code::AlreadyMember));
     assert_eq!(alice.ask(VaultOp::Commit { group: GroupId([1; 16]), adds: vec![] }, &[]), Outcome::Refused(Code::UnknownGroup));
 }
 
@@ -335,7 +366,7 @@ fn garbage_in_a_log_has_no_effect() {
     };
     let flipped = |at: usize| {
         let mut entry = honest.entry.clone();
-        entry[at] ^= 1;
+        entry[at] ^= 0x81;
         Post { entry, ..honest.clone() }
     };
     for garbage in [
@@ -344,10 +375,11 @@ fn garbage_in_a_log_has_no_effect() {
         flipped(7),
         flipped(8),
         flipped(honest.entry.len() - 1),
-        Post { kind: EntryKind::Message.into(), ..honest.clone() },
         Post { kind: EntryKind::Control.into(), ..honest.clone() },
+        Post { kind: 77, ..honest.clone() },
     ] {
-        log.append(garbage);
+        log.append(garbage.clone());
+        log.append(Post { kind: EntryKind::Message.into(), ..garbage });
     }
     let Followed { own, became, messages, .. } = follow(&mut alice, &mut log);
     assert_eq!((own, became, messages), (Own::Open, None, vec![]));
@@ -377,12 +409,12 @@ fn a_commit_that_registers_a_key_nobody_has_is_gone_on_from_by_nobody() {
     log.append(Post { posting: vec![0; 32], ..honest });
     for person in [&mut alice, &mut carol] {
         follow(person, &mut log);
-        let group = crate::group::held(&scope(person), GROUP);
+        let group = held(&scope(person), GROUP);
         assert_eq!(group, Some(2), "held by the second commit of the log");
     }
 }
 
-fn scope(of: &Person) -> crate::Scope<'_> {
+pub(super) fn scope(of: &Person) -> crate::Scope<'_> {
     crate::Scope { conn: &of.vault.conn, entropy: &of.vault.entropy, account: &of.vault.account }
 }
 
@@ -405,4 +437,139 @@ fn a_group_and_its_messages_are_there_after_a_reopen_and_an_op_that_is_asked_for
     post(&mut alice, &mut log, "after");
     follow(&mut bob, &mut log);
     assert_eq!(texts(&bob).len(), 2);
+}
+
+#[test]
+fn groups_are_given_up_with_all_that_is_kept_of_them_and_one_who_is_let_in_again_is_in_it() {
+    let (mut alice, mut bob) = two();
+    let mut log = Log::default();
+    create(&mut alice, &mut log);
+    add(&mut alice, &mut log, &mut [&mut bob]);
+    post(&mut alice, &mut log, "still to be read");
+    follow(&mut bob, &mut log);
+    assert_eq!(bob.ask(VaultOp::GiveUpGroups, &[]), Outcome::Done);
+    for table in ["log_group", "log_epoch", "log_pending", "log_post", "log_package", "log_welcome", "log_place", "log_certificate"] {
+        assert_eq!(bob.count(table), 0, "{table}");
+    }
+    let of_the_group = format!("mls WHERE instr(key, x'{}') > 0", GROUP.hex());
+    assert_eq!((bob.count(&of_the_group), texts(&bob).len()), (0, 1));
+    assert!(alice.count(&of_the_group) > 0, "it would be found");
+    assert_eq!(commit(&mut bob, &[]), Outcome::Refused(Code::UnknownGroup));
+    assert_eq!(bob.ask(VaultOp::Compose(Ask::ReadLog(GROUP)), &[]), Outcome::Refused(Code::UnknownGroup));
+    assert_eq!(page(&mut bob, log.page(2)), Outcome::Refused(Code::UnknownGroup));
+}
+
+#[test]
+fn what_lets_people_in_and_certificates_of_nobody_go_after_52_days() {
+    let (mut alice, mut bob, mut carol) = three("carol");
+    let mut log = Log::default();
+    create(&mut alice, &mut log);
+    add(&mut alice, &mut log, &mut [&mut bob]);
+    post(&mut alice, &mut log, "hello");
+    pin(&mut alice, &mut carol);
+    keep_package(&mut alice, &mut carol);
+    let stray = "INSERT INTO log_certificate SELECT group_id, zeroblob(20), certificate FROM log_certificate";
+    alice.vault.conn.execute_batch(stray).expect("a table");
+    let counts = |of: &Person| ["log_package", "log_place", "log_welcome", "log_post", "log_certificate"].map(|table| of.count(table));
+    let day = LATER.after(REPLACED_KEYS_FOR);
+    assert_eq!(counts(&alice), [1, 1, 1, 1, 2]);
+    assert_eq!(alice.ask(VaultOp::Tidy { at: NOW.after(REPLACED_KEYS_FOR) }, &[]), Outcome::Done);
+    assert_eq!(counts(&alice), [1, 1, 1, 1, 1], "a certificate of nobody goes at once");
+    assert_eq!(alice.ask(VaultOp::Tidy { at: day }, &[]), Outcome::Done);
+    assert_eq!(counts(&alice), [0, 1, 1, 0, 1]);
+    assert_eq!(alice.ask(VaultOp::Tidy { at: Stamp(day.0 + 1) }, &[]), Outcome::Done);
+    assert_eq!(counts(&alice), [0, 0, 0, 0, 1]);
+    let late = VaultOp::SealWelcome { group: GROUP, contact: bob.own(), mailbox: bob.mailbox() };
+    assert_eq!(alice.ask(late, &[]), Outcome::Refused(Code::NoMember));
+    assert_eq!(commit(&mut alice, &[carol.own()]), Outcome::Refused(Code::NoKeyPackage));
+}
+
+#[test]
+fn a_package_that_is_past_its_window_when_its_commit_stands_is_in_nobodys_way() {
+    let (mut alice, mut bob) = two();
+    let mut log = Log::default();
+    create(&mut alice, &mut log);
+    pin(&mut alice, &mut bob);
+    keep_package(&mut alice, &mut bob);
+    let posted = commit(&mut alice, &[bob.own()]);
+    alice.ask(VaultOp::Tidy { at: LATER.after(REPLACED_KEYS_FOR) }, &[]);
+    log.answers(&posted);
+    assert_eq!(follow(&mut alice, &mut log).own, Own::Stands);
+    meet(&mut bob, &mut alice);
+    let sealed = welcome(&mut alice, &bob);
+    assert!(matches!(join(&mut bob, &alice, &sealed), Outcome::Opened(Opened::Welcomed { .. })));
+}
+
+#[test]
+fn nobody_is_let_in_whom_no_envelope_could_tell_who_is_in_the_group() {
+    let mut alice = Person::new("alice", 1);
+    let mut log = Log::default();
+    create(&mut alice, &mut log);
+    let mut members = 1;
+    // Whoever is let in last is told of all the others.
+    let refused = (2..).step_by(8).find_map(|seed| {
+        let mut people: Vec<Person> = (seed..seed + 8).map(|seed| Person::new("somebody", seed)).collect();
+        for person in &mut people {
+            meet(person, &mut alice);
+            let entry = entry(person);
+            pin_as(&mut alice, person.who, entry);
+            unpin(&mut alice, person);
+            assert_eq!(keep_package(&mut alice, person), Outcome::Done);
+        }
+        let adds: Vec<Fingerprint> = people.iter().map(Person::own).collect();
+        let posted = commit(&mut alice, &adds);
+        if matches!(posted, Outcome::Refused(_)) {
+            return Some(posted);
+        }
+        log.answers(&posted);
+        members += 8;
+        assert_eq!(follow(&mut alice, &mut log).own, Own::Stands);
+        let last = people.last_mut().expect("eight");
+        let sealed = welcome(&mut alice, last);
+        assert!(matches!(join(last, &alice, &sealed), Outcome::Opened(Opened::Welcomed { .. })));
+        None
+    });
+    assert_eq!(refused, Some(Outcome::Refused(Code::GroupFull)));
+    assert!(members >= 64, "{members} members");
+    assert!(members < 128, "{members} members");
+}
+
+fn unpin(by: &mut Person, contact: &Person) {
+    by.ask(VaultOp::Unpin { contact: contact.own() }, &[]);
+}
+
+#[test]
+fn a_group_is_made_once_under_an_id() {
+    let mut alice = Person::new("alice", 1);
+    let mut log = Log::default();
+    create(&mut alice, &mut log);
+    let again = VaultOp::CreateGroup { group: GROUP, title: title("Others"), public: true };
+    assert_eq!(alice.ask(again, &[]), Outcome::Refused(Code::Repeated));
+}
+
+#[test]
+fn views_of_contacts_and_archives_leave_out_what_is_said_in_groups() {
+    let (mut alice, mut bob) = two();
+    let mut log = Log::default();
+    create(&mut alice, &mut log);
+    add(&mut alice, &mut log, &mut [&mut bob]);
+    post(&mut alice, &mut log, "said among several");
+    post(&mut bob, &mut log, "heard among several");
+    follow(&mut alice, &mut log);
+    assert_eq!(texts(&alice).len(), 1);
+    let reader = alice.reader();
+    assert_eq!((alice.rows(), reader.latest(), reader.search("among", 10)), (vec![], Ok(vec![]), Ok(vec![])));
+    let mine = message_of("said among several");
+    assert_eq!((reader.find(mine), reader.unread()), (Ok(vec![]), Ok(BTreeMap::new())));
+    assert!(reader.newest().expect("a number") > 0);
+    let mut told = 0;
+    for part in [crate::Part::Keys, crate::Part::Rows] {
+        let put = &mut |piece: &thicket_journal_format::archive::Piece| {
+            use thicket_journal_format::archive::Piece;
+            told += usize::from(matches!(piece, Piece::Message(_) | Piece::Body(_)));
+            Ok(())
+        };
+        alice.vault.archive(part, put).expect("a vault that works");
+    }
+    assert_eq!(told, 0, "texts of a group, or of nothing");
 }

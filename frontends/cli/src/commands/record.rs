@@ -1,14 +1,14 @@
 //! A record's event as a program reads it: whole, but for what nobody may see.
 //!
-//! Names, relays' addresses and tokens stand as `(private)`, and byte strings as their length, as in prose. Keys and texts are in no record.
+//! Names, titles of groups, relays' addresses and tokens stand as `(private)`, and byte strings as their length, as in prose. Keys and texts are in no record.
 
 use serde_json::{Value, json};
 use thicket_types::bytes::Bytes;
 use thicket_types::error::Code;
-use thicket_types::event::{Arrival, Arrived, Event, Lane, Opened, Outcome, TimerId};
+use thicket_types::event::{Arrival, Arrived, Became, Event, Followed, Lane, Opened, Outcome, Own, TimerId};
 use thicket_types::ids::{EffectId, MessageId, RelayKey};
 use thicket_types::intent::Intent;
-use thicket_types::name::{Name, RegistrationToken, RelayAddress};
+use thicket_types::name::{Name, RegistrationToken, RelayAddress, Title};
 
 /// The event: an object with its kind and what belongs to it.
 pub fn object(event: &Event) -> Value {
@@ -101,7 +101,28 @@ pub fn outcome(outcome: &Outcome) -> Value {
         Outcome::Opened(opened) => json!({ "opened": of_opened(opened) }),
         Outcome::Refused(code) => json!({ "refused": { "code": of_code(*code) } }),
         Outcome::Fault(code) => json!({ "fault": { "code": of_code(*code) } }),
+        Outcome::Followed(followed) => json!({ "followed": of_followed(followed) }),
     }
+}
+
+fn of_followed(followed: &Followed) -> Value {
+    let Followed { group, upto, last, messages, unreadable, own, became } = followed;
+    let own = match own {
+        Own::Open => "open",
+        Own::Stands => "stands",
+        Own::Lost => "lost",
+    };
+    let of_became = |Became { title, members, out }: &Became| json!({ "title": of_title(title), "members": members, "out": out });
+    let messages: Vec<Value> = messages.iter().map(|(by, message)| json!({ "by": by.hex(), "message": message.hex() })).collect();
+    json!({
+        "group": group.hex(),
+        "upto": upto,
+        "last": last,
+        "messages": messages,
+        "unreadable": unreadable.iter().map(|code| of_code(*code)).collect::<Vec<_>>(),
+        "own": own,
+        "became": became.as_ref().map(of_became),
+    })
 }
 
 fn of_opened(opened: &Opened) -> Value {
@@ -129,6 +150,12 @@ fn of_opened(opened: &Opened) -> Value {
             json!({ "known": { "contact": contact.hex(), "message": message.hex(), "moved": moved } })
         }
         Opened::Offer { contact, name, anew } => json!({ "offer": { "contact": contact.hex(), "name": of_name(name), "anew": anew } }),
+        Opened::Invited { contact, name, group } => {
+            json!({ "invited": { "contact": contact.hex(), "name": of_name(name), "group": group.hex() } })
+        }
+        Opened::Welcomed { contact, group, title, members } => {
+            json!({ "welcomed": { "contact": contact.hex(), "group": group.hex(), "title": of_title(title), "members": members } })
+        }
     }
 }
 
@@ -136,6 +163,10 @@ fn of_opened(opened: &Opened) -> Value {
 const PRIVATE: &str = "(private)";
 
 fn of_name(_: &Name) -> &'static str {
+    PRIVATE
+}
+
+fn of_title(_: &Title) -> &'static str {
     PRIVATE
 }
 
@@ -155,7 +186,32 @@ fn of_messages(messages: &[MessageId]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use thicket_types::ids::{FrameId, IntentId};
+    use thicket_types::ids::{Fingerprint, FrameId, GroupId, IntentId};
+
+    #[test]
+    fn what_a_log_came_to_is_shown_whole_but_for_the_title() {
+        let (by, message) = (Fingerprint([4; 20]), MessageId([5; 16]));
+        let became = Some(Became { title: Title::parse("Readers").expect("a title"), members: 3, out: false });
+        let page = Followed {
+            group: GroupId([6; 16]),
+            upto: 7,
+            last: 9,
+            messages: vec![(by, message)],
+            unreadable: vec![Code::TooOld],
+            own: Own::Lost,
+            became,
+        };
+        let expected = json!({
+            "group": "06".repeat(16),
+            "upto": 7,
+            "last": 9,
+            "messages": [{ "by": by.hex(), "message": message.hex() }],
+            "unreadable": [Code::TooOld.number()],
+            "own": "lost",
+            "became": { "title": "(private)", "members": 3, "out": false },
+        });
+        assert_eq!(outcome(&Outcome::Followed(page)), json!({ "followed": expected }));
+    }
 
     #[test]
     fn a_record_is_shown_whole_but_for_names_addresses_tokens_and_bytes() {

@@ -64,6 +64,8 @@ impl Data {
             Ask::Acknowledge { cursors } => {
                 return self.framed_as_owner(OwnerAsk::Acknowledge(wire::Acknowledge { cursors: cursors.clone() }));
             }
+            // As every op of a group.
+            Ask::ReadLog(_) => return Err(Code::UnknownGroup),
         };
         Ok(self.framed(ask))
     }

@@ -41,6 +41,14 @@ impl Marks {
         text
     }
 
+    fn group(&mut self) -> GroupId {
+        GroupId(self.id())
+    }
+
+    fn title(&mut self) -> Title {
+        Title::parse(&self.text()).expect("a title")
+    }
+
     fn name(&mut self) -> Name {
         Name::parse(&self.text()).expect("a name")
     }
@@ -186,6 +194,15 @@ impl Marks {
             VaultOp::Published { what: Published::MailboxKey, at: self.stamp() },
             VaultOp::ShowRead { on: true },
             VaultOp::GiveUpGroups,
+            VaultOp::Compose(Ask::ReadLog(self.group())),
+            VaultOp::CreateGroup { group: self.group(), title: self.title(), public: true },
+            VaultOp::LogCreated { group: self.group(), answer: Seq(2) },
+            VaultOp::KeepKeyPackage { group: self.group(), contact: self.person(), answer: Seq(2), at: self.stamp() },
+            VaultOp::Commit { group: self.group(), adds: vec![self.person(), self.person()] },
+            VaultOp::SealPost { group: self.group(), message: self.message(), body: Some(self.body()), at: self.stamp() },
+            VaultOp::FollowLog { group: self.group(), answer: Seq(2), at: self.stamp() },
+            VaultOp::SealWelcome { group: self.group(), contact: self.person(), mailbox: self.mailbox() },
+            VaultOp::Join { envelope: Seq(2), contact: self.person(), at: self.stamp() },
         ]
     }
 

@@ -94,7 +94,7 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), Trouble> {
 /// What of each type was replaced.
 fn rows(replaced: &Replaced) -> Vec<(&'static str, usize)> {
     // Places in a mailbox are numbered in their order: that is no other number where all items came.
-    let Replaced { names, addresses, tokens, ids, cursors: _ } = replaced;
+    let Replaced { names, addresses, tokens, titles, ids, cursors: _ } = replaced;
     let of = |of| ids.get(&of).copied().unwrap_or(0);
     vec![
         ("names", *names),
@@ -104,6 +104,8 @@ fn rows(replaced: &Replaced) -> Vec<(&'static str, usize)> {
         ("registration tokens", *tokens),
         ("mailboxes", of(Of::Mailbox)),
         ("conversations", of(Of::Conversation)),
+        ("groups", of(Of::Group)),
+        ("titles of groups", *titles),
         ("messages and requests of yours", of(Of::Message)),
         ("references to texts", of(Of::Body)),
         ("frames", of(Of::Frame)),

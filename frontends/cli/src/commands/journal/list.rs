@@ -3,6 +3,7 @@
 use super::meant::meant;
 use crate::output::{Trouble, on_errors, put_json, remark, time_exact};
 use crate::progress::Progress;
+use crate::text::counted;
 use crate::{Global, home};
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
@@ -10,7 +11,7 @@ use std::collections::VecDeque;
 use thicket_engine::{Walked, walk};
 use thicket_replay::{EFFECT_KINDS, Replay, Step, Touching, effect_kind, refusal, timer_words};
 use thicket_types::error::Code;
-use thicket_types::event::{Arrival, Arrived, Event, Opened, Outcome};
+use thicket_types::event::{Arrival, Arrived, Event, Followed, Opened, Outcome};
 use thicket_types::ids::{Fingerprint, Seq};
 use thicket_types::intent::Intent;
 use thicket_types::name::Name;
@@ -361,6 +362,11 @@ pub fn words(event: &Event) -> (&'static str, String) {
                 Outcome::Opened(Opened::ReadMark { .. }) => "a read mark".to_owned(),
                 Outcome::Opened(Opened::Committed { .. }) => "a commit".to_owned(),
                 Outcome::Opened(Opened::Offer { .. }) => "an offer to begin".to_owned(),
+                Outcome::Opened(Opened::Invited { .. }) => "an invitation into a group".to_owned(),
+                Outcome::Opened(Opened::Welcomed { .. }) => "a group joined".to_owned(),
+                Outcome::Followed(Followed { messages, .. }) => {
+                    format!("a group's log, with {}", counted(u64::try_from(messages.len()).unwrap_or(u64::MAX), "message"))
+                }
                 Outcome::Opened(Opened::Known { .. }) => "a message that is here already".to_owned(),
                 Outcome::Opened(Opened::Unreadable { cause, .. }) => format!("unreadable: {}", cause.what()),
                 Outcome::Refused(code) => format!("refused: {}", code.what()),

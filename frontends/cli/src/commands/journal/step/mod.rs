@@ -197,9 +197,13 @@ fn tone_of(outcome: &Outcome) -> Tone {
     match outcome {
         Outcome::Refused(_) | Outcome::Fault(_) => Tone::Bad,
         Outcome::Unreachable => Tone::Warning,
-        Outcome::Handed | Outcome::Framed { .. } | Outcome::Done | Outcome::Pinned { .. } | Outcome::Begun { .. } | Outcome::Opened(_) => {
-            Tone::Good
-        }
+        Outcome::Handed
+        | Outcome::Framed { .. }
+        | Outcome::Done
+        | Outcome::Pinned { .. }
+        | Outcome::Begun { .. }
+        | Outcome::Opened(_)
+        | Outcome::Followed(_) => Tone::Good,
     }
 }
 

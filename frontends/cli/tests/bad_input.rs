@@ -186,13 +186,13 @@ fn a_vault_of_a_newer_version_is_refused_untouched() {
         let vault = Connection::open(home.join("vault.db")).expect("a file");
         vault.execute_batch(&format!("PRAGMA key = \"x'{key}'\"; PRAGMA user_version = {version};")).expect("the vault's own key");
     };
-    written_by(2);
+    written_by(3);
     let before = contents(home);
     for command in [&["status"] as &[&str], &["send", "bob", "hello"], &["sync"], &["read", "bob"]] {
         refused(&place.alice, command, 9, Code::ProfileNewer);
     }
     assert_eq!(changed(&before, home), Vec::<PathBuf>::new());
-    written_by(1);
+    written_by(2);
     all_goes_on(&place, &[]);
 }
 

@@ -164,10 +164,7 @@ fn conversation() {
 fn beginning() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let relay = TestRelay::start(&folder.path().join("relay"), 1, Policy::default());
-    let person = |name: &'static str| {
-        let person = Person::new(name, name, folder.path().join(name));
-        person
-    };
+    let person = |name: &'static str| Person::new(name, name, folder.path().join(name));
     let (alice, bob) = (person("alice"), person("bob"));
     settings(Some(folder.path())).bind(|| {
         let register = ["register", "--relay", &relay.address];

@@ -560,10 +560,7 @@ fn a_relay_that_asks_for_a_token_gets_it_from_a_file_or_the_environment() {
     let file = folder.path().join("token");
     std::fs::write(&file, "open-sesame\n").expect("room");
     let file = file.to_str().expect("UTF-8");
-    let person = |name: &'static str| {
-        let person = Person::new(name, name, folder.path().join(name));
-        person
-    };
+    let person = |name: &'static str| Person::new(name, name, folder.path().join(name));
     let (alice, bob) = (person("alice"), person("bob"));
     assert_eq!(alice.refused(&["register", "--relay", &relay.address]), (3, 217));
     assert_eq!(alice.json(&["register", "--relay", &relay.address, "--token-file", file]), [json!({ "registered": "alice" })]);

@@ -141,7 +141,7 @@ fn a_vault_of_a_newer_version_is_refused_before_anything_is_written() {
         // And the version that made it goes on.
         let conn = Connection::open(folder.path().join(DB)).expect("a file");
         conn.execute_batch(&format!("PRAGMA key = \"x'{}'\";", "07".repeat(32))).expect("a key");
-        assert_eq!(conn.query_row("PRAGMA user_version", [], |row| row.get(0)), Ok(2));
+        assert_eq!(conn.query_row("PRAGMA user_version", [], |row| row.get(0)), Ok(3));
     }
 }
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import struct
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,10 +28,8 @@ SEGMENT_NAME = re.compile("journal/[0-9a-f]{16}-[0-9a-f]{32}[.]seg")
 SNAPSHOT_NAME = re.compile("snapshots/[0-9a-f]{16}[.]snap")
 
 Snapshot = NamedTuple("Snapshot", [("seq", int), ("chain", bytes)])
-Segment = NamedTuple("Segment", [("name", str), ("rules", int), ("first", int), ("chain", bytes), ("ident", bytes),
-                                 ("key", bytes)])  # fmt: skip
-BlockHeader = NamedTuple("BlockHeader", [("count", int), ("first", int), ("sealed", int), ("index", int),
-                                         ("nonce", bytes)])  # fmt: skip
+Segment = namedtuple("Segment", "name rules first chain ident key")
+BlockHeader = namedtuple("BlockHeader", "count first sealed index nonce")
 Record = NamedTuple("Record", [("seq", int), ("stamp", int), ("event", dict[str, Any])])
 Block = NamedTuple("Block", [("end", int), ("chain", bytes), ("records", list[Any])])
 

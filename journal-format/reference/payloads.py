@@ -33,15 +33,12 @@ Intent: 0 Register (relay RelayAddress; key ?RelayKey; token ?RegistrationToken)
  | 13 RetryMessage (contact Fingerprint; message MessageId) | 14 CancelMessage (message MessageId)
  | 15 ForgetMessage (contact Fingerprint; message MessageId; sent bool)
  | 16 ChangeRelay (relay RelayAddress; key ?RelayKey; token ?RegistrationToken) | 17 TakeOver | 18 Rejoin | 19 Restore
-
 Arrived = (frame FrameId; lane Lane; content Content)
 Content: 0 Answer (answer bytes) | 1 Envelope (cursor u64; sender Fingerprint; sealed bytes) | 2 Repeat (cursor u64)
  | 3 Unsealable (cursor u64; cause Code)
-
 Elapsed = (timer TimerId; fault bool)
 TimerId: 0 Retry (FrameId) | 1 Login | 2 Fetch | 3 Acknowledge | 4 Receipts (Fingerprint) | 5 Advance (Fingerprint)
  | 6 Tidy | 7 Grant | 8 Resume
-
 Resolved = (effect EffectId; outcome Outcome; vault_count u64)
 Outcome: 0 Handed | 1 Unreachable | 2 Framed (frame FrameId; bytes bytes) | 3 Done
  | 4 Pinned (contact Fingerprint; mailbox MailboxId; name Name; contradicts ?Fingerprint; anew bool)
@@ -83,8 +80,7 @@ VaultOp: 0 Compose (Ask) | 1 SignRegistration (challenge Challenge; token ?Regis
  | 25 CreateGroup (group GroupId; title Title; public bool) | 26 LogCreated (group GroupId; answer Seq)
  | 27 KeepKeyPackage (group GroupId; contact Fingerprint; answer Seq; at Stamp)
  | 28 Commit (group GroupId; adds *Fingerprint) | 29 SealPost (group GroupId; message MessageId; body ?BodyRef; at Stamp)
- | 30 FollowLog (group GroupId; answer Seq; at Stamp)
- | 31 SealWelcome (group GroupId; contact Fingerprint; mailbox MailboxId)
+ | 30 FollowLog (group GroupId; answer Seq; at Stamp) | 31 SealWelcome (group GroupId; contact Fingerprint; mailbox MailboxId)
  | 32 Join (envelope Seq; contact Fingerprint; at Stamp)
 Challenge = (relay RelayKey; nonce [32]; until_ms u64)
 Ask: 0 Challenge | 1 Lookup (Name) | 2 KeyPackage (Name) | 3 Fetch (items_max u32; swap bool)
@@ -128,7 +124,6 @@ Stampable: 0 Lookup (Name) | 1 KeyPackage (Fingerprint) | 2 Message (MessageId) 
  | 4 Update (Fingerprint) | 5 ReadMark (Fingerprint) | 6 Offer (Fingerprint; bool)
 
 Snapshot = (carried {Seq: bytes}; state State)
-
 AccountPiece = (name Name; fingerprint Fingerprint; at Stamp; stamp Stamp; state [32]; state_len u64)
 MailboxKeyPiece = (secret [32]; public [32]; since Stamp; replaced ?Stamp)
 ContactPiece = (fingerprint Fingerprint; certificate bytes; mailbox_key ?[32]; pinned bool;
